@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* What an edge is to the exchange, and the exchange to an edge. Two kinds attach: links (c2s: one for
+ * each bound resource) and the way to other communities (s2s). Devices attach by reach.h. */
+#ifndef CAUSEWAY_EXCHANGE_EDGE_H
+#define CAUSEWAY_EXCHANGE_EDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/exchange/settle.h"
+#include "gateway/net/loop.h"
+#include "gateway/xmpp/jid.h"
+#include "gateway/xmpp/stanza.h"
+#include "gateway/xmpp/stream_error.h"
+
+struct exchange;
+struct resource; /* the exchange's: a bound resource */
+
+/* ---- terminals ---- */
+
+enum link_state { LINK_ACTIVE, LINK_INACTIVE /* XEP-0352 */, LINK_HIBERNATING /* no connection, resumable */ };
+
+/* Lies in the edge's object. Lives on the loop exchange_loop_of(account). */
+struct edge_link {
+    const struct edge_link_ops *ops;
+    struct resource *resource; /* set before on_bound, NULL after exchange_unbind or on_replaced */
+};
+
+struct edge_link_ops {
+    /* Answer to exchange_bind, exactly once, later. `full` NULL: refused with `why`. */
+    void (*on_bound)(struct edge_link *l, const struct jid *full, enum stanza_error why);
+    /* A stanza for this terminal; the edge takes its own count. seq != 0: a kept message: call
+     * exchange_delivered when it has arrived (acknowledged; without XEP-0198: given to the socket).
+     * Order of calls is the order on the stream. */
+    void (*deliver)(struct edge_link *l, struct stanza *st, uint64_t seq);
+    /* Another client took the resource (RFC 6120 7.7.2.2: conflict), or the account is gone. The
+     * resource is unbound already; close the stream with `why`. */
+    void (*on_replaced)(struct edge_link *l, enum stream_error why);
+};
+
+/* The loop on which a local bare JID lives. Any thread. */
+struct loop *exchange_loop_of(struct exchange *x, const char *bare);
+
+/* Bind a resource for the authenticated account (RFC 6120 section 7); `wish` NULL: the server
+ * chooses. Loop: exchange_loop_of(account). Completes by on_bound. */
+void exchange_bind(struct exchange *x, struct edge_link *l, const struct jid *account, const char *wish);
+/* A stanza from the terminal. `from` as the client wrote it is checked here: another address than its
+ * own is refused (invalid-from is the edge's stream error: then false is returned and nothing was
+ * done). Takes over the settle's count; the stanza is borrowed. */
+MUST_USE bool exchange_receive(struct resource *r, struct stanza *st, struct settle *s);
+/* What deliver() brought with seq has arrived. */
+void exchange_delivered(struct resource *r, uint64_t seq);
+void exchange_link_state(struct resource *r, enum link_state state);
+/* The link has ended for good (closed, or not resumed in time). Messages delivered with seq and not
+ * reported stay pending and go to another resource or wait; `undelivered` are the other stanzas that
+ * never arrived: iq are answered with recipient-unavailable, the rest dropped (XEP-0198 section 4).
+ * The exchange announces unavailable presence. Clears l->resource. */
+void exchange_unbind(struct resource *r, struct stanza *const *undelivered, unsigned count);
+const struct jid *exchange_resource_jid(const struct resource *r);
+
+/* ---- other communities ---- */
+
+/* The edge that carries stanzas to domains that are not ours. */
+struct edge_remote {
+    const struct edge_remote_ops *ops;
+};
+
+struct edge_remote_ops {
+    /* Any exchange loop; the edge takes its own count. from and to are set. seq != 0: kept in queue
+     * "s:LOCAL REMOTE"; call exchange_remote_done when the peer has it, or exchange_remote_failed.
+     * seq 0: not durable; exchange_remote_failed when it cannot be delivered. Calls for one pair
+     * come in order. */
+    void (*send)(struct edge_remote *e, struct stanza *st, uint64_t seq);
+    /* At start, for each pair with kept rows: read the queue and deliver. */
+    void (*wake)(struct edge_remote *e, const char *local, const char *remote);
+};
+
+/* A stanza from another community: the edge has proved that `from` belongs to the peer and `to` to a
+ * local domain. Any loop. Takes over the settle's count (may be NULL); the stanza is borrowed. */
+void exchange_receive_remote(struct exchange *x, struct stanza *st, struct settle *s);
+/* Any loop. */
+void exchange_remote_done(struct exchange *x, const struct stanza *st, uint64_t seq);
+/* It cannot be delivered: the sender gets the error (RFC 6120 8.3, 10.4; none for errors and
+ * results), and a kept row leaves its queue in the same transaction that keeps the error. Any loop. */
+void exchange_remote_failed(struct exchange *x, struct stanza *st, uint64_t seq, enum stanza_error why,
+                            const char *text);
+bool exchange_is_local_domain(struct exchange *x, const char *domain); /* any thread */
+
+#endif

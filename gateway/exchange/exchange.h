@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* The exchange: who is linked, and where a stanza goes. It owns all state of local people, split by
+ * the hash of their bare JID over its loops (one, unless the machine needs more): no function
+ * touches two people; what concerns another one is an event in that one's inbox. */
+#ifndef CAUSEWAY_EXCHANGE_EXCHANGE_H
+#define CAUSEWAY_EXCHANGE_EXCHANGE_H
+
+#include "gateway/exchange/edge.h"
+#include "gateway/exchange/reach.h"
+#include "gateway/exchange/service.h"
+#include "gateway/store/store.h"
+
+enum strangers_policy { STRANGERS_ASK, STRANGERS_DELIVER, STRANGERS_REFUSE };
+
+/* A local domain and its policies. */
+struct community {
+    const char *domain;
+    const char *const *admins; /* bare JIDs, ends with NULL; NULL: none */
+    bool archive;              /* default for its accounts */
+    enum strangers_policy strangers; /* of other communities; one's own community is not strange */
+    unsigned held_max;         /* messages a request holds; 0: 20 */
+    uint64_t request_ttl_s;    /* 0: 7 days */
+};
+
+struct exchange_options {
+    struct loop *const *loops; /* one a shard */
+    unsigned loop_count;
+    struct store *store;
+    const struct community *communities; /* copied */
+    unsigned community_count;
+    const struct service *const *services; /* ends with NULL; lives as long as the exchange */
+    struct edge_remote *remote; /* NULL: federation is off; remote-server-not-found */
+    struct reach *reach;        /* NULL: nobody is reached on devices */
+    unsigned resources_max;     /* an account; 0: 10 */
+};
+
+struct exchange *exchange_create(const struct exchange_options *o);
+/* Attaches what could only be made with the exchange; before exchange_start. */
+void exchange_attach(struct exchange *x, struct edge_remote *remote, struct reach *reach);
+/* Reads what was left pending (queues to communities, requests) and begins. */
+void exchange_start(struct exchange *x);
+/* After the edges are gone and the loops have stopped. */
+void exchange_destroy(struct exchange **x);
+
+const struct community *exchange_community(struct exchange *x, const char *domain); /* NULL: not ours */
+/* A person changed outside the exchange (account added, deleted): forget what is cached of it. */
+void exchange_account_changed(struct exchange *x, const char *bare);
+
+#endif

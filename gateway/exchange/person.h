@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* A local person in memory: roster, resources, sessions, and the inbox that keeps the order in which
+ * things concern them. Loaded on use, gone by LRU when nothing is linked or waiting. Internal to
+ * gateway/exchange (services see it through service.h). */
+#ifndef CAUSEWAY_EXCHANGE_PERSON_H
+#define CAUSEWAY_EXCHANGE_PERSON_H
+
+#include "gateway/base/list.h"
+#include "gateway/base/map.h"
+#include "gateway/exchange/exchange.h"
+#include "gateway/exchange/session.h"
+
+enum person_state {
+    PERSON_LOADING, /* roster and sessions are being read; events queue */
+    PERSON_READY,
+    PERSON_NOBODY,  /* no such account; answers are uniform, the record goes soon */
+};
+
+struct roster; /* roster.h */
+
+struct person {
+    enum person_state state;
+    struct exchange *x;
+    struct loop *loop;
+    struct jid *jid;              /* bare; owned */
+    const struct community *community;
+    struct roster *roster;        /* owned; NULL until READY */
+    struct sessions *sessions;    /* owned; NULL until READY */
+    struct list resources;        /* of struct resource */
+    struct list inbox;            /* events not yet looked at */
+    struct list waiting;          /* events whose keep is under way, or that are behind such a one */
+    struct list lru_node;
+};
+
+/* What sessions ask of the rest of the exchange. `contact` bare or full. */
+enum roster_subscription { SUB_NONE, SUB_TO, SUB_FROM, SUB_BOTH };
+enum roster_subscription person_subscription(struct person *p, const struct jid *contact);
+/* In the roster with to, from, both, ask or pre-approval? */
+bool person_knows(struct person *p, const struct jid *contact);
+/* Directed presence still in force to that bare JID? */
+bool person_directed_to(struct person *p, const struct jid *contact);
+/* A message of ours (prompt, notice, answer from a device) into this person's own inbox, as if it had
+ * arrived: kept in "u:" and shown to links. `archive_peer` NULL: not archived. Borrowed. */
+void person_deliver_own(struct person *p, struct stanza *msg, const char *archive_peer);
+/* A message in this person's name to somebody else (answer from a device): archived for the person,
+ * routed like one of a resource, kept; done after the commit. Borrowed. */
+void person_send_as(struct person *p, struct stanza *msg, void (*done)(void *user, const struct error *e), void *user);
+/* Rows that were moved into "u:" by an accepted request: deliver to links now, in order. */
+void person_pending_changed(struct person *p);
+
+#endif

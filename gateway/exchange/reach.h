@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Reaching a person who has no link: declared here, implemented by contact-router. The exchange
+ * decides that somebody must be reached and keeps it (a row in `reach_events`, in the transaction of
+ * the message); contact-router plans, sends, and reports; answers come back as messages. */
+#ifndef CAUSEWAY_EXCHANGE_REACH_H
+#define CAUSEWAY_EXCHANGE_REACH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/exchange/settle.h"
+#include "gateway/store/store.h"
+#include "gateway/xmpp/jid.h"
+#include "gateway/xmpp/stanza.h"
+
+struct exchange;
+
+enum reach_kind {
+    REACH_MESSAGE, /* a message from somebody who may write */
+    REACH_REQUEST, /* a contact request of a stranger */
+};
+
+/* Why somebody must be reached: one row, written with the message it is about. */
+struct reach_event {
+    int64_t id;              /* out: given by the store */
+    enum reach_kind kind;
+    const char *callee, *peer; /* bare JIDs */
+    const char *code;        /* short code of the conversation, as a text message shows it: "r7" */
+    uint64_t seq;            /* journal row of the message */
+    const char *text;        /* body; NULL: nothing readable (encrypted) */
+    const char *urgency;     /* XEP-0131: "low", "medium", "high", "emergency"; NULL: medium */
+    int64_t at_us;
+};
+/* Inside a transaction (contact-router's table, schemas/sql/0003_devices.sql). */
+MUST_USE bool reach_event_put(struct store_tx *tx, struct reach_event *ev, struct error *e);
+
+struct reach {
+    const struct reach_ops *ops;
+};
+
+struct reach_ops {
+    /* New rows of `callee` were committed. Any exchange loop. */
+    void (*wake)(struct reach *r, const char *callee);
+    /* The callee logged on, read or answered: what is not sent yet of these events need not be.
+     * peer NULL: all conversations. */
+    void (*stop)(struct reach *r, const char *callee, const char *peer);
+    /* A line that an account wrote to its domain ("devices", "add email ..."). Answers by `reply`
+     * exactly once, later, on the callee's loop; the text is for the person. false: not a command
+     * that concerns devices; reply is not called. */
+    bool (*command)(struct reach *r, const struct jid *account, const char *line,
+                    void (*reply)(void *user, const char *text), void *user);
+    /* The lines for "help". */
+    const char *(*help)(struct reach *r);
+};
+
+/* ---- from contact-router to the exchange; any loop ---- */
+
+enum reach_progress {
+    REACH_SENT,      /* handed to a provider or mail server */
+    REACH_DELIVERED, /* the device confirmed */
+    REACH_READ,
+    REACH_EXHAUSTED, /* every step was tried, none held */
+};
+/* `device` is a word for people: "text message", "e-mail". What the asker learns of it is decided in
+ * the exchange (architecture.md section 6). */
+void exchange_reach_progress(struct exchange *x, const char *callee, const char *peer, uint64_t seq,
+                             enum reach_progress p, const char *device);
+
+enum reach_verb { REACH_SAY, REACH_ACCEPT, REACH_DECLINE, REACH_BLOCK };
+struct reach_answer {
+    const char *callee, *peer; /* bare JIDs */
+    enum reach_verb verb;
+    const char *text;   /* for REACH_SAY */
+    const char *via;    /* "sms", "email" */
+    const char *dedup;  /* provider's id of the answer: the message's id is made of it */
+    /* After the answer is committed (e->code ERROR_NONE) or refused; on any loop. */
+    void (*done)(void *user, const struct error *e);
+    void *user;
+};
+/* What a person answered on a device, into the conversation. Copied. */
+void exchange_reach_answer(struct exchange *x, const struct reach_answer *a);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* What answers to a namespace. A service is a const struct; compose.c lists them in order, and disco
+ * and the README's table of XEPs are made of that same list. Loop: the shard of the person addressed
+ * (for a domain: the shard of the asker). */
+#ifndef CAUSEWAY_EXCHANGE_SERVICE_H
+#define CAUSEWAY_EXCHANGE_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/xmpp/stanza.h"
+
+struct exchange;
+struct person;
+struct resource;
+struct settle;
+
+enum service_result { SERVICE_PASS, SERVICE_HANDLED };
+
+/* Where an iq must be addressed for a handler to see it. */
+enum service_at {
+    AT_DOMAIN = 1,  /* a local domain */
+    AT_ACCOUNT = 2, /* a local bare JID, asked by its owner (also: no `to`) */
+    AT_OTHER = 4,   /* a local bare JID, asked by somebody else */
+};
+
+struct service_iq {
+    const char *element, *ns; /* the iq's payload */
+    unsigned types;           /* 1 << IQ_GET | 1 << IQ_SET */
+    unsigned at;              /* enum service_at, ored */
+    /* Answer with exchange_answer, now or later; HANDLED promises an answer. `who` is the addressed
+     * account (NULL: a domain). Borrowed; take counts to keep. */
+    enum service_result (*handle)(struct exchange *x, struct person *who, struct stanza *iq);
+};
+
+struct service_xep { const char *number, *version, *note; };
+
+struct service {
+    const char *name;
+    const struct service_xep *xeps;        /* ends with number NULL; NULL: none */
+    const char *const *domain_features;    /* disco#info of the domain; ends with NULL; NULL: none */
+    const char *const *account_features;   /* disco#info of a bare JID */
+    const struct service_iq *iqs;          /* ends with element NULL; NULL: none */
+    /* A message addressed to a local domain (not to an account); NULL: none. */
+    enum service_result (*on_domain_message)(struct exchange *x, struct stanza *msg, struct settle *s);
+};
+
+/* Sends an answer (or any stanza) of ours to wherever its `to` is; from must be set. Borrowed. Any
+ * exchange loop. */
+void exchange_answer(struct exchange *x, struct stanza *st);
+/* exchange_answer(build_error(...)); harmless where RFC 6120 forbids an error. */
+void exchange_refuse(struct exchange *x, const struct stanza *st, enum stanza_error e, const char *text);
+const struct service *const *exchange_services(struct exchange *x); /* ends with NULL */
+struct store;
+struct store *exchange_store(struct exchange *x);
+
+/* Runs fn with the person loaded, in the order of its inbox, on its loop. `exists` false: no such
+ * account (person is NULL). Any thread. */
+void exchange_with_person(struct exchange *x, const char *bare,
+                          void (*fn)(struct person *p, void *user), void *user);
+const struct jid *person_jid(const struct person *p);
+struct exchange *person_exchange(const struct person *p);
+struct loop *person_loop(const struct person *p);
+bool person_is_linked(const struct person *p); /* an available resource that is active or inactive */
+
+#endif

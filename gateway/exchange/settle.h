@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Settling: an edge hands a stanza in with a settle, and learns when all that must become of it has:
+ * committed, refused to its sender with an error, or, where nothing is kept, handed on. Whoever takes
+ * part in that holds a count; the last release settles. From it come the `h` of stream management
+ * (the longest settled prefix) and the credit that is given back to the connection. */
+#ifndef CAUSEWAY_EXCHANGE_SETTLE_H
+#define CAUSEWAY_EXCHANGE_SETTLE_H
+
+#include "gateway/base/ref.h"
+#include "gateway/net/loop.h"
+
+struct settle {
+    struct ref ref;
+    struct loop *loop;    /* the edge's: on_settled runs there, posted through cmd */
+    struct command cmd;   /* cmd.run is the edge's on_settled */
+};
+
+/* One count, the edge's caller's. */
+void settle_init(struct settle *s, struct loop *loop, void (*on_settled)(struct command *cmd));
+struct settle *settle_hold(struct settle *s); /* any thread; NULL gives NULL */
+void settle_release(struct settle **s);       /* any thread; NULL inside is harmless; clears */
+
+#endif

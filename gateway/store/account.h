@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Accounts: a name in a local domain and its SCRAM keys. Passwords are not kept. */
+#ifndef CAUSEWAY_STORE_ACCOUNT_H
+#define CAUSEWAY_STORE_ACCOUNT_H
+
+#include "gateway/base/arena.h"
+#include "gateway/store/store.h"
+
+enum { ACCOUNT_KEYS_MAX = 4 };
+
+struct account_keys {
+    char mechanism[16]; /* "SCRAM-SHA-1", "SCRAM-SHA-256" */
+    uint32_t iterations;
+    unsigned char salt[32], stored_key[64], server_key[64];
+    unsigned salt_len, key_len;
+};
+
+struct account {
+    const char *bare; /* prepared */
+    struct account_keys keys[ACCOUNT_KEYS_MAX];
+    unsigned key_count;
+    bool is_admin, disabled;
+    int64_t created_us;
+};
+
+/* Read. After done: `found` and `account` (in `arena`). */
+struct account_get {
+    struct store_job job;
+    struct arena arena; /* the caller's: arena_init before, arena_fini after */
+    const char *bare;
+    bool found;
+    struct account account;
+};
+void account_get(struct store *s, struct account_get *g);
+
+/* Inside a transaction, for whoever needs it (tools, tests, other families). */
+MUST_USE bool account_put(struct store_tx *tx, const struct account *a, bool replace, struct error *e); /* ERROR_EXISTS */
+MUST_USE bool account_delete(struct store_tx *tx, const char *bare, struct error *e); /* ERROR_NOT_FOUND; with all that is its own */
+MUST_USE bool account_find(struct store_tx *tx, const char *bare, struct arena *a, struct account *out, bool *found, struct error *e);
+/* Names in order, from `after` (NULL: the first) on; domain NULL: all. */
+MUST_USE bool account_list(struct store_tx *tx, const char *domain, const char *after, unsigned limit,
+                           void (*each)(void *user, const struct account *a), void *user, struct error *e);
+
+#endif

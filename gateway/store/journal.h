@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* The journal: every kept message is one row, payload once, in the order of commits. Archives and
+ * queues refer to it by `seq`; a row goes when nothing refers to it (architecture.md section 4).
+ *
+ * A queue is a named list of journal rows that somebody has not been served yet:
+ *     u:BARE              pending for an account (offline, or unacknowledged on a stream)
+ *     h:CALLEE PEER       held by a contact request (bare JIDs)
+ *     s:LOCAL REMOTE      waiting for another community
+ *     d:BARE              waiting for a device
+ *
+ * On the acknowledging path only the journal row is written, and one row a group that lists what was
+ * done. An indexer on the writer's thread, between groups, turns them into archive and queue rows in
+ * owner-sorted slices; reads first flush what their owner has in the backlog; after a crash the rest
+ * is redone from the journal. */
+#ifndef CAUSEWAY_STORE_JOURNAL_H
+#define CAUSEWAY_STORE_JOURNAL_H
+
+#include "gateway/base/arena.h"
+#include "gateway/store/store.h"
+#include "gateway/xmpp/stanza.h"
+
+struct keep {
+    struct store_job job;   /* job.reply_on and job.done are the caller's; job.run is journal_keep's */
+    struct stanza *stanza;  /* the caller's count, held until done */
+    const char *archive[2]; /* bare JIDs whose archives get it; NULL: none. Live until done */
+    const char *peer[2];    /* the other side of each, bare (a full JID of a room's occupant: bare) */
+    const char *queue[2];   /* queues that get it; NULL: none */
+    int64_t sent_us;        /* 0: now; else when it was first said (delay) */
+    /* More to write in the same transaction; may be NULL. */
+    bool (*also)(struct store_tx *tx, struct keep *k, struct error *e);
+    uint64_t seq;           /* out: its place, > 0, rising in commit order */
+    int64_t kept_us;        /* out: its time */
+};
+void journal_keep(struct store *s, struct keep *k);
+
+/* Row `seq` of `queue` was served. With the next group; nobody waits. */
+void journal_done(struct store *s, const char *queue, uint64_t seq);
+
+/* Read a queue in order. Rows whose journal_done was asked before this read are not in it. */
+struct queue_row {
+    uint64_t seq;
+    int64_t kept_us;
+    struct stanza *stanza; /* the job's count: queue_read_fini drops it */
+};
+struct queue_read {
+    struct store_job job;
+    struct arena arena;
+    const char *queue;
+    uint64_t after; /* rows behind this one; 0: from the start */
+    unsigned limit;
+    size_t max_bytes; /* 0: 256 KiB; at least one row is given */
+    struct queue_row *rows; /* out */
+    unsigned count;
+    bool more; /* out: there are rows behind */
+};
+void journal_read_queue(struct store *s, struct queue_read *q);
+void queue_read_fini(struct queue_read *q); /* rows and arena */
+
+/* Names of queues that hold something and begin with `prefix` ("s:"), at start. */
+struct queue_names {
+    struct store_job job;
+    struct arena arena;
+    const char *prefix;
+    const char **names; /* out */
+    unsigned *rows;     /* out: how many each holds */
+    unsigned count;
+};
+void journal_queue_names(struct store *s, struct queue_names *n);
+
+/* Inside a transaction: what an accepted, declined or expired request needs. Each row of `from` is
+ * taken out; with `to` it is entered there, and in `archive` of owner/peer (its first time is its
+ * delay stamp), in order, under new sequence numbers: so nothing appears behind a client's cursor.
+ * `each` (may be NULL) sees every row with its new seq (0 when it was only dropped). */
+MUST_USE bool journal_move(struct store_tx *tx, const char *from, const char *to, const char *archive_owner,
+                           const char *archive_peer,
+                           void (*each)(void *user, uint64_t seq, int64_t first_us, struct stanza *st),
+                           void *user, struct error *e);
+/* Inside a transaction: as journal_done, but now; for a job that must do more with it. */
+MUST_USE bool journal_done_now(struct store_tx *tx, const char *queue, uint64_t seq, struct error *e);
+
+/* The public, opaque, unique archive id of a row (XEP-0359 stanza-id, XEP-0313 id). */
+enum { ARCHIVE_ID_LEN = 13 };
+void archive_id(uint64_t seq, char out[ARCHIVE_ID_LEN + 1]);
+MUST_USE bool archive_id_parse(const char *id, uint64_t *seq);
+
+/* One page of an archive (XEP-0313), made on a reader. */
+struct archive_row {
+    uint64_t seq;
+    int64_t kept_us;   /* when it was first said */
+    struct span xml;   /* the message as stanza_write(.., NULL) wrote it, from and to included */
+};
+struct archive_page {
+    struct store_job job;
+    struct arena arena;
+    const char *owner;
+    const char *with;            /* bare JID or NULL */
+    int64_t start_us, end_us;    /* 0: open */
+    uint64_t after, before;      /* rows strictly behind / in front of; 0: open */
+    bool last_page;              /* RSM <before/>: the last `max` in front of `before` */
+    bool after_unknown, before_unknown; /* out: that row is not in this archive: item-not-found */
+    unsigned max;                /* 0: only count */
+    struct archive_row *rows;    /* out, oldest first */
+    unsigned count;
+    bool complete;               /* out: nothing lies beyond this page in its direction */
+    int64_t total;               /* out: rows that match start, end and with; -1: not counted */
+    int64_t first_index;         /* out: -1: not known */
+};
+void archive_query(struct store *s, struct archive_page *p);
+
+#endif
