@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* The edge for terminals: clients connect here, prove who they are and bind a resource (RFC 6120
+ * sections 4 to 8, XEP-0198). Implements the terminal's side of gateway/exchange/edge.h.
+ *
+ * Plain data in, four calls: create, start, stop, destroy. Loop: c2s_create and c2s_start before the
+ * I/O loops run, or on the one I/O loop there is. */
+#ifndef CAUSEWAY_C2S_C2S_H
+#define CAUSEWAY_C2S_C2S_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/error.h"
+#include "gateway/exchange/exchange.h"
+#include "gateway/net/loop.h"
+#include "gateway/net/tls.h"
+#include "gateway/store/store.h"
+#include "gateway/xmpp/xml_read.h"
+
+struct c2s;
+
+struct c2s_listener {
+    const char *address; /* numeric */
+    uint16_t port;       /* 0: the system chooses (c2s_port) */
+    bool direct_tls;     /* TLS from the first byte, ALPN xmpp-client; else STARTTLS is required */
+};
+
+/* Bounds; 0 gives the default that stands behind each. */
+struct c2s_limits {
+    struct xml_limits before_auth, after_auth; /* stanza_bytes 0: XML_LIMITS_* */
+    unsigned connections_per_address; /* 200; UINT32_MAX: no bound */
+    unsigned connections;             /* of one I/O loop: 0: no bound */
+    unsigned auth_tries;              /* 4 failures, then policy-violation */
+    size_t credit_bytes;              /* 64 KiB: a connection is not read while so much is unsettled */
+    size_t backlog_bytes;             /* 64 MiB: with so much waiting for the disk no connection is
+                                       * read beyond a stanza at a time */
+    size_t output_bytes;              /* 1 MiB: a client that lets more wait in its socket is cut */
+    size_t unacked_bytes;             /* 4 MiB: and one that lets so much unacknowledged is unbound */
+};
+
+/* Time, in ms; 0 gives the default that stands behind each. */
+struct c2s_times {
+    uint64_t header_ms;    /* 30000: for the header, and for each restart */
+    uint64_t login_ms;     /* 60000: from the connection to a bound (or resumed) stream */
+    uint64_t stanza_ms;    /* 60000: for one stanza from its first to its last byte */
+    uint64_t idle_ms;      /* 300000: silence after which the client is asked whether it lives */
+    uint64_t answer_ms;    /* 60000: time it has for the answer */
+    uint64_t resume_ms;    /* 300000: how long a cut stream can be resumed */
+    uint64_t ack_delay_ms; /* 1000: delivered stanzas wait so long at most before <r/> is sent */
+};
+
+struct c2s_options {
+    struct loop *const *io_loops; /* connections are spread over them */
+    unsigned io_loop_count;
+    struct loop *const *exchange_loops; /* the same that the exchange was given; may be the I/O loops */
+    unsigned exchange_loop_count;
+    struct exchange *exchange;
+    struct store *store; /* accounts */
+    struct tls_store *tls;
+    const struct c2s_listener *listeners; /* copied, as everything here */
+    unsigned listener_count;
+    const char *const *domains; /* local domains, prepared; ends with NULL; at least one */
+    /* 32 bytes that stay the same over restarts: salts of accounts that do not exist are made of it,
+     * so that they look like any other. NULL: drawn at the start. */
+    const unsigned char *login_secret;
+    bool refuse_plain; /* SASL PLAIN is not offered (it never is without TLS) */
+    struct c2s_limits limits;
+    struct c2s_times times;
+};
+
+struct c2s *c2s_create(const struct c2s_options *o);
+/* Listens. false: *e says which address; nothing listens then. */
+MUST_USE bool c2s_start(struct c2s *c, struct error *e);
+/* Port of listener `index` of the options, for port 0. */
+uint16_t c2s_port(const struct c2s *c, unsigned index);
+
+/* Drains: no new connections, every stream is closed with system-shutdown, every link unbound. Then
+ * on_stopped, once, later, on `reply_on`. Any thread. */
+void c2s_stop(struct c2s *c, struct loop *reply_on, void (*on_stopped)(void *user), void *user);
+/* After on_stopped, or before c2s_start, or once all loops have ended. */
+void c2s_destroy(struct c2s **c);
+
+/* For metrics and tests. Any thread; figures of the moment. */
+struct c2s_counts {
+    unsigned connections; /* sockets */
+    unsigned links;       /* bound resources, hibernating ones included */
+    unsigned hibernating;
+    uint64_t auth_failures, auth_successes;
+    uint64_t stanzas_in, stanzas_out;
+};
+void c2s_count(const struct c2s *c, struct c2s_counts *out);
+
+#endif
