@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* The edge to devices: reaches people who have no link, by the devices that they listed, and brings
+ * back what the devices say. Implements struct reach (gateway/exchange/reach.h).
+ * Design: contact-router/README.md. All of it runs on one loop, `options.loop`, except that the
+ * reach_ops may be called on any exchange loop. */
+#ifndef CAUSEWAY_CONTACT_ROUTER_CONTACT_ROUTER_H
+#define CAUSEWAY_CONTACT_ROUTER_CONTACT_ROUTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/error.h"
+#include "gateway/exchange/reach.h"
+#include "gateway/net/http_client.h"
+#include "gateway/net/http_server.h"
+#include "gateway/net/loop.h"
+#include "gateway/store/store.h"
+
+struct contact_router;
+
+struct contact_router_pair { const char *name, *value; };
+
+/* An account at an outside API, as the configuration names it. */
+struct contact_router_provider {
+    const char *name;    /* [a-z0-9-]+; stands in the addresses of its webhooks */
+    const char *profile; /* path of the profile, or the name of a shipped one ("twilio") */
+    const struct contact_router_pair *options; /* of the profile's [options]; ends with name NULL; NULL: none */
+    const struct contact_router_pair *secrets; /* all of the profile's [secrets]; same shape */
+    const char *from;    /* the number or sender id we write from: E.164 where answers shall come back */
+    const char *const *communities; /* domains that use it; ends with NULL; NULL: every one */
+    bool allow_http;     /* its address may be plain http (loopback, a trusted network) */
+};
+
+struct contact_router_community {
+    const char *domain;
+    const char *mail_url;      /* "smtp://host:port" or "smtps://..."; NULL: no e-mail devices */
+    const char *mail_from;     /* address; NULL: "notify@DOMAIN" */
+    const char *mail_user, *mail_password; /* NULL: none */
+    const char *mail_reply_to; /* NULL: answers by mail are not received (the mail says so) */
+    bool mail_require_tls;
+    unsigned sms_per_day;      /* the budget; 0: no text messages at all */
+    const char *const *sms_prefixes; /* "+44", ...; ends with NULL; NULL: no numbers at all */
+};
+
+struct contact_router_options {
+    struct exchange *exchange;
+    struct store *store;
+    struct loop *loop;         /* its clock is the clock of all that is decided here */
+    struct http_client *http;  /* of the same loop */
+    const struct contact_router_community *communities;
+    unsigned community_count;
+    const struct contact_router_provider *providers;
+    unsigned provider_count;
+    const char *public_url;    /* as the world reaches our HTTP server, without a slash at the end:
+                                * "https://gw.capulet.example:5281"; NULL: no webhooks, so no answers */
+    const char *profile_dir;   /* shipped profiles; NULL: the installed ones */
+    const char *zone_dir;      /* NULL: /usr/share/zoneinfo */
+};
+
+/* Checks and copies everything; reads the profiles. NULL and *e filled: "file:line: what is wrong".
+ * Also what `causeway check` calls: exchange, store, loop and http may be NULL then, and only
+ * contact_router_destroy may follow. */
+MUST_USE struct contact_router *contact_router_create(const struct contact_router_options *o, struct error *e);
+/* Give it to the exchange (exchange_options.reach or exchange_attach). */
+struct reach *contact_router_reach(struct contact_router *r);
+/* After exchange_start: resumes what had not ended. Loop: options.loop. */
+void contact_router_start(struct contact_router *r);
+/* Stops taking new work. What is at a provider is given up: it is in doubt, as after a crash. Before
+ * the http client and the loop go. Loop: options.loop, or none any more. */
+void contact_router_stop(struct contact_router *r);
+/* After contact_router_stop and store_close (no job of ours may be under way). */
+void contact_router_destroy(struct contact_router **r);
+
+/* Requests whose target begins with "/hook/" (webhooks of providers). Answers exactly once, later.
+ * Loop: options.loop (the HTTP server must live there). */
+void contact_router_on_request(struct contact_router *r, struct http_exchange *x, const struct http_incoming *in);
+/* What the admin enters at the provider as the address for incoming texts. NULL: no such provider, no
+ * public_url, or before start. Valid until destroy. */
+const char *contact_router_inbound_url(struct contact_router *r, const char *provider);
+
+/* For tests and metrics: nothing is being planned, sent or answered right now. Loop: options.loop. */
+bool contact_router_is_idle(const struct contact_router *r);
+
+#endif
