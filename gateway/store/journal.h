@@ -33,13 +33,14 @@ struct keep {
 };
 void journal_keep(struct store *s, struct keep *k);
 
-/* Row `seq` of `queue` was served. With the next group; nobody waits. */
+/* Row `seq` of `queue` was served. With the next group, at the latest after 50 ms; nobody waits. Any
+ * thread. After a crash within that time the row is there again: it was in doubt. */
 void journal_done(struct store *s, const char *queue, uint64_t seq);
 
 /* Read a queue in order. Rows whose journal_done was asked before this read are not in it. */
 struct queue_row {
     uint64_t seq;
-    int64_t kept_us;
+    int64_t kept_us;       /* when it was first said: its delay stamp */
     struct stanza *stanza; /* the job's count: queue_read_fini drops it */
 };
 struct queue_read {
@@ -78,10 +79,12 @@ MUST_USE bool journal_move(struct store_tx *tx, const char *from, const char *to
 /* Inside a transaction: as journal_done, but now; for a job that must do more with it. */
 MUST_USE bool journal_done_now(struct store_tx *tx, const char *queue, uint64_t seq, struct error *e);
 
-/* The public, opaque, unique archive id of a row (XEP-0359 stanza-id, XEP-0313 id). */
+/* The public, opaque, unique archive id of a row (XEP-0359 stanza-id, XEP-0313 id): a bijection of
+ * seq under a secret of the store, so that nobody reads from it how much is said here. Any thread. */
 enum { ARCHIVE_ID_LEN = 13 };
-void archive_id(uint64_t seq, char out[ARCHIVE_ID_LEN + 1]);
-MUST_USE bool archive_id_parse(const char *id, uint64_t *seq);
+void archive_id(const struct store *s, uint64_t seq, char out[ARCHIVE_ID_LEN + 1]);
+/* false: no id of this store's making (it may still name a row that is not there). Any thread. */
+MUST_USE bool archive_id_parse(const struct store *s, const char *id, uint64_t *seq);
 
 /* One page of an archive (XEP-0313), made on a reader. */
 struct archive_row {

@@ -29,6 +29,7 @@ struct store_options {
     enum store_durability durability;
     unsigned readers; /* 0: 2 */
     const char *schema_dir; /* folder with NNNN_*.sql; NULL: the installed one */
+    const struct clock *clock; /* of store_now_us; NULL: the machine's */
 };
 
 /* Opens, creates and migrates. NULL and *e filled: what is wrong with which file. */
@@ -39,25 +40,35 @@ void store_close(struct store **s);
 struct store_job {
     struct command cmd;     /* the store's, while the job is under way */
     struct loop *reply_on;  /* where done runs; NULL: nobody waits, done is not called */
-    /* Store thread. false: *e filled; a write is rolled back and only this job fails. */
+    /* Store thread. false: *e filled; a write is rolled back and only this job fails. May run a second
+     * time, when another job of its group failed: what it sets outside the store it sets anew. */
     bool (*run)(struct store_tx *tx, struct store_job *job, struct error *e);
     /* e->code is ERROR_NONE when it held (writes: committed). Frees the job if it was allocated. NULL
      * with reply_on NULL: then `discard` (may be NULL) frees it on the store thread. */
     void (*done)(struct store_job *job, const struct error *e);
     void (*discard)(struct store_job *job);
     uint64_t must_see; /* reads: ticket of the write that must be visible; 0: whatever is committed */
-    struct error error; /* the store's */
+    size_t bytes;      /* writes: its weight in store_backlog_bytes */
+    /* Reads of the record families: runs on the writer first, in the order of the writes; NULL: none. */
+    bool (*flush)(struct store_tx *tx, struct store_job *job, struct error *e);
+    uint64_t ticket;        /* the store's, and all below */
+    struct store_job *next;
+    struct error error;
 };
 
 /* Any thread. Writes run in the order in which they were asked and commit in groups: the next group
  * gathers while the last one syncs. Returns the ticket. Done callbacks of one loop come in order. */
 uint64_t store_write(struct store *s, struct store_job *job);
-/* Any thread. Runs on a reader beside writes; its snapshot holds every write up to must_see. */
+/* Any thread. Runs on a reader beside writes; its snapshot holds every write up to must_see. Reads
+ * complete in any order. */
 void store_read(struct store *s, struct store_job *job);
 /* Ticket of the newest write asked so far. */
 uint64_t store_ticket(struct store *s);
+/* A write that this thread waits for: at start, in tools and tests; never on a loop that serves. */
+MUST_USE bool store_write_wait(struct store *s, bool (*run)(struct store_tx *tx, void *user, struct error *e),
+                               void *user, struct error *e);
 
-/* Back-pressure: bytes of writes asked and not yet committed (store_add_backlog by record families). */
+/* Back-pressure: sum of `bytes` of the writes that were asked and are not yet committed. */
 size_t store_backlog_bytes(struct store *s);
 /* Set while the disk refuses (full, I/O error): nothing is acknowledged. */
 bool store_is_failing(struct store *s);
@@ -81,5 +92,6 @@ struct span store_blob(struct store_rows *r, int column); /* borrowed until stor
 
 /* Wall time of the transaction, the same for all its jobs; never behind the last row's. */
 int64_t store_now_us(struct store_tx *tx);
+struct store *store_of(struct store_tx *tx);
 
 #endif
