@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A local person in memory: roster, resources, sessions, and the inbox that keeps the order in which
+/* A local person in memory: roster, resources, sessions, and the lanes that keep the order in which
  * things concern them. Loaded on use, gone by LRU when nothing is linked or waiting. Internal to
  * gateway/exchange (services see it through service.h). */
 #ifndef CAUSEWAY_EXCHANGE_PERSON_H
@@ -8,6 +8,7 @@
 #include "gateway/base/list.h"
 #include "gateway/base/map.h"
 #include "gateway/exchange/exchange.h"
+#include "gateway/exchange/event.h"
 #include "gateway/exchange/session.h"
 
 enum person_state {
@@ -17,20 +18,35 @@ enum person_state {
 };
 
 struct roster; /* roster.h */
+struct shard;  /* exchange_internal.h */
 
 struct person {
     enum person_state state;
     struct exchange *x;
+    struct shard *shard;
     struct loop *loop;
     struct jid *jid;              /* bare; owned */
+    const char *queue;            /* "u:BARE"; owned */
     const struct community *community;
     struct roster *roster;        /* owned; NULL until READY */
     struct sessions *sessions;    /* owned; NULL until READY */
-    struct list resources;        /* of struct resource */
-    struct list inbox;            /* events not yet looked at */
-    struct list waiting;          /* events whose keep is under way, or that are behind such a one */
-    struct list lru_node;
+    struct list resources;        /* of struct resource, newest last */
+    unsigned resource_count;
+    struct list inbox;            /* events not yet looked at: the person is loading */
+    struct lane in;               /* what concerns the person */
+    struct lane out;              /* what the person's resources send */
+    struct map outstanding;       /* kept messages that links hold and have not reported (pending.c) */
+    unsigned jobs;                /* store jobs under way that point here */
+    bool linked;                  /* what session_link_changed was told last */
+    bool stale;                   /* the account changed: load again when idle */
+    struct list lru_node;         /* linked while nothing needs the person in memory */
 };
+
+/* The person of that bare JID, loading if it is not in memory. Loop: its shard's. */
+struct person *person_get(struct shard *s, const struct jid *bare);
+/* Something ended for the person: perhaps nothing needs it in memory any more. */
+void person_idle(struct person *p);
+void person_destroy(struct person **p);
 
 /* What sessions ask of the rest of the exchange. `contact` bare or full. */
 enum roster_subscription { SUB_NONE, SUB_TO, SUB_FROM, SUB_BOTH };
@@ -39,11 +55,14 @@ enum roster_subscription person_subscription(struct person *p, const struct jid 
 bool person_knows(struct person *p, const struct jid *contact);
 /* Directed presence still in force to that bare JID? */
 bool person_directed_to(struct person *p, const struct jid *contact);
+/* Does this person's archive get a message of that weight (message.h)? */
+bool person_archives(const struct person *p, const struct stanza *msg);
 /* A message of ours (prompt, notice, answer from a device) into this person's own inbox, as if it had
  * arrived: kept in "u:" and shown to links. `archive_peer` NULL: not archived. Borrowed. */
 void person_deliver_own(struct person *p, struct stanza *msg, const char *archive_peer);
-/* A message in this person's name to somebody else (answer from a device): archived for the person,
- * routed like one of a resource, kept; done after the commit. Borrowed. */
+/* A message in this person's name to somebody else (answer from a device; from is set to the bare
+ * JID): archived for the person, routed like one of a resource, kept; done after the commit, on any
+ * loop. Borrowed. */
 void person_send_as(struct person *p, struct stanza *msg, void (*done)(void *user, const struct error *e), void *user);
 /* Rows that were moved into "u:" by an accepted request: deliver to links now, in order. */
 void person_pending_changed(struct person *p);

@@ -26,7 +26,10 @@ enum session_verdict {
 /* What becomes of a message (any type but error) addressed to this person's bare or full JID. */
 enum session_verdict session_admit(struct person *p, const struct stanza *msg, enum stanza_error *why);
 /* Prepares the keep of an admitted message: queue, archive and what else the same transaction must
- * write (consent row, reach event when there is no link). Texts live in the stanza's arena or `a`. */
+ * write (consent row, reach event when there is no link). Texts live in the stanza's arena or `a`.
+ * The exchange has filled what an ordinary delivery needs: queue[0] "u:BARE", archive[0]/peer[0] the
+ * callee's (NULL if it has none or the message does not want it), archive[1]/peer[1] a local sender's.
+ * HOLD changes queue[0] to "h:CALLEE PEER" and clears archive[0]; DELIVER leaves them. `also` is free. */
 void session_prepare_keep(struct person *p, const struct stanza *msg, enum session_verdict v,
                           struct keep *k, struct arena *a);
 /* After its commit: tells the asker, prompts the callee, wakes contact-router. `delivered`: a link

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* What a message weighs: one table of the payloads that weigh nothing, one of those that say
+ * something. Everything else that a chat or normal message carries is kept: an extension that we do
+ * not know may matter to the one who waits for it. */
+#include "gateway/exchange/message.h"
+
+#include "gateway/base/text.h"
+#include "gateway/xmpp/ns.h"
+#include "gateway/xmpp/stanza_build.h"
+
+struct name {
+    const char *name; /* NULL: any element */
+    const char *ns;
+};
+
+/* Alone, these are passed on and forgotten. */
+static const struct name light[] = {
+    {NULL, NS_CHATSTATES},
+    {NULL, NS_HINTS},
+    {NULL, NS_SID},
+    {NULL, NS_DELAY},
+    {NULL, NS_PUBSUB_EVENT},
+    {NULL, NS_CAPS},
+    {"thread", NS_CLIENT},
+    {"addresses", "http://jabber.org/protocol/address"},
+    {"nick", "http://jabber.org/protocol/nick"},
+};
+
+/* Somebody writes to somebody. */
+static const struct name speech[] = {
+    {"body", NS_CLIENT},
+    {"encryption", NS_EME},
+    {"encrypted", "eu.siacs.conversations.axolotl"},
+    {"encrypted", "urn:xmpp:omemo:1"},
+    {"encrypted", "urn:xmpp:omemo:2"},
+    {"x", "jabber:x:encrypted"},
+    {"openpgp", "urn:xmpp:openpgp:0"},
+    {"x", NS_CONFERENCE},
+};
+
+static const struct name states[] = {
+    {NULL, NS_CHATSTATES},
+    {NULL, NS_MARKERS},
+    {NULL, NS_RECEIPTS},
+};
+
+static bool listed(const struct name *list, size_t count, const struct element *e)
+{
+    for (size_t i = 0; i < count; i++)
+        if ((!list[i].name || text_eq(list[i].name, e->name)) && text_eq(list[i].ns, e->ns))
+            return true;
+    return false;
+}
+#define LISTED(list, e) listed((list), sizeof(list) / sizeof((list)[0]), (e))
+
+static bool is_invitation(const struct element *e)
+{
+    return element_is(e, "x", NS_MUC_USER) && element_child(e, "invite", NS_MUC_USER);
+}
+
+static bool is_conversation(const struct stanza *msg)
+{
+    return msg->kind == STANZA_MESSAGE && (msg->type == MESSAGE_CHAT || msg->type == MESSAGE_NORMAL);
+}
+
+struct message_weight message_weigh(const struct stanza *msg)
+{
+    struct message_weight w = {false, false, false};
+    if (!is_conversation(msg))
+        return w;
+    bool heavy = false, no_store = false, not_archived = false, store = false;
+    for (const struct element *e = stanza_first(msg); e; e = e->next) {
+        if (text_eq(e->ns, NS_HINTS)) {
+            no_store |= text_eq(e->name, "no-store");
+            not_archived |= text_eq(e->name, "no-permanent-store");
+            store |= text_eq(e->name, "store");
+        } else if (LISTED(speech, e) || is_invitation(e)) {
+            w.says = true;
+        } else if (!LISTED(light, e)) {
+            heavy = true;
+        }
+    }
+    /* What is said waits for its recipient even with no-store; what only accompanies does not. */
+    w.keep = w.says || (heavy && !no_store) || store;
+    w.archive = w.keep && !no_store && !not_archived;
+    return w;
+}
+
+bool message_is_state(const struct stanza *msg)
+{
+    if (!is_conversation(msg))
+        return false;
+    bool state = false;
+    for (const struct element *e = stanza_first(msg); e; e = e->next) {
+        if (LISTED(speech, e) || is_invitation(e))
+            return false;
+        state |= LISTED(states, e);
+    }
+    return state;
+}
+
+static bool is_forged(const struct element *e, const char *by)
+{
+    return element_is(e, "stanza-id", NS_SID) && text_eq(element_attr(e, "by"), by);
+}
+
+struct stanza *message_strip_ids(struct stanza *msg, const char *by)
+{
+    const struct element *e = stanza_first(msg);
+    while (e && !is_forged(e, by))
+        e = e->next;
+    if (!e)
+        return stanza_ref(msg);
+    struct builder b;
+    build_begin(&b, msg->kind, msg->type);
+    build_from(&b, msg->from);
+    build_to(&b, msg->to);
+    build_id(&b, msg->id);
+    build_lang(&b, msg->lang);
+    for (e = stanza_first(msg); e; e = e->next)
+        if (!is_forged(e, by))
+            build_copy(&b, e);
+    return build_end(&b);
+}
