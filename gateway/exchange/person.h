@@ -14,7 +14,8 @@
 enum person_state {
     PERSON_LOADING, /* roster and sessions are being read; events queue */
     PERSON_READY,
-    PERSON_NOBODY,  /* no such account; answers are uniform, the record goes soon */
+    PERSON_NOBODY,  /* no such account; sessions are loaded, so that a stranger's message takes the same
+                     * way (held, notice, expiry); the record goes soon */
 };
 
 struct roster; /* roster.h */
@@ -29,7 +30,7 @@ struct person {
     const char *queue;            /* "u:BARE"; owned */
     const struct community *community;
     struct roster *roster;        /* owned; NULL until READY */
-    struct sessions *sessions;    /* owned; NULL until READY */
+    struct sessions *sessions;    /* owned; NULL until READY or NOBODY */
     struct list resources;        /* of struct resource, newest last */
     unsigned resource_count;
     struct list inbox;            /* events not yet looked at: the person is loading */
@@ -47,6 +48,8 @@ struct person *person_get(struct shard *s, const struct jid *bare);
 /* Something ended for the person: perhaps nothing needs it in memory any more. */
 void person_idle(struct person *p);
 void person_destroy(struct person **p);
+/* As exchange_with_person, but fn gets PERSON_NOBODY too and never NULL. Any thread. */
+void person_visit(struct exchange *x, const char *bare, void (*fn)(struct person *p, void *user), void *user);
 
 /* What sessions ask of the rest of the exchange. `contact` bare or full. */
 enum roster_subscription { SUB_NONE, SUB_TO, SUB_FROM, SUB_BOTH };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reaching a person who has no link: declared here, implemented by contact-router. The exchange
  * decides that somebody must be reached and keeps it (a row in `reach_events`, in the transaction of
- * the message); contact-router plans, sends, and reports; answers come back as messages. */
+ * the message: struct reach_event in gateway/store/sessions.h); contact-router plans, sends, and reports; answers come back as messages. */
 #ifndef CAUSEWAY_EXCHANGE_REACH_H
 #define CAUSEWAY_EXCHANGE_REACH_H
 
@@ -9,30 +9,12 @@
 #include <stdint.h>
 
 #include "gateway/exchange/settle.h"
+#include "gateway/store/sessions.h"
 #include "gateway/store/store.h"
 #include "gateway/xmpp/jid.h"
 #include "gateway/xmpp/stanza.h"
 
 struct exchange;
-
-enum reach_kind {
-    REACH_MESSAGE, /* a message from somebody who may write */
-    REACH_REQUEST, /* a contact request of a stranger */
-};
-
-/* Why somebody must be reached: one row, written with the message it is about. */
-struct reach_event {
-    int64_t id;              /* out: given by the store */
-    enum reach_kind kind;
-    const char *callee, *peer; /* bare JIDs */
-    const char *code;        /* short code of the conversation, as a text message shows it: "r7" */
-    uint64_t seq;            /* journal row of the message */
-    const char *text;        /* body; NULL: nothing readable (encrypted) */
-    const char *urgency;     /* XEP-0131: "low", "medium", "high", "emergency"; NULL: medium */
-    int64_t at_us;
-};
-/* Inside a transaction (contact-router's table, schemas/sql/0003_devices.sql). */
-MUST_USE bool reach_event_put(struct store_tx *tx, struct reach_event *ev, struct error *e);
 
 struct reach {
     const struct reach_ops *ops;

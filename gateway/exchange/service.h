@@ -51,6 +51,8 @@ void exchange_answer(struct exchange *x, struct stanza *st);
 /* exchange_answer(build_error(...)); harmless where RFC 6120 forbids an error. */
 void exchange_refuse(struct exchange *x, const struct stanza *st, enum stanza_error e, const char *text);
 const struct service *const *exchange_services(struct exchange *x); /* ends with NULL */
+struct reach;
+struct reach *exchange_reach(struct exchange *x); /* NULL: nobody is reached on devices */
 struct store;
 struct store *exchange_store(struct exchange *x);
 

@@ -26,8 +26,9 @@ struct keep {
     const char *peer[2];    /* the other side of each, bare (a full JID of a room's occupant: bare) */
     const char *queue[2];   /* queues that get it; NULL: none */
     int64_t sent_us;        /* 0: now; else when it was first said (delay) */
-    /* More to write in the same transaction; may be NULL. */
+    /* More to write in the same transaction, after seq and kept_us are set; may be NULL. */
     bool (*also)(struct store_tx *tx, struct keep *k, struct error *e);
+    void *also_user;        /* for also; whoever set it owns it until done */
     uint64_t seq;           /* out: its place, > 0, rising in commit order */
     int64_t kept_us;        /* out: its time */
 };
