@@ -8,7 +8,9 @@
  * The payload is kept twice: as a compact tree for those who look inside, and as the bytes that go
  * out. The bytes are canonical: an element in the content namespace (jabber:client, jabber:server)
  * carries no xmlns, every other one carries it where it changes. So the same bytes serve clients,
- * servers and rooms.
+ * servers and rooms. An element in jabber:client below a foreign one (a forwarded message) says so.
+ * Roots in the namespaces of streams and of dialback are written with the prefixes stream: and db:,
+ * which the header of the stream declares.
  *
  * RFC 6120 section 8; first-level elements that are no stanza (stream features, SASL, XEP-0198,
  * dialback) come as STANZA_NONZA, with the same tree. */
@@ -84,12 +86,13 @@ struct stanza {
     struct ref ref;
     enum stanza_kind kind;
     enum stanza_type type;
-    const struct jid *from, *to; /* NULL: absent */
+    const struct jid *from, *to; /* NULL: absent, or not a JID: */
+    bool from_malformed, to_malformed; /* it was there and is not a JID */
     const char *id, *lang;       /* NULL: absent */
     struct payload *payload;     /* owned count */
     struct span extra; /* further children for this recipient (delay, stanza-id), after the payload's;
                         * not in the tree */
-    struct arena arena; /* holds the envelope, and itself */
+    struct arena arena; /* holds the envelope, and itself; empty: the payload's arena holds it */
 };
 
 struct stanza *stanza_ref(struct stanza *st); /* returns st */
@@ -112,6 +115,9 @@ const char *element_attr(const struct element *e, const char *name); /* NULL: ab
 const char *stanza_attr(const struct stanza *st, const char *name);
 /* Text of the first <body/> (the one in lang if there is one); NULL: none. */
 const char *stanza_body(const struct stanza *st);
+
+/* Attribute `name` of namespace `ns` (xml:lang: NS_XML, "lang"); NULL: absent. */
+const char *element_attr_ns(const struct element *e, const char *ns, const char *name);
 
 /* Appends the stanza for a stream whose default namespace is `content_ns` (NS_CLIENT, NS_SERVER,
  * NS_COMPONENT). NULL: a document of its own, as the store keeps it (xmlns='jabber:client'). */

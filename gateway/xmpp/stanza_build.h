@@ -18,12 +18,16 @@ enum { BUILD_MAX_DEPTH = 64 };
 
 struct builder {
     struct stanza *stanza;
-    struct bytes xml;   /* scratch, copied into the payload at the end */
-    struct bytes text;  /* character data of the open element */
-    struct element *open[BUILD_MAX_DEPTH], *last_child[BUILD_MAX_DEPTH];
-    size_t start_at[BUILD_MAX_DEPTH]; /* where the open element starts in xml */
-    int depth;          /* 0: directly under the root */
-    bool tag_open;      /* '>' of the newest start tag not written yet */
+    struct bytes xml;  /* scratch, copied into the payload at the end */
+    struct bytes text; /* character data of the open elements, one behind the other */
+    /* by depth; 0 is the root */
+    struct element *open[BUILD_MAX_DEPTH + 1], *last_child[BUILD_MAX_DEPTH + 1];
+    size_t start_at[BUILD_MAX_DEPTH + 1]; /* where the open element starts in xml */
+    size_t text_at[BUILD_MAX_DEPTH + 1];  /* where its character data starts in text */
+    unsigned attr_cap[2]; /* room for attributes: of the root, of the newest element */
+    int depth;            /* 0: directly under the root */
+    bool tag_open;        /* '>' of the newest start tag not written yet */
+    bool keeps_scratch;   /* xml and text are used again for the next stanza (the reader) */
 };
 
 /* kind NONZA: build_begin_nonza. */
@@ -41,7 +45,9 @@ void build_root_attr(struct builder *b, const char *name, const char *value);
 void build_open(struct builder *b, const char *name, const char *ns);
 void build_attr(struct builder *b, const char *name, const char *value); /* NULL value: nothing */
 void build_attr_ns(struct builder *b, const char *ns, const char *name, const char *value);
-void build_text(struct builder *b, const char *text); /* escaped; NULL: nothing */
+/* Escaped; NULL: nothing. What XML cannot carry (control characters, broken UTF-8) becomes U+FFFD,
+ * here and in attributes. */
+void build_text(struct builder *b, const char *text);
 void build_text_n(struct builder *b, const char *text, size_t len);
 void build_close(struct builder *b);
 /* <name xmlns=ns>text</name> */

@@ -3,7 +3,7 @@
  *
  * Restricted XML only: no DTD, processing instruction, comment or foreign entity; limits on size,
  * depth, attributes and children are checked while bytes arrive. Parsers belong to the thread's pool
- * and are lent to a reader while a stanza is incomplete (probes.md): an idle reader holds none.
+ * and are lent to a reader while a stanza is incomplete: an idle reader holds none.
  *
  * The reader is pulled: feed bytes, then take events until there is none. So closing or restarting a
  * stream while its events are handled is harmless. */
