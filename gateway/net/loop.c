@@ -15,6 +15,8 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/net/loop_internal.h"
+#include "gateway/net/wire_internal.h"
+#include "gateway/xmpp/xml_read.h"
 
 enum {
     COMMANDS_A_TURN = 4096, /* then sockets get their chance again */
@@ -200,6 +202,7 @@ struct loop *loop_create(const char *name, const struct clock *clock)
     text_copy(l->name, sizeof l->name, name);
     l->own_end = &l->own_first;
     list_init(&l->hooks);
+    l->xml_pool = xml_pool_create();
     timer_wheel_init(&l->wheel, clock_mono_ms(clock));
     atomic_init(&l->asleep, true);
     signal(SIGPIPE, SIG_IGN); /* libuv and OpenSSL write with write(2) */
@@ -230,6 +233,8 @@ void loop_destroy(struct loop **lp)
     uv_close((uv_handle_t *)&l->alarm, NULL);
     uv_run(&l->uv, UV_RUN_NOWAIT);
     CHECK(uv_loop_close(&l->uv) == 0); /* somebody's handle is still open */
+    wire_tls_shared_destroy(&l->wires);
+    xml_pool_destroy(&l->xml_pool);
     mem_free(l);
 }
 
@@ -306,6 +311,11 @@ uv_loop_t *loop_uv(struct loop *l)
 const struct clock *loop_clock(const struct loop *l)
 {
     return l->clock;
+}
+
+struct xml_pool *loop_xml_pool(struct loop *l)
+{
+    return l->xml_pool;
 }
 
 uint64_t loop_now_ms(const struct loop *l)

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT */
+/* The XML stream (RFC 6120 section 4). Everything that can end a stream comes through
+ * stream_close_with or the peer's </stream:stream>, and every end comes out of on_wire_end, so a policy
+ * has one place to clean up. Events are pulled from the reader one at a time, and the state is asked
+ * before each: whatever a callback did to the stream holds at once. */
+#include "gateway/net/stream.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/base/random.h"
+#include "gateway/base/text.h"
+#include "gateway/net/timer.h"
+#include "gateway/net/wire_internal.h"
+#include "gateway/xmpp/ns.h"
+#include "gateway/xmpp/stanza_build.h"
+
+enum { CLOSE_MS = 5000 };
+
+#define STREAM_STATES(S) /* name      may be followed by                                         */    \
+    S(OPENING,     TO(OPEN) | TO(SECURING) | TO(CLOSING) | TO(ENDING)) /* the peer's header awaited */ \
+    S(SECURING,    TO(OPENING) | TO(ENDING))  /* TLS handshake; nothing can be said */                 \
+    S(OPEN,        TO(OPENING) | TO(SECURING) | TO(PEER_CLOSED) | TO(CLOSING) | TO(ENDING))            \
+    S(PEER_CLOSED, TO(ENDING)) /* the peer said </stream:stream>; ours follows at the turn's end */    \
+    S(CLOSING,     TO(ENDING)) /* we said </stream:stream>; the peer's is awaited */                   \
+    S(ENDING,      0)          /* the wire closes; only on_end remains */
+
+#define TO(name) (1u << STATE_##name)
+enum stream_state {
+#define S(name, next) STATE_##name,
+    STREAM_STATES(S)
+#undef S
+};
+static const unsigned may_follow[] = {
+#define S(name, next) next,
+    STREAM_STATES(S)
+#undef S
+};
+#undef TO
+static const char *const state_names[] = {
+#define S(name, next) #name,
+    STREAM_STATES(S)
+#undef S
+};
+
+struct stream {
+    struct wire *wire;
+    const struct stream_policy *policy;
+    void *user;
+    struct xml_reader *reader;
+    const struct stream_header *header; /* the peer's, inside on_header; else NULL */
+    uint64_t header_timeout_ms;
+    struct timer timer; /* OPENING, SECURING: the header's; CLOSING: the peer's last word */
+    struct turn_hook hook;
+    enum stream_state state;
+    bool paused;
+    bool header_sent; /* since the last restart */
+    bool orderly;
+    enum stream_error sent, received;
+    char *end_text; /* who ended it and why; the first cause stays. NULL: nobody yet */
+    char *lang;     /* default language of the peer's stanzas; NULL: none */
+    struct log_ctx log;
+};
+
+static void enter(struct stream *s, enum stream_state next)
+{
+    CHECK(may_follow[s->state] & 1u << next);
+    log_debug(&s->log, "stream %s -> %s", state_names[s->state], state_names[next]);
+    s->state = next;
+}
+
+static bool can_speak(const struct stream *s)
+{
+    return s->state == STATE_OPENING || s->state == STATE_OPEN || s->state == STATE_PEER_CLOSED;
+}
+
+static void note_end(struct stream *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void note_end(struct stream *s, const char *fmt, ...)
+{
+    char text[sizeof((struct stream_end *)0)->text];
+    va_list ap;
+    if (s->end_text)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    s->end_text = mem_dup(text);
+}
+
+/* ---- time */
+
+static void on_time(struct timer *t)
+{
+    struct stream *s = container_of(t, struct stream, timer);
+    if (s->state == STATE_OPENING)
+        stream_close(s, STREAM_CONNECTION_TIMEOUT, "no stream header in time");
+    else if (s->state == STATE_SECURING || s->state == STATE_CLOSING)
+        stream_abort(s);
+}
+
+static void await_header(struct stream *s)
+{
+    s->header_sent = false;
+    if (s->header_timeout_ms)
+        timer_start(&s->timer, stream_loop(s), s->header_timeout_ms, on_time);
+}
+
+/* ---- output */
+
+static void put_attr(struct bytes *out, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    bytes_printf(out, " %s='", name);
+    xml_escape(out, value, strlen(value));
+    bytes_append_char(out, '\'');
+}
+
+void stream_send_header(struct stream *s, const char *from, const char *to, const char *id,
+                        const char *version, const char *lang)
+{
+    struct bytes *out = can_speak(s) ? wire_append(s->wire) : NULL;
+    if (!out)
+        return;
+    bytes_append_text(out, "<?xml version='1.0'?><stream:stream xmlns:stream='" NS_STREAM "'");
+    put_attr(out, "xmlns", s->policy->content_ns);
+    if (text_eq(s->policy->content_ns, NS_SERVER))
+        put_attr(out, "xmlns:db", NS_DIALBACK);
+    put_attr(out, "from", from);
+    put_attr(out, "to", to);
+    put_attr(out, "id", id);
+    put_attr(out, "version", version);
+    put_attr(out, "xml:lang", lang);
+    bytes_append_char(out, '>');
+    wire_appended(s->wire);
+    s->header_sent = true;
+}
+
+void stream_send(struct stream *s, const struct stanza *st)
+{
+    struct bytes *out = can_speak(s) ? wire_append(s->wire) : NULL;
+    if (!out)
+        return;
+    stanza_write(out, st, s->policy->content_ns);
+    wire_appended(s->wire);
+}
+
+void stream_send_raw(struct stream *s, struct span xml)
+{
+    if (can_speak(s))
+        wire_write(s->wire, xml.data, xml.len);
+}
+
+void stream_send_text(struct stream *s, const char *fmt, ...)
+{
+    struct bytes *out = can_speak(s) ? wire_append(s->wire) : NULL;
+    char small[1024];
+    va_list ap;
+    if (!out)
+        return;
+    va_start(ap, fmt);
+    int len = vsnprintf(small, sizeof small, fmt, ap);
+    va_end(ap);
+    CHECK(len >= 0);
+    if ((size_t)len < sizeof small) {
+        bytes_append(out, small, (size_t)len);
+    } else {
+        char *large = mem_alloc((size_t)len + 1);
+        va_start(ap, fmt);
+        vsnprintf(large, (size_t)len + 1, fmt, ap);
+        va_end(ap);
+        bytes_append(out, large, (size_t)len);
+        mem_free(large);
+    }
+    wire_appended(s->wire);
+}
+
+/* RFC 6120 4.9.1.2: an error before our header still gets one. The address that the peer asked for is
+ * repeated, as the error may be about just that. */
+static void send_header_for_error(struct stream *s)
+{
+    const struct stream_header *h = s->header;
+    char id[RANDOM_ID_LEN + 1];
+    random_id(id);
+    stream_send_header(s, h ? h->to : NULL, h ? h->from : NULL, id, "1.0", "en");
+}
+
+static void send_error(struct stream *s, enum stream_error e, const char *text,
+                       struct span app_xml)
+{
+    struct bytes b = BYTES_EMPTY;
+    bytes_printf(&b, "<stream:error><%s xmlns='" NS_STREAM_ERRORS "'/>", stream_error_name(e));
+    if (text) {
+        bytes_append_text(&b, "<text xmlns='" NS_STREAM_ERRORS "' xml:lang='en'>");
+        xml_escape(&b, text, strlen(text));
+        bytes_append_text(&b, "</text>");
+    }
+    bytes_append(&b, app_xml.data, app_xml.len);
+    bytes_append_text(&b, "</stream:error>");
+    stream_send_raw(s, bytes_span(&b));
+    bytes_fini(&b);
+}
+
+/* ---- ending */
+
+static void close_wire(struct stream *s)
+{
+    enter(s, STATE_ENDING);
+    timer_stop(&s->timer);
+    loop_cancel_turn_end(&s->hook);
+    wire_close(s->wire, CLOSE_MS);
+}
+
+void stream_close_with(struct stream *s, enum stream_error e, const char *text,
+                       struct span app_xml)
+{
+    loop_check(stream_loop(s));
+    if (s->state == STATE_ENDING || s->state == STATE_CLOSING || s->state == STATE_PEER_CLOSED)
+        return; /* PEER_CLOSED: ours is on its way */
+    s->sent = e;
+    note_end(s, "we ended it: %s%s%s", e ? stream_error_name(e) : "no error", text ? ": " : "",
+             text ? text : "");
+    bool mute = s->state == STATE_SECURING || wire_is_securing(s->wire);
+    if (!mute && !s->header_sent && e && s->policy->receiving)
+        send_header_for_error(s);
+    if (mute || !s->header_sent) {
+        close_wire(s);
+        return;
+    }
+    if (e)
+        send_error(s, e, text, app_xml);
+    stream_send_raw(s, SPAN("</stream:stream>"));
+    enter(s, STATE_CLOSING);
+    timer_start(&s->timer, stream_loop(s), CLOSE_MS, on_time);
+    if (s->paused)
+        stream_resume(s); /* to hear the peer's end */
+}
+
+void stream_close(struct stream *s, enum stream_error e, const char *text)
+{
+    stream_close_with(s, e, text, (struct span){0});
+}
+
+void stream_abort(struct stream *s)
+{
+    loop_check(stream_loop(s));
+    note_end(s, "we cut it");
+    if (s->state != STATE_ENDING) {
+        if (s->state == STATE_OPENING || s->state == STATE_OPEN || s->state == STATE_SECURING)
+            log_debug(&s->log, "stream is cut");
+        enter(s, STATE_ENDING);
+    }
+    timer_stop(&s->timer);
+    loop_cancel_turn_end(&s->hook);
+    wire_abort(s->wire);
+}
+
+static void on_wire_end(void *user, enum wire_end how, const struct error *e)
+{
+    struct stream *s = user;
+    static const char *const how_text[] = {
+        [WIRE_END_CLOSED] = "connection closed",
+        [WIRE_END_EOF] = "the peer closed the connection without closing the stream",
+        [WIRE_END_RESET] = "connection broke",
+        [WIRE_END_TLS] = "TLS failed",
+    };
+    if (e->code)
+        note_end(s, "%s: %s", how_text[how], e->text);
+    else
+        note_end(s, "%s", how_text[how]);
+    struct stream_end end = {
+        .sent = s->sent, .received = s->received, .wire = how, .orderly = s->orderly};
+    text_copy(end.text, sizeof end.text, s->end_text);
+    s->state = STATE_ENDING; /* from any: the wire has gone */
+    timer_stop(&s->timer);
+    loop_cancel_turn_end(&s->hook);
+    s->policy->on_end(s, &end);
+    xml_reader_destroy(&s->reader);
+    mem_free(s->end_text);
+    mem_free(s->lang);
+    mem_free(s);
+}
+
+/* ---- input */
+
+static void on_peer_header(struct stream *s, const struct stream_header *h)
+{
+    CHECK(s->state == STATE_OPENING);
+    timer_stop(&s->timer);
+    s->header = h;
+    enter(s, STATE_OPEN);
+    if (!text_eq(h->content_ns, s->policy->content_ns))
+        stream_close(s, STREAM_INVALID_NAMESPACE, "this stream carries another content namespace");
+    else
+        s->policy->on_header(s, h);
+    s->header = NULL;
+}
+
+/* RFC 6120 4.9.2: exactly one condition in its namespace, perhaps text, perhaps an own condition. */
+static void keep_received_error(struct stream *s, const struct stanza *st)
+{
+    const char *text = NULL;
+    s->received = STREAM_UNDEFINED_CONDITION;
+    for (const struct element *c = st->payload->root->first_child; c; c = c->next) {
+        if (!text_eq(c->ns, NS_STREAM_ERRORS))
+            continue;
+        if (text_eq(c->name, "text"))
+            text = c->text;
+        else
+            s->received = stream_error_parse(c->name);
+    }
+    note_end(s, "the peer ended it: %s%s%s", stream_error_name(s->received), text ? ": " : "",
+             text ? text : "");
+}
+
+static void on_peer_stanza(struct stream *s, struct stanza *st)
+{
+    if (s->state != STATE_OPEN) { /* CLOSING: too late */
+        stanza_unref(&st);
+        return;
+    }
+    bool is_error = st->kind == STANZA_NONZA && element_is(st->payload->root, "error", NS_STREAM);
+    if (is_error)
+        keep_received_error(s, st);
+    if (s->lang && !st->lang && st->kind != STANZA_NONZA)
+        st->lang = arena_dup(&st->arena, s->lang); /* RFC 6120 8.1.5; nobody else has it yet */
+    s->policy->on_stanza(s, st);
+    if (is_error)
+        stream_close(s, STREAM_OK, NULL);
+}
+
+static void on_peer_close(struct stream *s)
+{
+    s->orderly = true;
+    note_end(s, "the peer ended it");
+    if (s->state == STATE_CLOSING) {
+        close_wire(s);
+        return;
+    }
+    /* What is answered within this turn still goes before our own end tag (RFC 6120 4.4). */
+    enter(s, STATE_PEER_CLOSED);
+    loop_at_turn_end(stream_loop(s), &s->hook);
+}
+
+static void on_bad_xml(struct stream *s, const struct xml_event *ev)
+{
+    if (s->state != STATE_CLOSING)
+        stream_close(s, ev->error, ev->text);
+    if (s->state == STATE_CLOSING) /* its end tag cannot be recognised any more */
+        close_wire(s);
+}
+
+static bool is_reading(const struct stream *s)
+{
+    return !s->paused &&
+           (s->state == STATE_OPENING || s->state == STATE_OPEN || s->state == STATE_CLOSING);
+}
+
+static void pump(struct stream *s)
+{
+    while (is_reading(s)) {
+        struct xml_event ev;
+        xml_reader_next(s->reader, &ev);
+        switch (ev.kind) {
+        case XML_NONE:
+            return;
+        case XML_HEADER:
+            if (s->state == STATE_OPENING)
+                on_peer_header(s, &ev.header);
+            break;
+        case XML_STANZA:
+            on_peer_stanza(s, ev.stanza);
+            break;
+        case XML_CLOSE:
+            on_peer_close(s);
+            break;
+        case XML_ERROR:
+            on_bad_xml(s, &ev);
+            break;
+        }
+    }
+}
+
+static void on_turn_end(struct turn_hook *h)
+{
+    struct stream *s = container_of(h, struct stream, hook);
+    if (s->state != STATE_PEER_CLOSED) {
+        pump(s);
+        return;
+    }
+    if (s->header_sent)
+        stream_send_raw(s, SPAN("</stream:stream>"));
+    close_wire(s);
+}
+
+static void on_wire_bytes(void *user, const char *data, size_t len)
+{
+    struct stream *s = user;
+    if (s->state == STATE_ENDING || s->state == STATE_PEER_CLOSED)
+        return;
+    xml_reader_feed(s->reader, data, len);
+    pump(s);
+}
+
+static void on_wire_secure(void *user, const struct tls_info *info)
+{
+    struct stream *s = user;
+    if (s->state == STATE_SECURING)
+        enter(s, STATE_OPENING);
+    if (s->state == STATE_OPENING && s->policy->on_secure)
+        s->policy->on_secure(s, info);
+}
+
+static void on_wire_drained(void *user)
+{
+    struct stream *s = user;
+    if (stream_is_open(s) && s->policy->on_drained)
+        s->policy->on_drained(s);
+}
+
+static const struct wire_events wire_events = {
+    .on_bytes = on_wire_bytes,
+    .on_secure = on_wire_secure,
+    .on_drained = on_wire_drained,
+    .on_end = on_wire_end,
+};
+
+/* ---- restarts */
+
+/* false: the peer had already sent more plaintext, which must not be taken for protected
+ * (RFC 6120 5.4.3.3); the stream is closing. */
+static bool leave_plaintext(struct stream *s)
+{
+    if (xml_reader_restart(s->reader) > 0) {
+        stream_close(s, STREAM_POLICY_VIOLATION, "data in the clear after the start of TLS");
+        return false;
+    }
+    enter(s, STATE_SECURING);
+    await_header(s);
+    return true;
+}
+
+void stream_accept_tls(struct stream *s, struct tls_store *t, const char *domain, bool ask_cert)
+{
+    loop_check(stream_loop(s));
+    if (stream_is_open(s) && leave_plaintext(s))
+        wire_accept_tls(s->wire, t, domain, ask_cert, TLS_ALPN_NONE);
+}
+
+void stream_connect_tls(struct stream *s, struct tls_store *t, const char *local_domain,
+                        const char *peer_name)
+{
+    loop_check(stream_loop(s));
+    if (stream_is_open(s) && leave_plaintext(s))
+        wire_connect_tls(s->wire, t, local_domain, peer_name, TLS_ALPN_NONE);
+}
+
+void stream_expect_restart(struct stream *s)
+{
+    loop_check(stream_loop(s));
+    if (s->state != STATE_OPEN)
+        return;
+    size_t dropped = xml_reader_restart(s->reader);
+    if (dropped)
+        log_debug(&s->log, "%zu elements came before the restart; dropped", dropped);
+    enter(s, STATE_OPENING);
+    await_header(s);
+}
+
+void stream_set_limits(struct stream *s, struct xml_limits limits)
+{
+    xml_reader_set_limits(s->reader, limits);
+}
+
+void stream_set_content_lang(struct stream *s, const char *lang)
+{
+    mem_free(s->lang);
+    s->lang = lang ? mem_dup(lang) : NULL;
+}
+
+/* ---- back-pressure */
+
+void stream_pause(struct stream *s)
+{
+    loop_check(stream_loop(s));
+    if (!stream_is_open(s))
+        return;
+    s->paused = true;
+    wire_pause(s->wire);
+}
+
+void stream_resume(struct stream *s)
+{
+    loop_check(stream_loop(s));
+    if (!s->paused)
+        return;
+    s->paused = false;
+    loop_at_turn_end(stream_loop(s), &s->hook); /* events that were read before the pause */
+    wire_resume(s->wire);
+}
+
+size_t stream_queued(const struct stream *s)
+{
+    return wire_queued(s->wire);
+}
+
+/* ---- life */
+
+struct stream *stream_open(struct wire *w, const struct stream_policy *p, void *user,
+                           struct xml_limits limits, uint64_t header_timeout_ms)
+{
+    loop_check(wire_loop(w));
+    struct stream *s = mem_new(struct stream);
+    s->wire = w;
+    s->policy = p;
+    s->user = user;
+    s->reader = xml_reader_create(loop_xml_pool(wire_loop(w)), limits);
+    s->header_timeout_ms = header_timeout_ms;
+    s->hook.run = on_turn_end;
+    log_ctx_set(&s->log, "%s", wire_peer_text(w));
+    wire_set_owner(w, &wire_events, s);
+    await_header(s);
+    wire_resume(w);
+    return s;
+}
+
+void *stream_user(const struct stream *s)
+{
+    return s->user;
+}
+
+struct wire *stream_wire(const struct stream *s)
+{
+    return s->wire;
+}
+
+struct loop *stream_loop(const struct stream *s)
+{
+    return wire_loop(s->wire);
+}
+
+struct log_ctx *stream_log(struct stream *s)
+{
+    return &s->log;
+}
+
+bool stream_is_open(const struct stream *s)
+{
+    return s->state == STATE_OPENING || s->state == STATE_SECURING || s->state == STATE_OPEN;
+}
