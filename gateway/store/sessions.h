@@ -64,18 +64,18 @@ MUST_USE bool sessions_put_prefs(struct store_tx *tx, const char *callee, const 
  * account that never was. For account_delete. */
 MUST_USE bool sessions_account_gone(struct store_tx *tx, const char *callee, struct error *e);
 
-/* Read: requests whose time is over, or whose asker or callee was not told before the process ended;
- * oldest first, in slices. */
+/* Callees of requests whose time is over, or (at start) whose asker or callee had not been told when
+ * the process ended. */
 struct sessions_due {
     struct store_job job;
-    struct arena arena;
-    int64_t now_us;
-    bool untold;        /* also those not told: at start */
-    const char *after;  /* key of the last one of the slice before; NULL: from the start */
+    struct arena arena; /* the caller's: arena_init before, arena_fini after */
+    int64_t now_us;     /* requests that expire at this time or before */
+    bool untold;        /* instead: requests that somebody has not been told of */
+    const char *after;  /* callees behind this one; NULL: from the start */
     unsigned limit;
-    struct sessions_due_row { const char *callee, *peer, *key; } *rows; /* out */
+    const char **callees; /* out, in order, each once */
     unsigned count;
-    int64_t nobody_held; /* out: messages held for accounts that do not exist */
+    int64_t nobody_held;  /* out: messages held for accounts that do not exist */
 };
 void sessions_due(struct store *s, struct sessions_due *d);
 
