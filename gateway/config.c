@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads the configuration by libConfuse: syntax, types and unknown names are its business, values and
+ * what one section demands of another are ours. Each mistake is told with file and line; a mistake in
+ * a value does not stop the reading, so all of them are told at once. */
+#include "gateway/config.h"
+
+#include <arpa/inet.h>
+#include <confuse.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gateway/base/bytes.h"
+#include "gateway/base/map.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+#include "gateway/config_options.h"
+#include "gateway/net/egress.h"
+#include "gateway/xmpp/jid.h"
+
+struct reader {
+    struct config *c;
+    void (*complain)(void *user, const char *text);
+    void *user;
+    unsigned mistakes;
+    struct map seen; /* "SECTION-ADDRESS option": given before in the same block */
+};
+
+/* libConfuse hands its callbacks no pointer of ours: the reader that is at work on this thread. */
+static _Thread_local struct reader *current;
+
+static void mistake(struct reader *r, cfg_t *cfg, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void mistake(struct reader *r, cfg_t *cfg, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    char *what = arena_vprintf(&r->c->arena, fmt, ap);
+    va_end(ap);
+    r->mistakes++;
+    r->complain(r->user, cfg && cfg->line ? arena_printf(&r->c->arena, "%s:%d: %s", r->c->file, cfg->line, what)
+                                          : arena_printf(&r->c->arena, "%s: %s", r->c->file, what));
+}
+
+static void on_confuse_error(cfg_t *cfg, const char *fmt, va_list ap)
+{
+    char *what = arena_vprintf(&current->c->arena, fmt, ap);
+    mistake(current, cfg, "%s", what);
+}
+
+/* ---- one value ---- */
+
+static bool is_word_of(const char *value, const char *words)
+{
+    size_t len = strlen(value);
+    for (const char *w = words; w; w = strchr(w, '|') ? strchr(w, '|') + 1 : NULL) {
+        size_t n = strcspn(w, "|");
+        if (n == len && strncmp(w, value, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_url_of(struct reader *r, const char *value, const char *schemes)
+{
+    const char *sep = strstr(value, "://");
+    if (!sep || !sep[3] || strpbrk(value, " \t\r\n\"<>"))
+        return false;
+    return is_word_of(arena_dup_n(&r->c->arena, value, (size_t)(sep - value)), schemes);
+}
+
+static bool is_address(const char *value)
+{
+    unsigned char raw[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, value, raw) == 1 || inet_pton(AF_INET6, value, raw) == 1;
+}
+
+static void check_secret(struct reader *r, cfg_t *cfg, const struct option *o, const char *value)
+{
+    const char *eq = strchr(value, '=');
+    struct stat st;
+    if (!eq || eq == value)
+        mistake(r, cfg, "%s: '%s' is not NAME=FILE", o->name, value);
+    else if (stat(eq + 1, &st) != 0)
+        mistake(r, cfg, "%s: %s: %s", o->name, eq + 1, strerror(errno));
+    else if (st.st_mode & S_IRWXO)
+        mistake(r, cfg, "%s: %s can be read by everybody; chmod o= %s", o->name, eq + 1, eq + 1);
+}
+
+static void check_egress(struct reader *r, cfg_t *cfg, const struct option *o, const char *value)
+{
+    struct egress *g = egress_create();
+    struct error e = ERROR_INIT;
+    if (!egress_allow(g, value, &e))
+        mistake(r, cfg, "%s: %s", o->name, e.text);
+    egress_destroy(&g);
+}
+
+static bool is_bare_jid(struct reader *r, const char *value, bool domain_only)
+{
+    const struct jid *j = jid_parse_text(&r->c->arena, value);
+    return j && !j->resource && (domain_only ? !j->local : j->local != NULL);
+}
+
+static void check_text(struct reader *r, cfg_t *cfg, const struct option *o, const char *value)
+{
+    switch (o->check) {
+    case CHECK_ANY:
+        break;
+    case CHECK_WORD:
+        if (!is_word_of(value, o->range))
+            mistake(r, cfg, "%s: '%s' is none of %s", o->name, value, o->range);
+        break;
+    case CHECK_FILE:
+        if (access(value, R_OK) != 0)
+            mistake(r, cfg, "%s: %s: %s", o->name, value, strerror(errno));
+        break;
+    case CHECK_SECRET:
+        check_secret(r, cfg, o, value);
+        break;
+    case CHECK_PAIR:
+        if (!strchr(value, '=') || value[0] == '=')
+            mistake(r, cfg, "%s: '%s' is not NAME=VALUE", o->name, value);
+        break;
+    case CHECK_DOMAIN:
+        if (!is_bare_jid(r, value, true))
+            mistake(r, cfg, "%s: '%s' is not a domain", o->name, value);
+        break;
+    case CHECK_JID:
+        if (!is_bare_jid(r, value, false))
+            mistake(r, cfg, "%s: '%s' is not an account like name@domain", o->name, value);
+        break;
+    case CHECK_ADDRESS:
+        if (!is_address(value))
+            mistake(r, cfg, "%s: '%s' is not a numeric address", o->name, value);
+        break;
+    case CHECK_URL:
+        if (!is_url_of(r, value, o->range))
+            mistake(r, cfg, "%s: '%s' is not an address that begins with %s and ://", o->name, value, o->range);
+        break;
+    case CHECK_EGRESS:
+        check_egress(r, cfg, o, value);
+        break;
+    case CHECK_PREFIX:
+        if (value[0] != '+' || !value[1] || value[1 + strspn(value + 1, "0123456789")])
+            mistake(r, cfg, "%s: '%s' is not + and digits", o->name, value);
+        break;
+    }
+}
+
+static const struct option *find_option(const char *section, const char *name)
+{
+    for (size_t i = 0; i < config_options_count; i++)
+        if (strcmp(config_options[i].section, section) == 0 && strcmp(config_options[i].name, name) == 0)
+            return &config_options[i];
+    return NULL;
+}
+
+/* Called after each value that is set; 0: go on (a mistake is counted, not fatal). */
+static int on_value(cfg_t *cfg, cfg_opt_t *opt)
+{
+    struct reader *r = current;
+    const struct option *o = find_option(cfg_name(cfg), cfg_opt_name(opt));
+    unsigned n = cfg_opt_size(opt);
+    if (o->type != OPTION_LIST) {
+        char *key = arena_printf(&r->c->arena, "%p %s", (void *)cfg, o->name);
+        if (map_put(&r->seen, key, key))
+            mistake(r, cfg, "%s is given twice in this block", o->name);
+    }
+    if (o->type == OPTION_INT && (cfg_opt_getnint(opt, 0) < o->least || cfg_opt_getnint(opt, 0) > o->most))
+        mistake(r, cfg, "%s: %ld is not within %ld and %ld", o->name, cfg_opt_getnint(opt, 0), o->least, o->most);
+    else if ((o->type == OPTION_TEXT || o->type == OPTION_LIST) && n)
+        check_text(r, cfg, o, cfg_opt_getnstr(opt, n - 1));
+    return 0;
+}
+
+/* ---- from libConfuse to our struct ---- */
+
+static const char *text_of(struct reader *r, cfg_t *sec, const char *name)
+{
+    const char *value = cfg_getstr(sec, name);
+    return value && *value ? arena_dup(&r->c->arena, value) : NULL;
+}
+
+static const char *const *list_of(struct reader *r, cfg_t *sec, const char *name)
+{
+    unsigned n = cfg_size(sec, name);
+    if (n == 0)
+        return NULL;
+    const char **list = arena_alloc(&r->c->arena, (n + 1) * sizeof *list);
+    for (unsigned i = 0; i < n; i++)
+        list[i] = arena_dup(&r->c->arena, cfg_getnstr(sec, name, i));
+    return list;
+}
+
+/* As list_of, each prepared as a JID. */
+static const char *const *jids_of(struct reader *r, cfg_t *sec, const char *name)
+{
+    const char **list = (const char **)list_of(r, sec, name);
+    for (unsigned i = 0; list && list[i]; i++) {
+        const struct jid *j = jid_parse_text(&r->c->arena, list[i]);
+        list[i] = j ? j->bare : list[i];
+    }
+    return list;
+}
+
+/* First line of a file that holds a secret. */
+static const char *secret_of(struct reader *r, cfg_t *sec, const char *path)
+{
+    char line[4096];
+    FILE *f = path ? fopen(path, "re") : NULL;
+    if (!f)
+        return NULL; /* CHECK_FILE or CHECK_SECRET has complained */
+    const char *secret = NULL;
+    if (fgets(line, sizeof line, f)) {
+        line[strcspn(line, "\r\n")] = '\0';
+        secret = arena_dup(&r->c->arena, line);
+    } else {
+        mistake(r, sec, "%s is empty", path);
+    }
+    fclose(f);
+    mem_wipe(line, sizeof line);
+    return secret;
+}
+
+static const struct contact_router_pair *pairs_of(struct reader *r, cfg_t *sec, const char *name, bool files)
+{
+    unsigned n = cfg_size(sec, name), used = 0;
+    struct contact_router_pair *pairs = arena_alloc(&r->c->arena, (n + 1) * sizeof *pairs);
+    for (unsigned i = 0; i < n; i++) {
+        const char *given = cfg_getnstr(sec, name, i), *eq = strchr(given, '=');
+        if (!eq)
+            continue;
+        const char *value = files ? secret_of(r, sec, eq + 1) : arena_dup(&r->c->arena, eq + 1);
+        if (value)
+            pairs[used++] = (struct contact_router_pair){arena_dup_n(&r->c->arena, given, (size_t)(eq - given)), value};
+    }
+    return pairs;
+}
+
+static const char *title_domain(struct reader *r, cfg_t *sec)
+{
+    const struct jid *j = jid_parse_text(&r->c->arena, cfg_title(sec));
+    if (j && !j->local && !j->resource)
+        return j->domain;
+    mistake(r, sec, "%s \"%s\": the title is not a domain", cfg_name(sec), cfg_title(sec));
+    return arena_dup(&r->c->arena, cfg_title(sec));
+}
+
+static void read_gateway(struct reader *r, cfg_t *sec)
+{
+    struct config *c = r->c;
+    c->store_path = text_of(r, sec, "store");
+    c->schema_dir = text_of(r, sec, "schema_dir");
+    c->profile_dir = text_of(r, sec, "profile_dir");
+    c->durability = text_eq(cfg_getstr(sec, "durability"), "process") ? STORE_PROCESS : STORE_DISK;
+    c->io_loops = (unsigned)cfg_getint(sec, "io_loops");
+    if (!log_level_parse(cfg_getstr(sec, "log_level"), &c->log_level))
+        c->log_level = LOG_INFO;
+    c->ca_file = text_of(r, sec, "ca_file");
+    c->dns_server = text_of(r, sec, "dns_server");
+    c->egress_allow = list_of(r, sec, "egress_allow");
+    c->public_url = text_of(r, sec, "public_url");
+    c->s2s_queue_deadline_s = (uint64_t)cfg_getint(sec, "s2s_queue_hours") * 3600;
+    c->c2s_limits.connections_per_address = (unsigned)cfg_getint(sec, "connections_per_address");
+    c->c2s_times.login_ms = (uint64_t)cfg_getint(sec, "login_seconds") * 1000;
+    c->c2s_times.idle_ms = (uint64_t)cfg_getint(sec, "idle_seconds") * 1000;
+    c->c2s_times.resume_ms = (uint64_t)cfg_getint(sec, "resume_seconds") * 1000;
+}
+
+static void add_listener(struct reader *r, cfg_t *sec, const char *service, const char *address, long port)
+{
+    struct config *c = r->c;
+    bool direct = text_eq(service, "c2s-tls");
+    if (direct || text_eq(service, "c2s")) {
+        c->c2s[c->c2s_count++] = (struct c2s_listener){address, (uint16_t)(port ? port : direct ? 5223 : 5222), direct};
+    } else if (text_eq(service, "s2s")) {
+        c->s2s[c->s2s_count++] = (struct s2s_listener){address, (uint16_t)(port ? port : 5269)};
+    } else if (text_eq(service, "http")) {
+        if (c->http_address)
+            mistake(r, sec, "listen: there is one for http already");
+        c->http_address = address;
+        c->http_port = (uint16_t)(port ? port : 5280);
+    } else {
+        mistake(r, sec, "listen: 'service' is missing: c2s, c2s-tls, s2s or http");
+    }
+}
+
+static void read_listeners(struct reader *r, cfg_t *cfg)
+{
+    unsigned n = cfg_size(cfg, "listen");
+    r->c->c2s = arena_alloc(&r->c->arena, (n + 2) * sizeof *r->c->c2s);
+    r->c->s2s = arena_alloc(&r->c->arena, (n + 1) * sizeof *r->c->s2s);
+    for (unsigned i = 0; i < n; i++) {
+        cfg_t *sec = cfg_getnsec(cfg, "listen", i);
+        add_listener(r, sec, text_of(r, sec, "service"), text_of(r, sec, "address"), cfg_getint(sec, "port"));
+    }
+    if (n == 0) {
+        add_listener(r, cfg, "c2s", "::", 0);
+        add_listener(r, cfg, "c2s-tls", "::", 0);
+        add_listener(r, cfg, "s2s", "::", 0);
+    }
+}
+
+static void read_community(struct reader *r, cfg_t *sec, struct config_community *out)
+{
+    const char *domain = title_domain(r, sec), *strangers = cfg_getstr(sec, "strangers");
+    out->certificate = text_of(r, sec, "certificate");
+    out->key = text_of(r, sec, "key");
+    if (!out->certificate || !out->key)
+        mistake(r, sec, "community \"%s\": 'certificate' and 'key' are needed: nobody logs in without TLS", domain);
+    out->exchange = (struct community){
+        .domain = domain,
+        .admins = jids_of(r, sec, "admins"),
+        .archive = cfg_getbool(sec, "archive"),
+        .strangers = text_eq(strangers, "deliver")  ? STRANGERS_DELIVER
+                     : text_eq(strangers, "refuse") ? STRANGERS_REFUSE
+                                                    : STRANGERS_ASK,
+        .held_max = (unsigned)cfg_getint(sec, "held_messages"),
+        .request_ttl_s = (uint64_t)cfg_getint(sec, "request_days") * 86400,
+    };
+    out->devices = (struct contact_router_community){
+        .domain = domain,
+        .mail_url = text_of(r, sec, "mail_server"),
+        .mail_from = text_of(r, sec, "mail_from"),
+        .mail_user = text_of(r, sec, "mail_user"),
+        .mail_password = secret_of(r, sec, text_of(r, sec, "mail_password_file")),
+        .mail_require_tls = cfg_getbool(sec, "mail_require_tls"),
+        .sms_per_day = (unsigned)cfg_getint(sec, "sms_per_day"),
+        .sms_prefixes = list_of(r, sec, "sms_prefixes"),
+    };
+}
+
+static void read_communities(struct reader *r, cfg_t *cfg)
+{
+    struct config *c = r->c;
+    c->community_count = cfg_size(cfg, "community");
+    c->communities = arena_alloc(&c->arena, (c->community_count + 1) * sizeof *c->communities);
+    for (unsigned i = 0; i < c->community_count; i++)
+        read_community(r, cfg_getnsec(cfg, "community", i), &c->communities[i]);
+    if (c->community_count == 0)
+        mistake(r, NULL, "there is no community: add community \"example.org\" { certificate = ... key = ... }");
+}
+
+static void read_remotes(struct reader *r, cfg_t *cfg)
+{
+    struct config *c = r->c;
+    c->remote_count = cfg_size(cfg, "remote");
+    c->remotes = arena_alloc(&c->arena, (c->remote_count + 1) * sizeof *c->remotes);
+    for (unsigned i = 0; i < c->remote_count; i++) {
+        cfg_t *sec = cfg_getnsec(cfg, "remote", i);
+        c->remotes[i] = (struct s2s_remote){
+            .domain = title_domain(r, sec),
+            .host = text_of(r, sec, "host"),
+            .port = (uint16_t)cfg_getint(sec, "port"),
+            .tls_optional = text_eq(cfg_getstr(sec, "tls"), "optional"),
+            .deny = cfg_getbool(sec, "deny"),
+        };
+    }
+}
+
+static void read_providers(struct reader *r, cfg_t *cfg)
+{
+    struct config *c = r->c;
+    c->provider_count = cfg_size(cfg, "provider");
+    c->providers = arena_alloc(&c->arena, (c->provider_count + 1) * sizeof *c->providers);
+    for (unsigned i = 0; i < c->provider_count; i++) {
+        cfg_t *sec = cfg_getnsec(cfg, "provider", i);
+        if (!text_of(r, sec, "profile"))
+            mistake(r, sec, "provider \"%s\": 'profile' is missing", cfg_title(sec));
+        c->providers[i] = (struct contact_router_provider){
+            .name = arena_dup(&c->arena, cfg_title(sec)),
+            .profile = text_of(r, sec, "profile"),
+            .options = pairs_of(r, sec, "options", false),
+            .secrets = pairs_of(r, sec, "secret_files", true),
+            .from = text_of(r, sec, "from"),
+            .communities = jids_of(r, sec, "communities"),
+            .allow_http = cfg_getbool(sec, "allow_http"),
+        };
+    }
+}
+
+/* ---- the parser, made of the table ---- */
+
+static cfg_opt_t *make_options(struct reader *r, const char *section)
+{
+    cfg_opt_t *opts = arena_alloc(&r->c->arena, (config_options_count + 1) * sizeof *opts);
+    size_t n = 0;
+    for (size_t i = 0; i < config_options_count; i++) {
+        const struct option *o = &config_options[i];
+        if (strcmp(o->section, section) != 0)
+            continue;
+        switch (o->type) {
+        case OPTION_TEXT:
+            opts[n++] = (cfg_opt_t)CFG_STR(o->name, o->text_default, CFGF_NONE);
+            break;
+        case OPTION_LIST:
+            opts[n++] = (cfg_opt_t)CFG_STR_LIST(o->name, NULL, CFGF_NONE);
+            break;
+        case OPTION_INT:
+            opts[n++] = (cfg_opt_t)CFG_INT(o->name, o->int_default, CFGF_NONE);
+            break;
+        case OPTION_BOOL:
+            opts[n++] = (cfg_opt_t)CFG_BOOL(o->name, o->int_default ? cfg_true : cfg_false, CFGF_NONE);
+            break;
+        }
+    }
+    opts[n] = (cfg_opt_t)CFG_END();
+    return opts;
+}
+
+static cfg_t *make_parser(struct reader *r)
+{
+    cfg_opt_t *top = arena_alloc(&r->c->arena, (config_options_section_count + 1) * sizeof *top);
+    for (size_t i = 0; i < config_options_section_count; i++) {
+        const struct option_section *s = &config_options_sections[i];
+        cfg_flag_t flags = (s->title ? CFGF_TITLE | CFGF_NO_TITLE_DUPES : CFGF_NONE) | (s->multi ? CFGF_MULTI : CFGF_NONE);
+        top[i] = (cfg_opt_t)CFG_SEC(s->name, make_options(r, s->name), flags);
+    }
+    top[config_options_section_count] = (cfg_opt_t)CFG_END();
+    cfg_t *cfg = cfg_init(top, CFGF_NONE);
+    cfg_set_error_function(cfg, on_confuse_error);
+    for (size_t i = 0; i < config_options_count; i++) {
+        const struct option *o = &config_options[i];
+        cfg_set_validate_func(cfg, arena_printf(&r->c->arena, "%s|%s", o->section, o->name), on_value);
+    }
+    return cfg;
+}
+
+bool config_read(struct config *c, const char *file, void (*complain)(void *, const char *), void *user)
+{
+    struct reader r = {.c = c, .complain = complain, .user = user};
+    *c = (struct config){0};
+    arena_init(&c->arena);
+    c->file = arena_dup(&c->arena, file);
+    current = &r;
+    cfg_t *cfg = make_parser(&r);
+    int rc = cfg_parse(cfg, file);
+    if (rc == CFG_FILE_ERROR)
+        mistake(&r, NULL, "%s", strerror(errno));
+    else if (rc == CFG_PARSE_ERROR && r.mistakes == 0)
+        mistake(&r, NULL, "cannot be parsed");
+    if (rc == CFG_SUCCESS) {
+        read_gateway(&r, cfg_getsec(cfg, "gateway"));
+        read_listeners(&r, cfg);
+        read_communities(&r, cfg);
+        read_remotes(&r, cfg);
+        read_providers(&r, cfg);
+    }
+    cfg_free(cfg);
+    map_fini(&r.seen);
+    current = NULL;
+    return r.mistakes == 0;
+}
+
+void config_fini(struct config *c)
+{
+    arena_fini(&c->arena);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* Every option there is, once: the parser, the checks and the reference are made of this table. */
+#include "gateway/config_options.h"
+
+#include <string.h>
+
+#include "gateway/config.h"
+
+#define TEXT(section, name, def, check, range, sentence)                                           \
+    {section, name, OPTION_TEXT, def, 0, 0, 0, check, range, "", sentence}
+#define LIST(section, name, check, range, sentence)                                                \
+    {section, name, OPTION_LIST, NULL, 0, 0, 0, check, range, "", sentence}
+#define INT(section, name, def, least, most, unit, sentence)                                       \
+    {section, name, OPTION_INT, NULL, def, least, most, CHECK_ANY, NULL, unit, sentence}
+#define BOOL(section, name, def, sentence)                                                         \
+    {section, name, OPTION_BOOL, NULL, def, 0, 1, CHECK_ANY, NULL, "", sentence}
+
+const struct option_section config_options_sections[] = {
+    {"gateway", NULL, 0, "The whole process."},
+    {"listen", NULL, 1,
+     "Where to listen. Without any: clients on 5222 and 5223, servers on 5269, on all addresses."},
+    {"community", "its domain", 1, "A local domain, as many as you like."},
+    {"remote", "its domain", 1, "What is special about one other domain."},
+    {"provider", "a name: a-z 0-9 -", 1, "An account at an outside API that sends for us."},
+};
+const size_t config_options_section_count = sizeof config_options_sections / sizeof *config_options_sections;
+
+const struct option config_options[] = {
+    TEXT("gateway", "store", "/var/lib/causeway/causeway.db", CHECK_ANY, NULL,
+         "The store: one SQLite file for all communities."),
+    TEXT("gateway", "durability", "disk", CHECK_WORD, "disk|process",
+         "What is acknowledged survives a power cut (disk) or only the process (process)."),
+    INT("gateway", "io_loops", 0, 0, 64, "threads",
+        "Threads of their own for connections; 0: one thread does it all, right up to four cores."),
+    TEXT("gateway", "log_level", "info", CHECK_WORD, "error|warn|info|debug", "How much is logged, to standard error."),
+    TEXT("gateway", "ca_file", NULL, CHECK_FILE, NULL, "Trust anchors for others' certificates; the system's when not given."),
+    TEXT("gateway", "dns_server", NULL, CHECK_ANY, NULL, "Resolver, ADDRESS or ADDRESS@PORT; /etc/resolv.conf when not given."),
+    LIST("gateway", "egress_allow", CHECK_EGRESS, NULL,
+         "Addresses that are refused by default (loopback, private, ...) and may be connected to: \"PURPOSE CIDR\", "
+         "PURPOSE one of s2s provider mail push webhook terminal any."),
+    TEXT("gateway", "public_url", NULL, CHECK_URL, "https|http",
+         "How the world reaches the HTTP listener, without a slash at the end; needed for providers' webhooks."),
+    INT("gateway", "s2s_queue_hours", 24, 1, 24 * 14, "hours", "How long a message waits for a community that cannot be reached."),
+    INT("gateway", "connections_per_address", 200, 1, 1000000, "connections", "Client connections from one address (IPv6: one /64)."),
+    INT("gateway", "login_seconds", 60, 5, 600, "seconds", "From a client's connection to its bound resource."),
+    INT("gateway", "idle_seconds", 300, 30, 86400, "seconds", "Silence after which a client is asked whether it lives."),
+    INT("gateway", "resume_seconds", 300, 10, 86400, "seconds", "How long a cut stream can be resumed (XEP-0198)."),
+    TEXT("gateway", "schema_dir", NULL, CHECK_ANY, NULL, "Folder with the store's migrations; the installed one when not given."),
+    TEXT("gateway", "profile_dir", NULL, CHECK_ANY, NULL, "Folder with provider profiles; the installed one when not given."),
+
+    TEXT("listen", "service", NULL, CHECK_WORD, "c2s|c2s-tls|s2s|http",
+         "Clients with STARTTLS, clients with direct TLS, servers, or HTTP (webhooks; plain, for a reverse proxy)."),
+    TEXT("listen", "address", "::", CHECK_ADDRESS, NULL, "Numeric address."),
+    INT("listen", "port", 0, 0, 65535, "", "0: 5222, 5223, 5269 or 5280."),
+
+    TEXT("community", "certificate", NULL, CHECK_FILE, NULL, "Certificate chain, PEM."),
+    TEXT("community", "key", NULL, CHECK_FILE, NULL, "Its private key, PEM."),
+    LIST("community", "admins", CHECK_JID, NULL, "Accounts of this gateway that may steer this community."),
+    BOOL("community", "archive", 1, "Messages are archived (XEP-0313)."),
+    TEXT("community", "strangers", "ask", CHECK_WORD, "ask|deliver|refuse",
+         "A first message from another community: ask the person, deliver it, or refuse it."),
+    INT("community", "held_messages", 20, 1, 1000, "messages", "So many wait with a contact request; more are refused."),
+    INT("community", "request_days", 7, 1, 90, "days", "A contact request that nobody answers ends then."),
+    TEXT("community", "mail_server", NULL, CHECK_URL, "smtp|smtps", "For e-mail devices: smtp://HOST:PORT; none: no e-mail."),
+    TEXT("community", "mail_from", NULL, CHECK_ANY, NULL, "Sender address; notify@DOMAIN when not given."),
+    TEXT("community", "mail_user", NULL, CHECK_ANY, NULL, "Login at the mail server."),
+    TEXT("community", "mail_password_file", NULL, CHECK_FILE, NULL, "File with its password."),
+    BOOL("community", "mail_require_tls", 0, "Refuse a mail server that offers no TLS."),
+    INT("community", "sms_per_day", 0, 0, 1000000, "messages", "Budget for text messages; 0: none are sent."),
+    LIST("community", "sms_prefixes", CHECK_PREFIX, NULL, "Numbers that may be listed as devices begin with one of these; none by default."),
+
+    TEXT("remote", "host", NULL, CHECK_ANY, NULL, "Connect there instead of asking SRV: name or numeric address."),
+    INT("remote", "port", 5269, 1, 65535, "", "Port at that host."),
+    TEXT("remote", "tls", "required", CHECK_WORD, "required|optional", "Whether streams without TLS are allowed with this domain."),
+    BOOL("remote", "deny", 0, "No streams with this domain."),
+
+    TEXT("provider", "profile", NULL, CHECK_ANY, NULL, "Name of a shipped profile (\"twilio\") or path of one."),
+    TEXT("provider", "from", NULL, CHECK_ANY, NULL, "The number we write from; answers come back to it."),
+    LIST("provider", "communities", CHECK_DOMAIN, NULL, "Communities that use it; all when not given."),
+    LIST("provider", "options", CHECK_PAIR, NULL, "The profile's options: \"NAME=VALUE\"."),
+    LIST("provider", "secret_files", CHECK_SECRET, NULL, "The profile's secrets: \"NAME=FILE\"."),
+    BOOL("provider", "allow_http", 0, "Its address may be plain http: only on a trusted network."),
+};
+const size_t config_options_count = sizeof config_options / sizeof *config_options;
+
+static void print_option(FILE *out, const struct option *o)
+{
+    fprintf(out, "    # %s\n", o->sentence);
+    switch (o->type) {
+    case OPTION_TEXT:
+        fprintf(out, "    # %s%s\n    #%s = \"%s\"\n", o->check == CHECK_WORD ? "One of: " : "Text.",
+                o->check == CHECK_WORD ? o->range : "", o->name, o->text_default ? o->text_default : "");
+        break;
+    case OPTION_LIST:
+        fprintf(out, "    # List.\n    #%s = {}\n", o->name);
+        break;
+    case OPTION_INT:
+        fprintf(out, "    # %ld to %ld%s%s.\n    #%s = %ld\n", o->least, o->most, o->unit[0] ? " " : "", o->unit,
+                o->name, o->int_default);
+        break;
+    case OPTION_BOOL:
+        fprintf(out, "    # true or false.\n    #%s = %s\n", o->name, o->int_default ? "true" : "false");
+        break;
+    }
+}
+
+void config_print_reference(FILE *out)
+{
+    fprintf(out, "# Causeway's configuration: every section and option, with its default.\n"
+                 "# Printed by `causeway config-reference`.\n");
+    for (size_t i = 0; i < config_options_section_count; i++) {
+        const struct option_section *s = &config_options_sections[i];
+        fprintf(out, "\n# %s\n", s->sentence);
+        if (s->title)
+            fprintf(out, "# Title: %s.\n", s->title);
+        fprintf(out, "#%s%s {\n", s->name, s->title ? " \"...\"" : "");
+        for (size_t k = 0; k < config_options_count; k++)
+            if (strcmp(config_options[k].section, s->name) == 0)
+                print_option(out, &config_options[k]);
+        fprintf(out, "#}\n");
+    }
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* The edge to other communities: server-to-server streams (RFC 6120) with STARTTLS and dialback inside
+ * it (XEP-0220), one outgoing queue a pair of domains, durable for messages. */
+#ifndef CAUSEWAY_S2S_S2S_H
+#define CAUSEWAY_S2S_S2S_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/exchange/edge.h"
+#include "gateway/net/egress.h"
+#include "gateway/net/loop.h"
+#include "gateway/net/tls.h"
+#include "gateway/store/store.h"
+
+struct s2s;
+
+struct s2s_listener {
+    const char *address; /* numeric */
+    uint16_t port;       /* 0: 5269 */
+};
+
+/* What the admin says of one other domain. */
+struct s2s_remote {
+    const char *domain;
+    const char *host;   /* instead of SRV: name or numeric address; NULL: SRV */
+    uint16_t port;      /* 0: 5269 */
+    bool tls_optional;  /* streams without TLS are allowed with this domain */
+    bool deny;          /* no streams with this domain */
+};
+
+struct s2s_options {
+    struct loop *const *loops; /* I/O loops; streams and pairs are spread over them */
+    unsigned loop_count;
+    struct exchange *exchange;
+    struct store *store;
+    struct tls_store *tls;
+    const struct egress *egress;
+    const char *dns_server; /* as dns_options.server */
+    const struct s2s_listener *listeners;
+    unsigned listener_count;
+    const struct s2s_remote *remotes; /* copied */
+    unsigned remote_count;
+    const unsigned char *dialback_secret; /* 32 bytes, the same on every node and after a restart */
+    uint64_t queue_deadline_s;  /* a message waits so long for a peer; 0: 24 h */
+    size_t queue_bytes;         /* held in memory a pair; 0: 1 MiB; more waits in the store alone */
+    uint64_t connect_timeout_ms; /* a whole attempt; 0: 30 s */
+    uint64_t idle_close_ms;     /* an outgoing stream without traffic; 0: 10 min */
+    unsigned per_address_max;   /* incoming connections of one address; 0: 64 */
+};
+
+/* NULL and *e filled: which address cannot be bound, or which resolver is wrong. */
+MUST_USE struct s2s *s2s_create(const struct s2s_options *o, struct error *e);
+/* For exchange_attach. */
+struct edge_remote *s2s_edge(struct s2s *s);
+/* Begins to accept. Before the loops run, or on the first of them. */
+MUST_USE bool s2s_start(struct s2s *s, struct error *e);
+/* Any thread: closes listeners and streams (system-shutdown); on_stopped once, on the first loop. */
+void s2s_stop(struct s2s *s, void (*on_stopped)(void *user), void *user);
+void s2s_destroy(struct s2s **s); /* after on_stopped and after the loops ended */
+
+#endif
