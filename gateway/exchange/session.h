@@ -60,12 +60,13 @@ void session_link_changed(struct person *p, bool linked);
 
 /* A line the person wrote to the domain ("accept 3", "requests", "help"): true if it was one of ours;
  * the answer is sent from the domain to `who` (a full JID). Device lines go on to reach->command. */
-bool session_command(struct person *p, const struct jid *who, const char *line);
+bool session_command_line(struct person *p, const struct jid *who, const char *line);
 /* From the domain to `who`, as an answer to such a line: chat, with the contact element. */
-void session_reply(struct person *p, const struct jid *who, const char *text);
+void session_command_reply(struct person *p, const struct jid *who, const char *text);
 /* From devices: exchange_reach_answer and exchange_reach_progress come here through person_visit. */
-void session_answer(struct person *p, const struct reach_answer *a);
-void session_progress(struct person *p, const char *peer, uint64_t seq, enum reach_progress pr, const char *device);
+void session_reach_answer(struct person *p, const struct reach_answer *a);
+void session_reach_progress(struct person *p, const char *peer, uint64_t seq, enum reach_progress pr,
+                            const char *device);
 
 /* What belongs to no person: finds requests whose time is over, in slices, once a minute. One an
  * exchange; runs on `l`. */

@@ -68,7 +68,7 @@ static bool load_consents(struct store_tx *tx, struct sessions_load *l, struct e
 static bool load_sessions(struct store_tx *tx, struct sessions_load *l, struct error *e)
 {
     struct store_rows *r = store_query(
-        tx, e, "select peer, code, reach, encrypted, changed_us from session where callee = $1 order by peer",
+        tx, e, "select peer, code, reach, encrypted, lang, changed_us from session where callee = $1 order by peer",
         "t", l->callee);
     if (!r)
         return false;
@@ -81,7 +81,8 @@ static bool load_sessions(struct store_tx *tx, struct sessions_load *l, struct e
         row->code = kept_text(&l->arena, r, 1);
         row->reach = store_int(r, 2);
         row->encrypted = store_int(r, 3);
-        row->changed_us = store_int(r, 4);
+        row->lang = kept_text(&l->arena, r, 4);
+        row->changed_us = store_int(r, 5);
     }
     return e->code == ERROR_NONE;
 }
@@ -138,11 +139,12 @@ bool sessions_drop_consent(struct store_tx *tx, const char *callee, const char *
 bool sessions_put(struct store_tx *tx, const char *callee, const struct session_row *row, struct error *e)
 {
     return store_exec(tx, e,
-                      "insert into session (callee, peer, code, reach, encrypted, changed_us) "
-                      "values ($1, $2, $3, $4, $5, $6) on conflict (callee, peer) do update set "
+                      "insert into session (callee, peer, code, reach, encrypted, lang, changed_us) "
+                      "values ($1, $2, $3, $4, $5, $6, $7) on conflict (callee, peer) do update set "
                       "code = excluded.code, reach = excluded.reach, encrypted = excluded.encrypted, "
-                      "changed_us = excluded.changed_us",
-                      "tttiii", callee, row->peer, row->code, row->reach, row->encrypted, row->changed_us);
+                      "lang = excluded.lang, changed_us = excluded.changed_us",
+                      "tttiiti", callee, row->peer, row->code, row->reach, row->encrypted, row->lang,
+                      row->changed_us);
 }
 
 bool sessions_put_prefs(struct store_tx *tx, const char *callee, const struct session_prefs *p,

@@ -32,6 +32,7 @@ struct session_row {
     const char *code;   /* short, unique for the callee, in text messages: "r7" */
     int64_t reach;      /* exchange/reach_state.h: enum reach_state */
     int64_t encrypted;  /* 1: the last message of the conversation was */
+    const char *lang;   /* the peer's xml:lang; NULL: not known */
     int64_t changed_us;
 };
 

@@ -32,6 +32,7 @@ create table session (
     code text not null,
     reach bigint not null,
     encrypted bigint not null,
+    lang text,
     changed_us bigint not null,
     primary key (callee, peer)
 );
