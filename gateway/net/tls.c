@@ -132,6 +132,7 @@ static int on_verify(int ok, X509_STORE_CTX *chain)
     struct tls_side *side = ssl ? SSL_get_app_data(ssl) : NULL;
     if (!ok && side)
         side->chain_bad = true;
+    ERR_clear_error(); /* SSL_get_error would take what is left there for a failed handshake */
     return 1;
 }
 

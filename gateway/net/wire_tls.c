@@ -157,6 +157,7 @@ enum wire_tls_result wire_tls_input(struct wire_tls *t, struct wire_shared *sh, 
         tls_session_describe(t->ssl, &t->side, &t->info);
     }
     do {
+        ERR_clear_error(); /* SSL_get_error looks there, too */
         rc = SSL_read(t->ssl, sh->plain + *plain_len, (int)(sizeof sh->plain - *plain_len));
         if (rc > 0)
             *plain_len += (size_t)rc;
