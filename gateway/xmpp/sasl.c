@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/* The frame around mechanisms: base64, initial responses, names and authorization identities
+ * (RFC 6120 6.3.8: only one's own bare JID). An account that does not exist takes the same steps. */
+#include "gateway/xmpp/sasl.h"
+
+#include <string.h>
+
+#include "gateway/base/arena.h"
+#include "gateway/base/base64.h"
+#include "gateway/base/mem.h"
+#include "gateway/xmpp/jid.h"
+#include "gateway/xmpp/plain.h"
+#include "gateway/xmpp/prep.h"
+
+/* State, and what may follow it. */
+#define SASL_STATES(S)                                                                             \
+    S(IDLE, TO(FIRST) | TO(KEYS) | TO(OVER))   /* nothing was asked */                             \
+    S(FIRST, TO(KEYS) | TO(OVER))              /* an empty challenge is out: no initial response */\
+    S(KEYS, TO(PROOF) | TO(WORK) | TO(OVER))   /* the caller looks keys up */                      \
+    S(PROOF, TO(OVER))                         /* a challenge is out */                            \
+    S(WORK, TO(OVER))                          /* the caller lets us compute */                    \
+    S(OVER, TO(FIRST) | TO(KEYS) | TO(OVER))   /* success or failure is told; may begin again */
+
+enum state {
+#define SASL_STATE_ENUM(name, next) STATE_##name,
+    SASL_STATES(SASL_STATE_ENUM)
+#undef SASL_STATE_ENUM
+};
+
+#define TO(name) (1u << STATE_##name)
+static const unsigned may_follow[] = {
+#define SASL_STATE_NEXT(name, next) [STATE_##name] = next,
+    SASL_STATES(SASL_STATE_NEXT)
+#undef SASL_STATE_NEXT
+};
+#undef TO
+
+enum family { FAMILY_SCRAM, FAMILY_PLAIN };
+
+static const struct {
+    const char *name;
+    enum family family;
+    enum scram_hash hash;
+} mechanisms[] = {
+#define SASL_MECHANISM_ROW(name, wire, family, hash) {wire, FAMILY_##family, hash},
+    SASL_MECHANISMS(SASL_MECHANISM_ROW)
+#undef SASL_MECHANISM_ROW
+};
+
+static const char *const failures[] = {
+    [SASL_OK] = NULL,
+#define SASL_FAILURE_ROW(name, wire) [SASL_##name] = wire,
+    SASL_FAILURES(SASL_FAILURE_ROW)
+#undef SASL_FAILURE_ROW
+};
+
+struct sasl {
+    struct sasl_config config;
+    char *domain; /* config.domain */
+    enum state state;
+    enum sasl_mechanism mechanism;
+    enum sasl_failure failure;
+    char username[PREP_MAX + 1]; /* empty: not known yet */
+    struct bytes data;           /* base64, for the peer */
+    bool has_data;
+    struct scram_server scram;
+    struct bytes password; /* PLAIN, until it was compared */
+    struct scram_keys keys; /* PLAIN */
+    bool matched;           /* what sasl_work found */
+};
+
+const char *sasl_failure_name(enum sasl_failure f)
+{
+    CHECK((unsigned)f < sizeof failures / sizeof *failures);
+    return failures[f];
+}
+
+const char *sasl_mechanism_name(enum sasl_mechanism m)
+{
+    CHECK((unsigned)m < SASL_MECHANISM_COUNT);
+    return mechanisms[m].name;
+}
+
+bool sasl_mechanism_parse(const char *wire_name, enum sasl_mechanism *out)
+{
+    for (unsigned i = 0; wire_name && i < SASL_MECHANISM_COUNT; i++) {
+        if (strcmp(mechanisms[i].name, wire_name) == 0) {
+            *out = (enum sasl_mechanism)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* -- life */
+
+struct sasl *sasl_create(const struct sasl_config *config)
+{
+    struct sasl *s = mem_new(struct sasl);
+    s->config = *config;
+    s->domain = mem_dup(config->domain);
+    scram_server_init(&s->scram, config->binding);
+    return s;
+}
+
+static void forget_secrets(struct sasl *s)
+{
+    if (s->password.data)
+        mem_wipe(s->password.data, s->password.cap);
+    bytes_fini(&s->password);
+    mem_wipe(&s->keys, sizeof s->keys);
+    scram_server_fini(&s->scram);
+}
+
+void sasl_destroy(struct sasl **at)
+{
+    struct sasl *s = *at;
+    *at = NULL;
+    if (!s)
+        return;
+    forget_secrets(s);
+    bytes_fini(&s->data);
+    mem_free(s->domain);
+    mem_free(s);
+}
+
+static void enter(struct sasl *s, enum state next)
+{
+    CHECK(may_follow[s->state] & (1u << next));
+    s->state = next;
+}
+
+static enum sasl_step fail(struct sasl *s, enum sasl_failure why)
+{
+    enter(s, STATE_OVER);
+    forget_secrets(s);
+    s->has_data = false;
+    s->failure = why;
+    return SASL_FAILED;
+}
+
+static enum sasl_step succeed(struct sasl *s)
+{
+    enter(s, STATE_OVER);
+    forget_secrets(s);
+    return SASL_SUCCESS;
+}
+
+static void set_data(struct sasl *s, struct span raw)
+{
+    bytes_clear(&s->data);
+    base64_encode(&s->data, raw.data, raw.len);
+    s->has_data = true;
+}
+
+/* -- names */
+
+static bool is_own(const struct sasl *s, struct span authzid)
+{
+    struct arena a;
+    arena_init(&a);
+    const struct jid *wanted = jid_parse(&a, authzid.data, authzid.len);
+    bool own = wanted && jid_eq(wanted, jid_make(&a, s->username, s->domain, NULL));
+    arena_fini(&a);
+    return own;
+}
+
+/* The account is known by name; whether it exists is not, and is not told. */
+static enum sasl_step need_keys(struct sasl *s, struct span username, struct span authzid)
+{
+    if (!prep_node(s->username, username.data, username.len)) {
+        s->username[0] = '\0';
+        return fail(s, SASL_NOT_AUTHORIZED);
+    }
+    if (authzid.len && !is_own(s, authzid))
+        return fail(s, SASL_INVALID_AUTHZID);
+    enter(s, STATE_KEYS);
+    return SASL_NEED_KEYS;
+}
+
+/* -- mechanisms */
+
+static enum sasl_step fail_scram(struct sasl *s, enum scram_result why)
+{
+    return fail(s, why == SCRAM_MALFORMED ? SASL_MALFORMED_REQUEST : SASL_NOT_AUTHORIZED);
+}
+
+static enum sasl_step first_scram(struct sasl *s, struct span message)
+{
+    enum scram_result result = scram_server_start(&s->scram, message.data, message.len, false);
+    if (result != SCRAM_FINE)
+        return fail_scram(s, result);
+    return need_keys(s, bytes_span(&s->scram.username), bytes_span(&s->scram.authzid));
+}
+
+static enum sasl_step first_plain(struct sasl *s, struct span message)
+{
+    struct plain_message m;
+    if (!plain_parse(&m, message.data, message.len))
+        return fail(s, SASL_MALFORMED_REQUEST);
+    bytes_append(&s->password, m.password.data, m.password.len);
+    return need_keys(s, m.username, m.authzid);
+}
+
+static enum sasl_step take_first(struct sasl *s, struct span message)
+{
+    switch (mechanisms[s->mechanism].family) {
+    case FAMILY_SCRAM:
+        return first_scram(s, message);
+    case FAMILY_PLAIN:
+        break;
+    }
+    return first_plain(s, message);
+}
+
+static enum sasl_step take_proof(struct sasl *s, struct span message)
+{
+    struct bytes out = BYTES_EMPTY;
+    enum scram_result result = scram_server_finish(&s->scram, message.data, message.len, &out);
+    if (result == SCRAM_FINE)
+        set_data(s, bytes_span(&out));
+    bytes_fini(&out);
+    return result == SCRAM_FINE ? succeed(s) : fail_scram(s, result);
+}
+
+/* -- the exchange */
+
+/* Decodes and hands on; passwords do not stay behind. */
+static enum sasl_step take_base64(struct sasl *s, const char *base64,
+                                  enum sasl_step (*take)(struct sasl *s, struct span message))
+{
+    struct bytes raw = BYTES_EMPTY;
+    enum sasl_step step;
+    size_t len = strcmp(base64, "=") == 0 ? 0 : strlen(base64);
+    s->has_data = false;
+    if (base64_decode(&raw, base64, len))
+        step = take(s, bytes_span(&raw));
+    else
+        step = fail(s, SASL_INCORRECT_ENCODING);
+    if (raw.data)
+        mem_wipe(raw.data, raw.cap);
+    bytes_fini(&raw);
+    return step;
+}
+
+static void start_over(struct sasl *s)
+{
+    forget_secrets(s);
+    scram_server_init(&s->scram, s->config.binding);
+    s->failure = SASL_OK;
+    s->username[0] = '\0';
+    s->has_data = false;
+    s->matched = false;
+}
+
+enum sasl_step sasl_begin(struct sasl *s, const char *mechanism, const char *base64)
+{
+    CHECK(s->state != STATE_KEYS && s->state != STATE_WORK);
+    if (s->state != STATE_IDLE && s->state != STATE_OVER)
+        return fail(s, SASL_MALFORMED_REQUEST);
+    start_over(s);
+    if (!sasl_mechanism_parse(mechanism, &s->mechanism) ||
+        !(s->config.offered & (1u << s->mechanism)))
+        return fail(s, SASL_INVALID_MECHANISM);
+    if (*base64)
+        return take_base64(s, base64, take_first);
+    enter(s, STATE_FIRST);
+    set_data(s, (struct span){0});
+    return SASL_CONTINUE;
+}
+
+enum sasl_step sasl_respond(struct sasl *s, const char *base64)
+{
+    switch (s->state) {
+    case STATE_FIRST:
+        return take_base64(s, base64, take_first);
+    case STATE_PROOF:
+        return take_base64(s, base64, take_proof);
+    case STATE_IDLE:
+    case STATE_OVER:
+        return fail(s, SASL_MALFORMED_REQUEST);
+    case STATE_KEYS:
+    case STATE_WORK:
+        break;
+    }
+    CHECK(!"a response while the exchange waits for its caller");
+    return SASL_FAILED;
+}
+
+enum sasl_step sasl_give_keys(struct sasl *s, const struct scram_keys *keys)
+{
+    CHECK(s->state == STATE_KEYS);
+    bool scram = mechanisms[s->mechanism].family == FAMILY_SCRAM;
+    CHECK(!keys || !scram || keys->hash == sasl_hash(s));
+    if (keys)
+        s->keys = *keys;
+    else
+        scram_keys_fake(&s->keys, sasl_hash(s), s->config.fake_iterations, s->username,
+                        s->config.fake_secret);
+    if (!scram) {
+        enter(s, STATE_WORK);
+        return SASL_NEED_WORK;
+    }
+    scram_server_challenge(&s->scram, &s->keys, NULL);
+    set_data(s, bytes_span(&s->scram.challenge));
+    enter(s, STATE_PROOF);
+    return SASL_CONTINUE;
+}
+
+void sasl_work(struct sasl *s)
+{
+    CHECK(s->state == STATE_WORK);
+    s->matched = scram_keys_match(&s->keys, bytes_text(&s->password));
+}
+
+enum sasl_step sasl_worked(struct sasl *s)
+{
+    CHECK(s->state == STATE_WORK);
+    return s->matched ? succeed(s) : fail(s, SASL_NOT_AUTHORIZED);
+}
+
+enum sasl_step sasl_refuse(struct sasl *s, enum sasl_failure why)
+{
+    return fail(s, why);
+}
+
+const char *sasl_username(const struct sasl *s)
+{
+    return *s->username ? s->username : NULL;
+}
+
+enum scram_hash sasl_hash(const struct sasl *s)
+{
+    return mechanisms[s->mechanism].hash;
+}
+
+const char *sasl_data(const struct sasl *s)
+{
+    return s->has_data ? bytes_text(&s->data) : NULL;
+}
+
+enum sasl_failure sasl_failure(const struct sasl *s)
+{
+    return s->failure;
+}
+
+enum sasl_mechanism sasl_mechanism(const struct sasl *s)
+{
+    return s->mechanism;
+}

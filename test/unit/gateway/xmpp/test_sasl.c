@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/* SCRAM by the RFCs' own examples and by what a hostile client may send; the frame around it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "gateway/base/base64.h"
+#include "gateway/xmpp/sasl.h"
+#include "gateway/xmpp/scram_client.h"
+
+/* RFC 5802 section 5, RFC 7677 section 3: user "user", password "pencil". */
+static const struct vector {
+    enum scram_hash hash;
+    const char *client_nonce, *server_nonce, *salt, *first, *challenge, *final, *verdict;
+} vectors[] = {
+    {SCRAM_SHA1, "fyko+d2lbbFgONRv9qkxdawL", "3rfcNHYJY1ZVvWVs7j", "QSXCR+Q6sek8bf92",
+     "n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL",
+     "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096",
+     "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+     "v=rmF9pqV8S7suAoZWja4dJRkFsKQ="},
+    {SCRAM_SHA256, "rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
+     "W22ZaJ0SNY7soEsUEjb6gQ==", "n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
+     "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+     "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+     "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+     "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="},
+};
+
+static struct scram_keys keys_of(const struct vector *v)
+{
+    struct scram_keys keys = {.hash = v->hash, .iterations = 4096};
+    struct bytes salt = BYTES_EMPTY;
+    assert_true(base64_decode(&salt, v->salt, strlen(v->salt)));
+    memcpy(keys.salt, salt.data, salt.len);
+    keys.salt_len = (unsigned)salt.len;
+    bytes_fini(&salt);
+    assert_true(scram_keys_derive(&keys, "pencil"));
+    return keys;
+}
+
+static void rfc_vectors(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        const struct vector *v = &vectors[i];
+        struct scram_keys keys = keys_of(v);
+        struct scram_server s;
+        struct scram_client c;
+        struct bytes out = BYTES_EMPTY;
+        scram_client_init(&c, v->hash, "user", v->client_nonce);
+        scram_client_first(&c, &out);
+        assert_string_equal(out.data, v->first);
+        scram_server_init(&s, (struct scram_binding){0});
+        assert_int_equal(scram_server_start(&s, out.data, out.len, false), SCRAM_FINE);
+        assert_string_equal(bytes_text(&s.username), "user");
+        scram_server_challenge(&s, &keys, v->server_nonce);
+        assert_string_equal(bytes_text(&s.challenge), v->challenge);
+        bytes_clear(&out);
+        assert_true(scram_client_final(&c, "pencil", bytes_span(&s.challenge), &out));
+        assert_string_equal(out.data, v->final);
+        struct bytes verdict = BYTES_EMPTY;
+        assert_int_equal(scram_server_finish(&s, out.data, out.len, &verdict), SCRAM_FINE);
+        assert_string_equal(verdict.data, v->verdict);
+        assert_true(scram_client_verify(&c, bytes_span(&verdict)));
+        assert_false(scram_client_verify(&c, SPAN("v=rmF9")));
+        bytes_fini(&verdict);
+        bytes_fini(&out);
+        scram_server_fini(&s);
+        scram_client_fini(&c);
+    }
+}
+
+static void first_message_table(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        bool plus;
+        enum scram_result result;
+        const char *username, *authzid, *proves;
+    } rows[] = {
+        {"n,,n=a=2Cb=3Dc,r=x", false, SCRAM_FINE, "a,b=c", "", "escapes in names"},
+        {"y,,n=a,r=x", false, SCRAM_FINE, "a", "", "the client could bind, we do not announce it"},
+        {"n,a=b@c,n=a,r=x", false, SCRAM_FINE, "a", "b@c", "authorization identity"},
+        {"n,,n=a,r=x,e=extension", false, SCRAM_FINE, "a", "", "an optional extension"},
+        {"p=tls-exporter,,n=a,r=x", true, SCRAM_FINE, "a", "", "channel binding"},
+        {"p=tls-unique,,n=a,r=x", true, SCRAM_WRONG, 0, 0, "another channel binding"},
+        {"p=tls-exporter,,n=a,r=x", false, SCRAM_WRONG, 0, 0, "binding without a -PLUS mechanism"},
+        {"n,,n=a,r=x", true, SCRAM_WRONG, 0, 0, "a -PLUS mechanism without binding"},
+        {"", false, SCRAM_MALFORMED, 0, 0, "empty"},
+        {"n", false, SCRAM_MALFORMED, 0, 0, "cut in the flag"},
+        {"n,", false, SCRAM_MALFORMED, 0, 0, "cut in the header"},
+        {"n,,", false, SCRAM_MALFORMED, 0, 0, "no name"},
+        {"n,,n=,r=x", false, SCRAM_MALFORMED, 0, 0, "empty name"},
+        {"n,,n=a", false, SCRAM_MALFORMED, 0, 0, "no nonce"},
+        {"n,,n=a,r=", false, SCRAM_MALFORMED, 0, 0, "empty nonce"},
+        {"n,,n=a,r=x y", false, SCRAM_MALFORMED, 0, 0, "nonce with a space"},
+        {"n,,n=a=2,r=x", false, SCRAM_MALFORMED, 0, 0, "broken escape"},
+        {"n,,n=a=41,r=x", false, SCRAM_MALFORMED, 0, 0, "an escape that is none"},
+        {"n,,n=\xff,r=x", false, SCRAM_MALFORMED, 0, 0, "broken UTF-8"},
+        {"n,,m=x,n=a,r=x", false, SCRAM_MALFORMED, 0, 0, "a mandatory extension"},
+        {"n,b=x,n=a,r=x", false, SCRAM_MALFORMED, 0, 0, "not an authorization identity"},
+        {"z,,n=a,r=x", false, SCRAM_MALFORMED, 0, 0, "unknown flag"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct scram_server s;
+        scram_server_init(&s, rows[i].plus ? (struct scram_binding){"tls-exporter", SPAN("ekm")}
+                                           : (struct scram_binding){0});
+        if (scram_server_start(&s, rows[i].message, strlen(rows[i].message), rows[i].plus) !=
+            rows[i].result)
+            fail_msg("%s", rows[i].proves);
+        if (rows[i].username) {
+            assert_string_equal(bytes_text(&s.username), rows[i].username);
+            assert_string_equal(bytes_text(&s.authzid), rows[i].authzid);
+        }
+        scram_server_fini(&s);
+    }
+    struct scram_server s;
+    scram_server_init(&s, (struct scram_binding){"tls-exporter", SPAN("ekm")});
+    assert_int_equal(scram_server_start(&s, "y,,n=a,r=x", 10, false), SCRAM_WRONG); /* downgrade */
+    scram_server_fini(&s);
+}
+
+#define NONCES "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j"
+#define PROOF "v0X8v3Bz2T0CJGbJQyF0X+HI4Ts="
+
+static void final_message_table(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        enum scram_result result;
+        const char *proves;
+    } rows[] = {
+        {"c=biws," NONCES ",p=" PROOF, SCRAM_FINE, "RFC 5802"},
+        {"c=biws," NONCES ",p=" "A0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SCRAM_WRONG, "wrong proof"},
+        {"c=eSws," NONCES ",p=" PROOF, SCRAM_WRONG, "another GS2 header than before"},
+        {"c=biws," NONCES "x,p=" PROOF, SCRAM_WRONG, "another nonce"},
+        {"c=biws," NONCES ",x=1,p=" PROOF, SCRAM_WRONG, "an extension is part of what is proved"},
+        {"c=biws," NONCES ",m=1,p=" PROOF, SCRAM_MALFORMED, "a mandatory extension"},
+        {"c=biws," NONCES ",p=" PROOF ",x=1", SCRAM_MALFORMED, "the proof is last"},
+        {"c=biws," NONCES ",p=" PROOF ",", SCRAM_MALFORMED, "a comma behind"},
+        {"c=biws," NONCES ",p=AAAA", SCRAM_MALFORMED, "a proof too short"},
+        {"c=biws," NONCES ",p=!", SCRAM_MALFORMED, "a proof that is no base64"},
+        {"c=!," NONCES ",p=" PROOF, SCRAM_MALFORMED, "a binding that is no base64"},
+        {"c=biws," NONCES, SCRAM_MALFORMED, "no proof"},
+        {NONCES ",c=biws,p=" PROOF, SCRAM_MALFORMED, "wrong order"},
+        {"", SCRAM_MALFORMED, "empty"},
+    };
+    struct scram_keys keys = keys_of(&vectors[0]);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct scram_server s;
+        struct bytes out = BYTES_EMPTY;
+        scram_server_init(&s, (struct scram_binding){0});
+        assert_int_equal(
+            scram_server_start(&s, vectors[0].first, strlen(vectors[0].first), false), SCRAM_FINE);
+        scram_server_challenge(&s, &keys, vectors[0].server_nonce);
+        if (scram_server_finish(&s, rows[i].message, strlen(rows[i].message), &out) !=
+            rows[i].result)
+            fail_msg("%s", rows[i].proves);
+        assert_int_equal(out.len > 0, rows[i].result == SCRAM_FINE);
+        bytes_fini(&out);
+        scram_server_fini(&s);
+    }
+}
+
+static const struct sasl_config config = {
+    .domain = "capulet.example",
+    .offered = SASL_BIT(PLAIN) | SASL_BIT(SCRAM_SHA_1) | SASL_BIT(SCRAM_SHA_256),
+    .fake_secret = {"0123456789abcdef", 16},
+    .fake_iterations = SCRAM_ITERATIONS,
+};
+
+/* base64 of a literal with NULs inside. */
+static const char *encoded(struct bytes *b, const char *data, size_t len)
+{
+    bytes_clear(b);
+    base64_encode(b, data, len);
+    return bytes_text(b);
+}
+#define ENCODED(b, literal) encoded((b), (literal), sizeof(literal) - 1)
+
+static void begin_table(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *mechanism, *raw;
+        size_t len;
+        enum sasl_step step;
+        enum sasl_failure failure;
+        const char *proves;
+    } rows[] = {
+#define RAW(text) text, sizeof(text) - 1
+        {"PLAIN", RAW("\0Juliet\0r0m30"), SASL_NEED_KEYS, SASL_OK, "names are prepared"},
+        {"PLAIN", RAW("juliet@capulet.example\0juliet\0r0m30"), SASL_NEED_KEYS, SASL_OK,
+         "one's own bare JID"},
+        {"PLAIN", RAW("nurse@capulet.example\0juliet\0r0m30"), SASL_FAILED, SASL_INVALID_AUTHZID,
+         "somebody else"},
+        {"PLAIN", RAW("juliet@capulet.example/r\0juliet\0r0m30"), SASL_FAILED,
+         SASL_INVALID_AUTHZID, "a full JID"},
+        {"PLAIN", RAW("juliet\0r0m30"), SASL_FAILED, SASL_MALFORMED_REQUEST, "a part is missing"},
+        {"PLAIN", RAW("\0juliet\0"), SASL_FAILED, SASL_MALFORMED_REQUEST, "no password"},
+        {"PLAIN", RAW("\0\0r0m30"), SASL_FAILED, SASL_MALFORMED_REQUEST, "no name"},
+        {"PLAIN", RAW("\0a\0b\0c"), SASL_FAILED, SASL_MALFORMED_REQUEST, "a part too many"},
+        {"PLAIN", RAW("\0ju liet\0r0m30"), SASL_FAILED, SASL_NOT_AUTHORIZED,
+         "a name that no account can have"},
+        {"PLAIN", RAW("\0\xff\0r0m30"), SASL_FAILED, SASL_MALFORMED_REQUEST, "broken UTF-8"},
+        {"SCRAM-SHA-1", RAW("n,,n=juliet,r=x"), SASL_NEED_KEYS, SASL_OK, "SCRAM"},
+        {"SCRAM-SHA-1", RAW("n,,r=x"), SASL_FAILED, SASL_MALFORMED_REQUEST, "bad SCRAM"},
+        {"SCRAM-SHA-1", RAW("n,a=nurse@capulet.example,n=juliet,r=x"), SASL_FAILED,
+         SASL_INVALID_AUTHZID, "somebody else by SCRAM"},
+        {"SCRAM-SHA-1", RAW("p=tls-exporter,,n=juliet,r=x"), SASL_FAILED, SASL_NOT_AUTHORIZED,
+         "binding was not offered"},
+        {"scram-sha-1", RAW("n,,n=juliet,r=x"), SASL_FAILED, SASL_INVALID_MECHANISM,
+         "names of mechanisms are exact"},
+        {"DIGEST-MD5", RAW("x"), SASL_FAILED, SASL_INVALID_MECHANISM, "unknown"},
+        {NULL, RAW("x"), SASL_FAILED, SASL_INVALID_MECHANISM, "none named"},
+#undef RAW
+    };
+    struct bytes b = BYTES_EMPTY;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sasl *s = sasl_create(&config);
+        enum sasl_step step = sasl_begin(s, rows[i].mechanism, encoded(&b, rows[i].raw, rows[i].len));
+        if (step != rows[i].step || sasl_failure(s) != rows[i].failure)
+            fail_msg("%s: %d %s", rows[i].proves, step, sasl_failure_name(sasl_failure(s)));
+        if (step == SASL_NEED_KEYS)
+            assert_string_equal(sasl_username(s), "juliet");
+        sasl_destroy(&s);
+    }
+    bytes_fini(&b);
+}
+
+static void encodings(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"!", "AAA", "AA=A", "A A=", "AB=="};
+    struct sasl *s = sasl_create(&config);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(sasl_begin(s, "PLAIN", bad[i]), SASL_FAILED);
+        assert_int_equal(sasl_failure(s), SASL_INCORRECT_ENCODING);
+    }
+    assert_int_equal(sasl_begin(s, "PLAIN", "="), SASL_FAILED); /* an empty initial response */
+    assert_int_equal(sasl_failure(s), SASL_MALFORMED_REQUEST);
+    assert_int_equal(sasl_respond(s, "AAAA"), SASL_FAILED); /* nothing was begun */
+    sasl_destroy(&s);
+    struct sasl_config no_plain = config;
+    no_plain.offered = SASL_BIT(SCRAM_SHA_256);
+    s = sasl_create(&no_plain);
+    assert_int_equal(sasl_begin(s, "PLAIN", "AAAA"), SASL_FAILED);
+    assert_int_equal(sasl_failure(s), SASL_INVALID_MECHANISM);
+    sasl_destroy(&s);
+}
+
+/* One login by SCRAM; `known` or not; returns how it ended. */
+static enum sasl_step login(struct sasl *s, const char *mechanism, enum scram_hash hash,
+                            const char *password, const struct scram_keys *keys)
+{
+    struct scram_client c;
+    struct bytes out = BYTES_EMPTY, b = BYTES_EMPTY, challenge = BYTES_EMPTY;
+    scram_client_init(&c, hash, "juliet", NULL);
+    scram_client_first(&c, &out);
+    assert_int_equal(sasl_begin(s, mechanism, encoded(&b, out.data, out.len)), SASL_NEED_KEYS);
+    assert_int_equal(sasl_give_keys(s, keys), SASL_CONTINUE);
+    assert_true(base64_decode(&challenge, sasl_data(s), strlen(sasl_data(s))));
+    bytes_clear(&out);
+    assert_true(scram_client_final(&c, password, bytes_span(&challenge), &out));
+    enum sasl_step step = sasl_respond(s, encoded(&b, out.data, out.len));
+    if (step == SASL_SUCCESS) {
+        bytes_clear(&b);
+        assert_true(base64_decode(&b, sasl_data(s), strlen(sasl_data(s))));
+        assert_true(scram_client_verify(&c, bytes_span(&b)));
+    } else {
+        assert_int_equal(sasl_failure(s), SASL_NOT_AUTHORIZED);
+        assert_null(sasl_data(s));
+    }
+    bytes_fini(&out);
+    bytes_fini(&b);
+    bytes_fini(&challenge);
+    scram_client_fini(&c);
+    return step;
+}
+
+static void scram_logins(void **state)
+{
+    (void)state;
+    struct scram_keys sha1, sha256;
+    struct sasl *s = sasl_create(&config);
+    assert_true(scram_keys_make(&sha1, SCRAM_SHA1, "r0m30"));
+    assert_true(scram_keys_make(&sha256, SCRAM_SHA256, "r0m30"));
+    assert_int_equal(login(s, "SCRAM-SHA-1", SCRAM_SHA1, "r0m30", &sha1), SASL_SUCCESS);
+    assert_int_equal(login(s, "SCRAM-SHA-256", SCRAM_SHA256, "r0m30", &sha256), SASL_SUCCESS);
+    assert_int_equal(login(s, "SCRAM-SHA-256", SCRAM_SHA256, "paris", &sha256), SASL_FAILED);
+    assert_int_equal(login(s, "SCRAM-SHA-256", SCRAM_SHA256, "r0m30", NULL), SASL_FAILED);
+    sasl_destroy(&s);
+}
+
+/* An account that does not exist has the same salt each time, another a hash and a name. */
+static void fake_keys(void **state)
+{
+    (void)state;
+    struct scram_keys a, b, c, d;
+    scram_keys_fake(&a, SCRAM_SHA256, 4096, "x", config.fake_secret);
+    scram_keys_fake(&b, SCRAM_SHA256, 4096, "x", config.fake_secret);
+    scram_keys_fake(&c, SCRAM_SHA256, 4096, "y", config.fake_secret);
+    scram_keys_fake(&d, SCRAM_SHA1, 4096, "x", config.fake_secret);
+    assert_memory_equal(a.salt, b.salt, SCRAM_SALT_LEN);
+    assert_memory_not_equal(a.salt, c.salt, SCRAM_SALT_LEN);
+    assert_memory_not_equal(a.salt, d.salt, SCRAM_SALT_LEN);
+    assert_false(scram_keys_match(&a, "anything"));
+    assert_false(scram_keys_make(&a, SCRAM_SHA1, "")); /* an empty password is none */
+}
+
+static void plain_logins(void **state)
+{
+    (void)state;
+    struct bytes b = BYTES_EMPTY;
+    struct scram_keys keys;
+    struct sasl *s = sasl_create(&config);
+    assert_true(scram_keys_make(&keys, SCRAM_SHA1, "r0m30"));
+    /* Without initial response: an empty challenge comes first (RFC 6120 6.4.2). */
+    assert_int_equal(sasl_begin(s, "PLAIN", ""), SASL_CONTINUE);
+    assert_string_equal(sasl_data(s), "");
+    assert_int_equal(sasl_respond(s, ENCODED(&b, "\0juliet\0r0m30")), SASL_NEED_KEYS);
+    assert_int_equal(sasl_give_keys(s, &keys), SASL_NEED_WORK);
+    sasl_work(s);
+    assert_int_equal(sasl_worked(s), SASL_SUCCESS);
+    assert_null(sasl_data(s));
+    assert_int_equal(sasl_begin(s, "PLAIN", ENCODED(&b, "\0juliet\0paris")), SASL_NEED_KEYS);
+    assert_int_equal(sasl_give_keys(s, &keys), SASL_NEED_WORK);
+    sasl_work(s);
+    assert_int_equal(sasl_worked(s), SASL_FAILED);
+    assert_int_equal(sasl_failure(s), SASL_NOT_AUTHORIZED);
+    assert_int_equal(sasl_begin(s, "PLAIN", ENCODED(&b, "\0juliet\0r0m30")), SASL_NEED_KEYS);
+    assert_int_equal(sasl_give_keys(s, NULL), SASL_NEED_WORK); /* no such account: same steps */
+    sasl_work(s);
+    assert_int_equal(sasl_worked(s), SASL_FAILED);
+    assert_int_equal(sasl_begin(s, "PLAIN", ENCODED(&b, "\0juliet\0r0m30")), SASL_NEED_KEYS);
+    assert_int_equal(sasl_refuse(s, SASL_TEMPORARY_AUTH_FAILURE), SASL_FAILED);
+    assert_string_equal(sasl_failure_name(sasl_failure(s)), "temporary-auth-failure");
+    sasl_destroy(&s);
+    bytes_fini(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rfc_vectors),         cmocka_unit_test(first_message_table),
+        cmocka_unit_test(final_message_table), cmocka_unit_test(begin_table),
+        cmocka_unit_test(encodings),           cmocka_unit_test(scram_logins),
+        cmocka_unit_test(fake_keys),           cmocka_unit_test(plain_logins),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
