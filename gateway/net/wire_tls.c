@@ -125,6 +125,13 @@ void wire_tls_destroy(struct wire_tls **tp)
     mem_free(t);
 }
 
+/* SSL_get_error takes what lies in the error queue for its own; emptying it costs, asking does not. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error())
+        ERR_clear_error();
+}
+
 static enum wire_tls_result judge(struct wire_tls *t, int rc, struct error *e)
 {
     switch (SSL_get_error(t->ssl, rc)) {
@@ -147,7 +154,7 @@ enum wire_tls_result wire_tls_input(struct wire_tls *t, struct wire_shared *sh, 
     *secured = false;
     sh->feed = data;
     sh->feed_len = len;
-    ERR_clear_error();
+    forget_errors();
     if (!t->secured) {
         rc = SSL_do_handshake(t->ssl);
         if (rc != 1)
@@ -156,21 +163,22 @@ enum wire_tls_result wire_tls_input(struct wire_tls *t, struct wire_shared *sh, 
         tls_session_settle(&t->side);
         tls_session_describe(t->ssl, &t->side, &t->info);
     }
-    do {
-        ERR_clear_error(); /* SSL_get_error looks there, too */
+    while (sh->feed_len || SSL_has_pending(t->ssl)) {
+        CHECK(*plain_len < sizeof sh->plain); /* shorter than what came, and that fits */
+        forget_errors();
         rc = SSL_read(t->ssl, sh->plain + *plain_len, (int)(sizeof sh->plain - *plain_len));
-        if (rc > 0)
-            *plain_len += (size_t)rc;
-    } while (rc > 0 && *plain_len < sizeof sh->plain);
-    CHECK(rc <= 0); /* decrypted text is shorter than what came, and that fits */
-    return judge(t, rc, e);
+        if (rc <= 0)
+            return judge(t, rc, e);
+        *plain_len += (size_t)rc;
+    }
+    return WIRE_TLS_MORE;
 }
 
 bool wire_tls_seal(struct wire_tls *t, struct wire_shared *sh, const char *data, size_t len,
                    struct error *e)
 {
     (void)sh; /* the BIO appends to it */
-    ERR_clear_error();
+    forget_errors();
     while (len) {
         int rc = SSL_write(t->ssl, data, (int)len); /* a record at a time: partial write */
         if (rc <= 0) {
@@ -186,10 +194,10 @@ bool wire_tls_seal(struct wire_tls *t, struct wire_shared *sh, const char *data,
 void wire_tls_bye(struct wire_tls *t, struct wire_shared *sh)
 {
     (void)sh;
-    ERR_clear_error();
+    forget_errors();
     if (t->secured && !(SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN))
         SSL_shutdown(t->ssl);
-    ERR_clear_error();
+    forget_errors();
 }
 
 const struct tls_info *wire_tls_info(const struct wire_tls *t)
