@@ -28,7 +28,7 @@ void *arena_alloc(struct arena *a, size_t size) __attribute__((returns_nonnull))
 char *arena_dup(struct arena *a, const char *text) __attribute__((returns_nonnull));
 char *arena_dup_n(struct arena *a, const char *data, size_t len) __attribute__((returns_nonnull));
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
-char *arena_vprintf(struct arena *a, const char *fmt, va_list ap);
+char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 
 #define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
 
