@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* An account is a row, its SCRAM keys are rows beside it: a mechanism can be added to an account
+ * when its owner next shows a password. */
+#include "gateway/store/account.h"
+
+#include <string.h>
+
+#include "gateway/base/text.h"
+#include "gateway/store/journal_internal.h"
+
+static const char *domain_of(const char *bare)
+{
+    const char *at = strchr(bare, '@');
+    return at ? at + 1 : bare;
+}
+
+static bool read_key(struct store_rows *r, struct account_keys *k)
+{
+    struct span salt = store_blob(r, 2), stored = store_blob(r, 3), server = store_blob(r, 4);
+    if (!text_copy(k->mechanism, sizeof k->mechanism, store_text(r, 0)) || salt.len > sizeof k->salt ||
+        stored.len > sizeof k->stored_key || server.len != stored.len)
+        return false;
+    k->iterations = (uint32_t)store_int(r, 1);
+    k->salt_len = (unsigned)salt.len;
+    k->key_len = (unsigned)stored.len;
+    memcpy(k->salt, salt.data, salt.len);
+    memcpy(k->stored_key, stored.data, stored.len);
+    memcpy(k->server_key, server.data, server.len);
+    return true;
+}
+
+static bool read_keys(struct store_tx *tx, struct account *a, struct error *e)
+{
+    struct store_rows *r = store_query(tx, e,
+                                       "select mechanism, iterations, salt, stored_key, server_key"
+                                       " from account_keys where bare = $1 order by mechanism limit $2",
+                                       "ti", a->bare, (int64_t)ACCOUNT_KEYS_MAX);
+    a->key_count = 0;
+    while (r && store_next(r, e)) {
+        if (!read_key(r, &a->keys[a->key_count++])) {
+            store_end(r);
+            return error_set(e, ERROR_INVALID, "account %s: a SCRAM key in the store is malformed", a->bare);
+        }
+    }
+    return r && e->code == ERROR_NONE;
+}
+
+static void read_account(struct store_rows *r, struct arena *arena, struct account *a)
+{
+    *a = (struct account){
+        .bare = arena_dup(arena, store_text(r, 0)),
+        .is_admin = store_int(r, 1) != 0,
+        .disabled = store_int(r, 2) != 0,
+        .created_us = store_int(r, 3),
+    };
+}
+
+bool account_find(struct store_tx *tx, const char *bare, struct arena *a, struct account *out, bool *found,
+                  struct error *e)
+{
+    *found = false;
+    struct store_rows *r = store_query(
+        tx, e, "select bare, is_admin, disabled, created_us from accounts where bare = $1", "t", bare);
+    if (!r)
+        return false;
+    if (!store_next(r, e))
+        return e->code == ERROR_NONE;
+    read_account(r, a, out);
+    store_end(r);
+    *found = true;
+    return read_keys(tx, out, e);
+}
+
+static bool get_run(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct account_get *g = container_of(job, struct account_get, job);
+    return account_find(tx, g->bare, &g->arena, &g->account, &g->found, e);
+}
+
+void account_get(struct store *s, struct account_get *g)
+{
+    g->job.run = get_run;
+    store_read(s, &g->job);
+}
+
+static bool put_keys(struct store_tx *tx, const struct account *a, struct error *e)
+{
+    for (unsigned i = 0; i < a->key_count; i++) {
+        const struct account_keys *k = &a->keys[i];
+        struct span salt = {(const char *)k->salt, k->salt_len};
+        struct span stored = {(const char *)k->stored_key, k->key_len};
+        struct span server = {(const char *)k->server_key, k->key_len};
+        if (!store_exec(tx, e,
+                        "insert into account_keys (bare, mechanism, iterations, salt, stored_key, server_key)"
+                        " values ($1, $2, $3, $4, $5, $6)",
+                        "ttibbb", a->bare, k->mechanism, (int64_t)k->iterations, &salt, &stored, &server))
+            return false;
+    }
+    return true;
+}
+
+bool account_put(struct store_tx *tx, const struct account *a, bool replace, struct error *e)
+{
+    CHECK(a->key_count <= ACCOUNT_KEYS_MAX);
+    int64_t created_us = a->created_us ? a->created_us : tx->now_us;
+    const char *sql = replace ? "insert into accounts (bare, domain, is_admin, disabled, created_us)"
+                                " values ($1, $2, $3, $4, $5) on conflict (bare) do update set"
+                                " is_admin = excluded.is_admin, disabled = excluded.disabled"
+                              : "insert into accounts (bare, domain, is_admin, disabled, created_us)"
+                                " values ($1, $2, $3, $4, $5) on conflict (bare) do nothing";
+    if (!store_exec(tx, e, sql, "ttiii", a->bare, domain_of(a->bare), (int64_t)a->is_admin,
+                    (int64_t)a->disabled, created_us))
+        return false;
+    if (store_changes(tx) == 0)
+        return error_set(e, ERROR_EXISTS, "account %s exists already", a->bare);
+    return store_exec(tx, e, "delete from account_keys where bare = $1", "t", a->bare) && put_keys(tx, a, e);
+}
+
+bool account_delete(struct store_tx *tx, const char *bare, struct error *e)
+{
+    if (!store_exec(tx, e, "delete from accounts where bare = $1", "t", bare))
+        return false;
+    if (store_changes(tx) == 0)
+        return error_set(e, ERROR_NOT_FOUND, "there is no account %s", bare);
+    return store_exec(tx, e, "delete from account_keys where bare = $1", "t", bare) &&
+           store_exec(tx, e, "delete from rosters where owner = $1", "t", bare) &&
+           store_exec(tx, e, "delete from roster_heads where owner = $1", "t", bare) &&
+           journal_forget(tx, bare, e);
+}
+
+bool account_list(struct store_tx *tx, const char *domain, const char *after, unsigned limit,
+                  void (*each)(void *user, const struct account *a), void *user, struct error *e)
+{
+    struct store_rows *r =
+        store_query(tx, e,
+                    "select bare, is_admin, disabled, created_us from accounts"
+                    " where bare > $1 and ($2 = '' or domain = $2) order by bare limit $3",
+                    "tti", after ? after : "", domain ? domain : "", (int64_t)limit);
+    while (r && store_next(r, e)) {
+        struct arena arena;
+        struct account a;
+        arena_init(&arena);
+        read_account(r, &arena, &a);
+        bool ok = read_keys(tx, &a, e);
+        if (ok)
+            each(user, &a);
+        else
+            store_end(r);
+        arena_fini(&arena);
+        if (!ok)
+            return false;
+    }
+    return r && e->code == ERROR_NONE;
+}

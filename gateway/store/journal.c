@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+/* Keeping and being done. On the acknowledging path: one insert a message, one row a group for what
+ * was done; everything else is the indexer's.
+ *
+ * Invariants: seq rises in commit order and is never given out twice, also when the newest rows are
+ * gone (journal_state); time never goes backwards; a done pair is a fact, so it may take effect in
+ * memory before its row is committed, but it is written again until it is. */
+#include "gateway/store/journal.h"
+
+#include <string.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/store/journal_internal.h"
+
+struct journal *journal_of(struct store_tx *tx)
+{
+    CHECK(tx->is_write);
+    return tx->store->journal;
+}
+
+struct journal *journal_create(struct store *s)
+{
+    struct journal *j = mem_new(struct journal);
+    j->store = s;
+    j->done_due_ms = UINT64_MAX;
+    return j;
+}
+
+void journal_destroy(struct journal **jp)
+{
+    struct journal *j = *jp;
+    if (!j)
+        return;
+    *jp = NULL;
+    names_fini(&j->names);
+    indexer_fini(&j->indexer);
+    bytes_fini(&j->xml);
+    bytes_fini(&j->asked);
+    bytes_fini(&j->taken);
+    bytes_fini(&j->pairs);
+    mem_free(j);
+}
+
+/* -- keeping -- */
+
+static bool insert_row(struct store_tx *tx, const struct index_entry *entry, struct span xml, struct error *e)
+{
+    return store_exec(tx, e,
+                      "insert into journal (seq, kept_us, first_us, archive1, peer1, archive2, peer2,"
+                      " queue1, queue2, stanza) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                      "iiiiiiiiib", (int64_t)entry->seq, tx->now_us,
+                      entry->first_us == tx->now_us ? (int64_t)0 : entry->first_us, entry->archive[0],
+                      entry->peer[0], entry->archive[1], entry->peer[1], entry->queue[0], entry->queue[1],
+                      &xml);
+}
+
+/* Gives `entry` its seq. */
+static bool append(struct store_tx *tx, struct index_entry *entry, struct span xml, struct error *e)
+{
+    struct journal *j = journal_of(tx);
+    entry->seq = j->last_seq + 1;
+    if (!insert_row(tx, entry, xml, e))
+        return false;
+    j->last_seq++;
+    indexer_add(&j->indexer, entry);
+    return true;
+}
+
+static bool keep_run(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct keep *k = container_of(job, struct keep, job);
+    struct journal *j = journal_of(tx);
+    struct index_entry entry = {.first_us = k->sent_us ? k->sent_us : tx->now_us};
+    for (unsigned i = 0; i < 2; i++)
+        if (!names_put(tx, &j->names, k->archive[i], &entry.archive[i], e) ||
+            !names_put(tx, &j->names, k->archive[i] ? k->peer[i] : NULL, &entry.peer[i], e) ||
+            !names_put(tx, &j->names, k->queue[i], &entry.queue[i], e))
+            return false;
+    bytes_clear(&j->xml);
+    stanza_write(&j->xml, k->stanza, NULL);
+    if (!append(tx, &entry, bytes_span(&j->xml), e))
+        return false;
+    k->seq = entry.seq;
+    k->kept_us = tx->now_us;
+    return !k->also || k->also(tx, k, e);
+}
+
+void journal_keep(struct store *s, struct keep *k)
+{
+    k->job.run = keep_run;
+    k->job.bytes = stanza_size(k->stanza);
+    store_write(s, &k->job);
+}
+
+/* -- being done -- */
+
+void journal_done(struct store *s, const char *queue, uint64_t seq)
+{
+    struct journal *j = s->journal;
+    pthread_mutex_lock(&s->lock);
+    bytes_append(&j->asked, &seq, sizeof seq);
+    bytes_append(&j->asked, queue, strlen(queue) + 1);
+    if (j->done_due_ms == UINT64_MAX) {
+        j->done_due_ms = store_mono_ms() + JOURNAL_DONE_WAIT_MS;
+        writer_wake(s, j->done_due_ms);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+uint64_t journal_done_due_ms(const struct journal *j)
+{
+    return j->pairs.len || j->taken.len ? 0 : j->done_due_ms;
+}
+
+static void put_u64(struct bytes *out, uint64_t v)
+{
+    unsigned char le[8];
+    for (unsigned i = 0; i < 8; i++)
+        le[i] = (unsigned char)(v >> (8 * i));
+    bytes_append(out, le, sizeof le);
+}
+
+static uint64_t get_u64(const char *at)
+{
+    uint64_t v = 0;
+    for (unsigned i = 8; i-- > 0;)
+        v = v << 8 | (unsigned char)at[i];
+    return v;
+}
+
+/* Names become numbers, and the backlog learns of it. */
+static bool resolve_taken(struct store_tx *tx, struct journal *j, struct error *e)
+{
+    size_t at = 0;
+    bool ok = true;
+    while (at < j->taken.len) {
+        uint64_t seq;
+        int64_t queue;
+        memcpy(&seq, j->taken.data + at, sizeof seq);
+        const char *name = j->taken.data + at + sizeof seq;
+        ok = names_find(tx, &j->names, name, &queue, e);
+        if (!ok)
+            break;
+        at += sizeof seq + strlen(name) + 1;
+        if (!queue)
+            continue; /* nothing was ever kept there */
+        put_u64(&j->pairs, (uint64_t)queue);
+        put_u64(&j->pairs, seq);
+        indexer_done(&j->indexer, queue, seq, false);
+    }
+    bytes_drop(&j->taken, at);
+    return ok;
+}
+
+bool journal_begin(struct store_tx *tx, struct journal *j, struct error *e)
+{
+    struct store *s = j->store;
+    pthread_mutex_lock(&s->lock);
+    if (j->taken.len == 0) {
+        struct bytes swap = j->taken;
+        j->taken = j->asked;
+        j->asked = swap;
+    } else {
+        bytes_append(&j->taken, j->asked.data, j->asked.len);
+        bytes_clear(&j->asked);
+    }
+    j->done_due_ms = UINT64_MAX;
+    pthread_mutex_unlock(&s->lock);
+    if (!resolve_taken(tx, j, e))
+        return false;
+    if (j->pairs.len == 0)
+        return true;
+    struct span pairs = bytes_span(&j->pairs);
+    return store_exec(tx, e, "insert into done_log (id, pairs) values ($1, $2)", "ib",
+                      (int64_t)(j->done_id + 1), &pairs);
+}
+
+bool journal_before_commit(struct store_tx *tx, struct journal *j, struct error *e)
+{
+    if (!j->save_state)
+        return true;
+    return store_exec(tx, e, "update journal_state set last_seq = $1, last_us = $2 where one = 1", "ii",
+                      (int64_t)j->last_seq, tx->now_us);
+}
+
+void journal_committed(struct journal *j)
+{
+    j->committed_seq = j->last_seq;
+    j->save_state = false;
+    if (j->pairs.len) {
+        j->done_id++;
+        bytes_clear(&j->pairs);
+    }
+    names_committed(&j->names);
+    indexer_committed(&j->indexer);
+}
+
+void journal_rolled_back(struct journal *j)
+{
+    j->last_seq = j->committed_seq;
+    j->save_state = false;
+    names_rolled_back(&j->names);
+    indexer_rolled_back(&j->indexer);
+}
+
+/* -- indexing -- */
+
+bool journal_wants_index(const struct journal *j, bool is_idle)
+{
+    return indexer_wants(&j->indexer, is_idle);
+}
+
+bool journal_index_slice(struct store_tx *tx, struct journal *j, struct error *e)
+{
+    j->save_state = true;
+    return indexer_slice(tx, &j->indexer, j->done_id, e);
+}
+
+bool journal_flush(struct store_tx *tx, int64_t name, struct error *e)
+{
+    struct journal *j = journal_of(tx);
+    if (!indexer_concerns(&j->indexer, name))
+        return true;
+    j->save_state = true;
+    return indexer_flush(tx, &j->indexer, j->done_id + (j->pairs.len ? 1 : 0), e);
+}
+
+/* -- inside a transaction -- */
+
+bool journal_done_now(struct store_tx *tx, const char *queue, uint64_t seq, struct error *e)
+{
+    struct journal *j = journal_of(tx);
+    int64_t id;
+    if (!names_find(tx, &j->names, queue, &id, e))
+        return false;
+    if (!id)
+        return true;
+    if (indexer_holds(&j->indexer, seq) && !journal_flush(tx, 0, e))
+        return false;
+    j->save_state = true;
+    return indexer_take_out(tx, id, seq, e);
+}
+
+/* Rows of a queue in order; `*count` of them, in `a`. */
+static bool queue_seqs(struct store_tx *tx, int64_t queue, struct arena *a, uint64_t **seqs, size_t *count,
+                       struct error *e)
+{
+    struct bytes all = BYTES_EMPTY;
+    struct store_rows *r = store_query(tx, e, "select seq from queue where queue = $1 order by seq", "i", queue);
+    while (r && store_next(r, e)) {
+        uint64_t seq = (uint64_t)store_int(r, 0);
+        bytes_append(&all, &seq, sizeof seq);
+    }
+    *count = all.len / sizeof **seqs;
+    *seqs = arena_alloc(a, all.len ? all.len : 1);
+    if (all.len)
+        memcpy(*seqs, all.data, all.len);
+    bytes_fini(&all);
+    return r && e->code == ERROR_NONE;
+}
+
+struct move {
+    int64_t from;
+    bool is_kept; /* with a new row */
+    struct index_entry entry; /* what it becomes */
+    void (*each)(void *user, uint64_t seq, int64_t first_us, struct stanza *st);
+    void *user;
+};
+
+/* Reads row `seq` into j->xml; *first_us 0: it is gone. */
+static bool row_read(struct store_tx *tx, struct journal *j, uint64_t seq, int64_t *first_us, struct error *e)
+{
+    *first_us = 0;
+    bytes_clear(&j->xml);
+    struct store_rows *r = store_query(tx, e, "select kept_us, first_us, stanza from journal where seq = $1", "i",
+                                       (int64_t)seq);
+    if (!r || !store_next(r, e))
+        return r && e->code == ERROR_NONE;
+    *first_us = store_int(r, 1) ? store_int(r, 1) : store_int(r, 0);
+    struct span xml = store_blob(r, 2);
+    bytes_append(&j->xml, xml.data, xml.len);
+    store_end(r);
+    return true;
+}
+
+static bool move_row(struct store_tx *tx, struct journal *j, struct move *m, uint64_t seq, struct error *e)
+{
+    int64_t first_us;
+    if (!row_read(tx, j, seq, &first_us, e))
+        return false;
+    struct index_entry entry = m->entry;
+    entry.first_us = first_us;
+    if (first_us && m->is_kept && !append(tx, &entry, bytes_span(&j->xml), e))
+        return false;
+    if (!indexer_take_out(tx, m->from, seq, e))
+        return false;
+    if (!first_us || !m->each)
+        return true;
+    struct stanza *st = stanza_parse(j->xml.data, j->xml.len);
+    if (!st)
+        return error_set(e, ERROR_IO, "journal row %llu holds no stanza", (unsigned long long)seq);
+    m->each(m->user, entry.seq, first_us, st);
+    stanza_unref(&st);
+    return true;
+}
+
+bool journal_move(struct store_tx *tx, const char *from, const char *to, const char *archive_owner,
+                  const char *archive_peer,
+                  void (*each)(void *user, uint64_t seq, int64_t first_us, struct stanza *st), void *user,
+                  struct error *e)
+{
+    struct journal *j = journal_of(tx);
+    struct move m = {.is_kept = to || archive_owner, .each = each, .user = user};
+    if (!names_find(tx, &j->names, from, &m.from, e))
+        return false;
+    if (!m.from)
+        return true;
+    if (!names_put(tx, &j->names, to, &m.entry.queue[0], e) ||
+        !names_put(tx, &j->names, archive_owner, &m.entry.archive[0], e) ||
+        !names_put(tx, &j->names, archive_owner ? archive_peer : NULL, &m.entry.peer[0], e) ||
+        !journal_flush(tx, m.from, e))
+        return false;
+    struct arena a;
+    arena_init(&a);
+    uint64_t *seqs;
+    size_t count;
+    j->save_state = true;
+    bool ok = queue_seqs(tx, m.from, &a, &seqs, &count, e);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = move_row(tx, j, &m, seqs[i], e);
+    arena_fini(&a);
+    return ok;
+}
+
+/* -- forgetting an account -- */
+
+static bool forget_queue(struct store_tx *tx, int64_t queue, struct error *e)
+{
+    struct arena a;
+    arena_init(&a);
+    uint64_t *seqs;
+    size_t count;
+    bool ok = queue_seqs(tx, queue, &a, &seqs, &count, e);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = indexer_take_out(tx, queue, seqs[i], e);
+    arena_fini(&a);
+    return ok;
+}
+
+/* In pages, so that an archive of any length needs little memory. */
+static bool forget_archive(struct store_tx *tx, int64_t owner, struct error *e)
+{
+    enum { PAGE = 512 };
+    uint64_t seqs[PAGE];
+    unsigned count;
+    do {
+        count = 0;
+        struct store_rows *r = store_query(tx, e, "select seq from archive where owner = $1 order by seq limit $2",
+                                           "ii", owner, (int64_t)PAGE);
+        while (r && store_next(r, e))
+            seqs[count++] = (uint64_t)store_int(r, 0);
+        if (!r || e->code)
+            return false;
+        for (unsigned i = 0; i < count; i++)
+            if (!store_exec(tx, e, "delete from archive where owner = $1 and seq = $2", "ii", owner,
+                            (int64_t)seqs[i]) ||
+                !indexer_drop_unreferenced(tx, seqs[i], e))
+                return false;
+    } while (count == PAGE);
+    return true;
+}
+
+bool journal_forget(struct store_tx *tx, const char *bare, struct error *e)
+{
+    struct journal *j = journal_of(tx);
+    int64_t owner, queue;
+    struct bytes name = BYTES_EMPTY, held = BYTES_EMPTY, held_end = BYTES_EMPTY;
+    bytes_printf(&name, "u:%s", bare);
+    bytes_printf(&held, "h:%s ", bare);
+    bytes_printf(&held_end, "h:%s!", bare); /* '!' follows ' ' */
+    j->save_state = true;
+    bool ok = journal_flush(tx, 0, e) && names_find(tx, &j->names, bare, &owner, e) &&
+              names_find(tx, &j->names, name.data, &queue, e) && (!owner || forget_archive(tx, owner, e)) &&
+              (!queue || forget_queue(tx, queue, e));
+    struct store_rows *r = NULL;
+    if (ok)
+        r = store_query(tx, e, "select id from names where name >= $1 and name < $2", "tt", held.data,
+                        held_end.data);
+    ok = ok && r;
+    while (ok && store_next(r, e)) {
+        ok = forget_queue(tx, store_int(r, 0), e);
+        if (!ok)
+            store_end(r);
+    }
+    bytes_fini(&name);
+    bytes_fini(&held);
+    bytes_fini(&held_end);
+    return ok && e->code == ERROR_NONE;
+}
+
+/* -- opening -- */
+
+static bool load_state(struct store_tx *tx, struct journal *j, int64_t *indexed, struct error *e)
+{
+    int64_t last_us = 0;
+    struct store_rows *r = store_query(tx, e, "select indexed, last_seq, last_us from journal_state where one = 1", "");
+    if (!r)
+        return false;
+    if (!store_next(r, e))
+        return e->code ? false : error_set(e, ERROR_IO, "store %s: journal_state is empty", j->store->path);
+    *indexed = store_int(r, 0);
+    j->last_seq = (uint64_t)store_int(r, 1);
+    last_us = store_int(r, 2);
+    store_end(r);
+    r = store_query(tx, e, "select seq, kept_us from journal order by seq desc limit 1", "");
+    if (!r)
+        return false;
+    if (store_next(r, e)) {
+        if ((uint64_t)store_int(r, 0) > j->last_seq)
+            j->last_seq = (uint64_t)store_int(r, 0);
+        if (store_int(r, 1) > last_us)
+            last_us = store_int(r, 1);
+        store_end(r);
+    }
+    if ((uint64_t)*indexed > j->last_seq)
+        j->last_seq = (uint64_t)*indexed;
+    j->committed_seq = j->last_seq;
+    atomic_store(&j->store->last_us, last_us);
+    return e->code == ERROR_NONE;
+}
+
+static bool load_backlog(struct store_tx *tx, struct journal *j, int64_t indexed, struct error *e)
+{
+    struct store_rows *r = store_query(tx, e,
+                                       "select seq, kept_us, first_us, archive1, peer1, archive2, peer2, queue1,"
+                                       " queue2 from journal where seq > $1 order by seq",
+                                       "i", indexed);
+    while (r && store_next(r, e)) {
+        struct index_entry entry = {
+            .seq = (uint64_t)store_int(r, 0),
+            .first_us = store_int(r, 2) ? store_int(r, 2) : store_int(r, 1),
+            .archive = {store_int(r, 3), store_int(r, 5)},
+            .peer = {store_int(r, 4), store_int(r, 6)},
+            .queue = {store_int(r, 7), store_int(r, 8)},
+        };
+        indexer_add(&j->indexer, &entry);
+    }
+    indexer_committed(&j->indexer);
+    return r && e->code == ERROR_NONE;
+}
+
+static bool load_dones(struct store_tx *tx, struct journal *j, struct error *e)
+{
+    struct store_rows *r = store_query(tx, e, "select id, pairs from done_log order by id", "");
+    while (r && store_next(r, e)) {
+        j->done_id = (uint64_t)store_int(r, 0);
+        struct span pairs = store_blob(r, 1);
+        for (size_t at = 0; at + 16 <= pairs.len; at += 16)
+            indexer_done(&j->indexer, (int64_t)get_u64(pairs.data + at), get_u64(pairs.data + at + 8), true);
+    }
+    return r && e->code == ERROR_NONE;
+}
+
+bool journal_load(struct store_tx *tx, struct journal *j, struct error *e)
+{
+    int64_t indexed = 0;
+    return load_state(tx, j, &indexed, e) && load_backlog(tx, j, indexed, e) && load_dones(tx, j, e);
+}
