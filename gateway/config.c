@@ -290,16 +290,17 @@ static void add_listener(struct reader *r, cfg_t *sec, const char *service, cons
 static void read_listeners(struct reader *r, cfg_t *cfg)
 {
     unsigned n = cfg_size(cfg, "listen");
-    r->c->c2s = arena_alloc(&r->c->arena, (n + 2) * sizeof *r->c->c2s);
-    r->c->s2s = arena_alloc(&r->c->arena, (n + 1) * sizeof *r->c->s2s);
+    r->c->c2s = arena_alloc(&r->c->arena, (n + 4) * sizeof *r->c->c2s);
+    r->c->s2s = arena_alloc(&r->c->arena, (n + 2) * sizeof *r->c->s2s);
     for (unsigned i = 0; i < n; i++) {
         cfg_t *sec = cfg_getnsec(cfg, "listen", i);
         add_listener(r, sec, text_of(r, sec, "service"), text_of(r, sec, "address"), cfg_getint(sec, "port"));
     }
-    if (n == 0) {
-        add_listener(r, cfg, "c2s", "::", 0);
-        add_listener(r, cfg, "c2s-tls", "::", 0);
-        add_listener(r, cfg, "s2s", "::", 0);
+    static const char *const usual[] = {"c2s", "c2s-tls", "s2s"};
+    for (unsigned i = 0; n == 0 && i < 3; i++) {
+        add_listener(r, cfg, usual[i], "0.0.0.0", 0);
+        if (access("/proc/net/if_inet6", F_OK) == 0)
+            add_listener(r, cfg, usual[i], "::", 0);
     }
 }
 

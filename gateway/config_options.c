@@ -50,7 +50,7 @@ const struct option config_options[] = {
 
     TEXT("listen", "service", NULL, CHECK_WORD, "c2s|c2s-tls|s2s|http",
          "Clients with STARTTLS, clients with direct TLS, servers, or HTTP (webhooks; plain, for a reverse proxy)."),
-    TEXT("listen", "address", "::", CHECK_ADDRESS, NULL, "Numeric address."),
+    TEXT("listen", "address", "0.0.0.0", CHECK_ADDRESS, NULL, "Numeric address; :: is all of IPv6 and only that."),
     INT("listen", "port", 0, 0, 65535, "", "0: 5222, 5223, 5269 or 5280."),
 
     TEXT("community", "certificate", NULL, CHECK_FILE, NULL, "Certificate chain, PEM."),

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* Accounts from the command line. Passwords come from standard input or a prompt, never from an argument,
+ * and become SCRAM keys here; the store never sees them. Works beside a running gateway, which takes a new
+ * account at its next login. */
+#include "gateway/accounts_cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+#include "gateway/store/account.h"
+#include "gateway/xmpp/jid.h"
+#include "gateway/xmpp/scram.h"
+
+enum { LINE_BYTES = 4096, LIST_SLICE = 500 };
+
+struct work {
+    struct store_job job;
+    struct arena arena;
+    const struct config *config;
+    struct account *accounts; /* to put */
+    unsigned count, cap;
+    bool replace;
+    const char *bare, *domain; /* to delete, to list */
+};
+
+static int complain(const char *what)
+{
+    fprintf(stderr, "causeway: %s\n", what);
+    return 1;
+}
+
+/* ---- passwords ---- */
+
+/* One line without its end; false: there is none, or it is too long. */
+static bool read_line(FILE *in, char *line)
+{
+    if (!fgets(line, LINE_BYTES, in))
+        return false;
+    size_t len = strcspn(line, "\r\n");
+    bool whole = line[len] != '\0' || feof(in);
+    line[len] = '\0';
+    return whole;
+}
+
+static bool ask_password(const char *jid, char *line)
+{
+    struct termios before, quiet;
+    bool tty = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0;
+    if (tty) {
+        fprintf(stderr, "Password for %s: ", jid);
+        quiet = before;
+        quiet.c_lflag &= ~(tcflag_t)ECHO;
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+    }
+    bool got = read_line(stdin, line);
+    if (tty) {
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+        fputc('\n', stderr);
+    }
+    return got && line[0] != '\0';
+}
+
+static bool derive(struct account *a, const char *password)
+{
+    static const struct {
+        enum scram_hash hash;
+        const char *mechanism;
+    } kinds[] = {{SCRAM_SHA1, "SCRAM-SHA-1"}, {SCRAM_SHA256, "SCRAM-SHA-256"}};
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct scram_keys keys;
+        if (!scram_keys_make(&keys, kinds[i].hash, password))
+            return false;
+        struct account_keys *k = &a->keys[a->key_count++];
+        text_copy(k->mechanism, sizeof k->mechanism, kinds[i].mechanism);
+        k->iterations = keys.iterations;
+        k->salt_len = keys.salt_len;
+        k->key_len = (unsigned)scram_hash_len(keys.hash);
+        memcpy(k->salt, keys.salt, keys.salt_len);
+        memcpy(k->stored_key, keys.stored_key, k->key_len);
+        memcpy(k->server_key, keys.server_key, k->key_len);
+        mem_wipe(&keys, sizeof keys);
+    }
+    return true;
+}
+
+/* ---- adding ---- */
+
+static const struct config_community *community_of(const struct config *c, const char *domain)
+{
+    for (unsigned i = 0; i < c->community_count; i++)
+        if (strcmp(c->communities[i].exchange.domain, domain) == 0)
+            return &c->communities[i];
+    return NULL;
+}
+
+static bool is_admin(const struct config *c, const struct jid *j)
+{
+    const char *const *admins = community_of(c, j->domain)->exchange.admins;
+    for (; admins && *admins; admins++)
+        if (strcmp(*admins, j->bare) == 0)
+            return true;
+    return false;
+}
+
+/* Takes one account into the work; 0, or the exit code after a complaint. */
+static int take_account(struct work *w, const char *text, const char *password)
+{
+    const struct jid *j = jid_parse_text(&w->arena, text);
+    if (!j || !j->local || j->resource)
+        return complain(arena_printf(&w->arena, "'%s' is not an account like name@domain", text));
+    if (!community_of(w->config, j->domain))
+        return complain(arena_printf(&w->arena, "%s is no community of %s", j->domain, w->config->file));
+    if (w->count == w->cap) {
+        struct account *bigger = arena_alloc(&w->arena, (w->cap * 2 + 1) * sizeof *bigger);
+        if (w->count)
+            memcpy(bigger, w->accounts, w->count * sizeof *bigger);
+        w->accounts = bigger;
+        w->cap = w->cap * 2 + 1;
+    }
+    struct account *a = &w->accounts[w->count];
+    *a = (struct account){.bare = j->bare, .is_admin = is_admin(w->config, j)};
+    if (!derive(a, password))
+        return complain(arena_printf(&w->arena, "%s: this password cannot be used: it has characters that SASLprep refuses", j->bare));
+    w->count++;
+    return 0;
+}
+
+static int take_lines(struct work *w)
+{
+    char line[LINE_BYTES];
+    int rc = 0;
+    while (rc == 0 && read_line(stdin, line)) {
+        char *space = strchr(line, ' ');
+        if (!space || space == line || !space[1]) {
+            rc = complain("a line is not \"JID PASSWORD\"");
+        } else {
+            *space = '\0';
+            rc = take_account(w, line, space + 1);
+        }
+    }
+    mem_wipe(line, sizeof line);
+    return rc;
+}
+
+static int take_one(struct work *w, const char *jid)
+{
+    char line[LINE_BYTES];
+    int rc = ask_password(jid, line) ? take_account(w, jid, line) : complain("no password was given");
+    mem_wipe(line, sizeof line);
+    return rc;
+}
+
+static bool run_put(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct work *w = container_of(job, struct work, job);
+    for (unsigned i = 0; i < w->count; i++)
+        if (!account_put(tx, &w->accounts[i], w->replace, e))
+            return error_wrap(e, "%s", w->accounts[i].bare);
+    return true;
+}
+
+static bool run_delete(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    return account_delete(tx, container_of(job, struct work, job)->bare, e);
+}
+
+struct listing {
+    unsigned given;
+    char last[3072];
+};
+
+static void print_account(void *user, const struct account *a)
+{
+    struct listing *l = user;
+    printf("%s%s%s\n", a->bare, a->is_admin ? "\tadmin" : "", a->disabled ? "\tdisabled" : "");
+    text_copy(l->last, sizeof l->last, a->bare);
+    l->given++;
+}
+
+static bool run_list(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct work *w = container_of(job, struct work, job);
+    struct listing l = {0};
+    do {
+        l.given = 0;
+        if (!account_list(tx, w->domain, l.last[0] ? l.last : NULL, LIST_SLICE, print_account, &l, e))
+            return false;
+    } while (l.given == LIST_SLICE);
+    return true;
+}
+
+/* ---- the store, for the length of one job ---- */
+
+static void on_done(struct store_job *job, const struct error *e)
+{
+    if (e != &job->error)
+        job->error = *e;
+    loop_stop(job->reply_on);
+}
+
+static int perform(struct work *w, bool (*run)(struct store_tx *, struct store_job *, struct error *), bool writes)
+{
+    struct error e = ERROR_INIT;
+    struct store *s = store_open(&(struct store_options){.path = w->config->store_path,
+                                                         .durability = w->config->durability,
+                                                         .schema_dir = w->config->schema_dir,
+                                                         .beside = true},
+                                 &e);
+    if (!s)
+        return complain(e.text);
+    struct loop *l = loop_create("account", clock_real());
+    w->job.run = run;
+    w->job.done = on_done;
+    w->job.reply_on = l;
+    if (writes)
+        store_write(s, &w->job);
+    else
+        store_read(s, &w->job);
+    loop_run(l);
+    store_close(&s);
+    loop_destroy(&l);
+    return w->job.error.code == ERROR_NONE ? 0 : complain(w->job.error.text);
+}
+
+int accounts_cli(const struct config *c, int argc, char **argv)
+{
+    struct work w = {.config = c};
+    arena_init(&w.arena);
+    const char *verb = argv[0], *who = argc > 1 ? argv[1] : NULL;
+    bool add = strcmp(verb, "add") == 0, password = strcmp(verb, "password") == 0;
+    int rc = 2;
+    if ((add || password) && argc == 2) {
+        w.replace = password;
+        rc = add && strcmp(who, "-") == 0 ? take_lines(&w) : take_one(&w, who);
+        if (rc == 0)
+            rc = perform(&w, run_put, true);
+    } else if (strcmp(verb, "delete") == 0 && argc == 2) {
+        const struct jid *j = jid_parse_text(&w.arena, who);
+        w.bare = j ? j->bare : who;
+        rc = perform(&w, run_delete, true);
+    } else if (strcmp(verb, "list") == 0 && argc <= 2) {
+        w.domain = who;
+        rc = perform(&w, run_list, false);
+    }
+    arena_fini(&w.arena);
+    return rc;
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/* The composition: which parts there are, in what order they are made, what each is given, and how they
+ * end. Read it from the top: services, parts, making, running, draining. Nothing is decided here about
+ * a stanza. */
+#include "gateway/compose.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "c2s/c2s.h"
+#include "contact-router/contact_router.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+#include "gateway/exchange/exchange.h"
+#include "gateway/net/dns.h"
+#include "gateway/net/egress.h"
+#include "gateway/net/http_client.h"
+#include "gateway/net/http_server.h"
+#include "gateway/net/mail_client.h"
+#include "gateway/net/tls.h"
+#include "gateway/services/services.h"
+#include "gateway/store/secret.h"
+#include "gateway/store/store.h"
+#include "s2s/s2s.h"
+
+/* What answers to a namespace, in the order in which it is asked. Disco announces these same lists. */
+static const struct service *const services[] = {
+    &disco_service, &ping_service, &version_service, &time_service, &archive_service, &contact_request_service, NULL,
+};
+
+struct gateway {
+    const struct config *c;
+    struct arena arena;
+    struct loop *exchange_loop; /* runs on the caller's thread */
+    struct loop **io_loops;     /* the exchange's, or threads of their own */
+    unsigned io_loop_count;
+    bool own_io_threads;
+    struct store *store;
+    struct tls_store *tls;
+    struct egress *egress;
+    struct dns *dns; /* of the exchange's loop */
+    struct http_client *http_client;
+    struct mail_client *mail_client;
+    struct http_server *http_server;
+    struct exchange *exchange;
+    struct s2s *s2s;
+    struct c2s *c2s;
+    struct contact_router *router;
+    uv_signal_t signals[2];
+    bool stopping;
+    unsigned draining; /* parts that have not said that they are done */
+};
+
+/* ---- making ---- */
+
+static bool make_loops(struct gateway *g)
+{
+    g->exchange_loop = loop_create("exchange", clock_real());
+    g->own_io_threads = g->c->io_loops > 0;
+    g->io_loop_count = g->own_io_threads ? g->c->io_loops : 1;
+    g->io_loops = arena_alloc(&g->arena, g->io_loop_count * sizeof *g->io_loops);
+    for (unsigned i = 0; i < g->io_loop_count; i++)
+        g->io_loops[i] = g->own_io_threads ? loop_create(arena_printf(&g->arena, "io-%u", i), clock_real()) : g->exchange_loop;
+    return true;
+}
+
+static bool make_store(struct gateway *g, struct error *e)
+{
+    g->store = store_open(&(struct store_options){.path = g->c->store_path,
+                                                  .durability = g->c->durability,
+                                                  .schema_dir = g->c->schema_dir},
+                          e);
+    return g->store != NULL;
+}
+
+static bool load_certificates(const struct config *c, struct tls_store *tls, struct error *e)
+{
+    for (unsigned i = 0; i < c->community_count; i++) {
+        const struct config_community *cc = &c->communities[i];
+        if (!tls_store_set(tls, cc->exchange.domain, cc->certificate, cc->key, e))
+            return error_wrap(e, "community \"%s\"", cc->exchange.domain);
+    }
+    return true;
+}
+
+static struct egress *make_egress(const struct config *c, struct error *e)
+{
+    struct egress *egress = egress_create();
+    for (const char *const *rule = c->egress_allow; rule && *rule; rule++)
+        if (!egress_allow(egress, *rule, e)) {
+            egress_destroy(&egress);
+            return NULL;
+        }
+    return egress;
+}
+
+static bool make_net(struct gateway *g, struct error *e)
+{
+    const struct config *c = g->c;
+    g->tls = tls_store_create(c->ca_file, e);
+    if (!g->tls || !load_certificates(c, g->tls, e))
+        return false;
+    g->egress = make_egress(c, e);
+    if (!g->egress)
+        return false;
+    g->dns = dns_create(g->exchange_loop, &(struct dns_options){.server = c->dns_server}, e);
+    if (!g->dns)
+        return false;
+    g->http_client = http_client_create(g->exchange_loop, g->dns, g->egress, c->ca_file);
+    g->mail_client = mail_client_create(g->exchange_loop, g->dns, g->egress, c->ca_file,
+                                        c->communities[0].exchange.domain, e);
+    return g->mail_client != NULL;
+}
+
+static void make_exchange(struct gateway *g)
+{
+    const struct config *c = g->c;
+    struct community *communities = arena_alloc(&g->arena, c->community_count * sizeof *communities);
+    for (unsigned i = 0; i < c->community_count; i++)
+        communities[i] = c->communities[i].exchange;
+    g->exchange = exchange_create(&(struct exchange_options){.loops = &g->exchange_loop,
+                                                             .loop_count = 1,
+                                                             .store = g->store,
+                                                             .communities = communities,
+                                                             .community_count = c->community_count,
+                                                             .services = services});
+}
+
+static bool make_s2s(struct gateway *g, struct error *e)
+{
+    const struct config *c = g->c;
+    unsigned char secret[SECRET_LEN];
+    if (!secret_load(g->store, "dialback", secret, e))
+        return false;
+    g->s2s = s2s_create(&(struct s2s_options){.loops = g->io_loops,
+                                              .loop_count = g->io_loop_count,
+                                              .exchange = g->exchange,
+                                              .store = g->store,
+                                              .tls = g->tls,
+                                              .egress = g->egress,
+                                              .dns_server = c->dns_server,
+                                              .listeners = c->s2s,
+                                              .listener_count = c->s2s_count,
+                                              .remotes = c->remotes,
+                                              .remote_count = c->remote_count,
+                                              .dialback_secret = secret,
+                                              .queue_deadline_s = c->s2s_queue_deadline_s},
+                        e);
+    return g->s2s != NULL;
+}
+
+static struct contact_router_options router_options(const struct config *c, struct arena *a)
+{
+    struct contact_router_community *communities = arena_alloc(a, c->community_count * sizeof *communities);
+    for (unsigned i = 0; i < c->community_count; i++)
+        communities[i] = c->communities[i].devices;
+    return (struct contact_router_options){.communities = communities,
+                                           .community_count = c->community_count,
+                                           .providers = c->providers,
+                                           .provider_count = c->provider_count,
+                                           .public_url = c->public_url,
+                                           .profile_dir = c->profile_dir};
+}
+
+static bool make_router(struct gateway *g, struct error *e)
+{
+    struct contact_router_options o = router_options(g->c, &g->arena);
+    o.exchange = g->exchange;
+    o.store = g->store;
+    o.loop = g->exchange_loop;
+    o.http = g->http_client;
+    o.mail = g->mail_client;
+    g->router = contact_router_create(&o, e);
+    return g->router != NULL;
+}
+
+static bool make_c2s(struct gateway *g, struct error *e)
+{
+    const struct config *c = g->c;
+    unsigned char secret[SECRET_LEN];
+    if (!secret_load(g->store, "login", secret, e))
+        return false;
+    const char **domains = arena_alloc(&g->arena, (c->community_count + 1) * sizeof *domains);
+    for (unsigned i = 0; i < c->community_count; i++)
+        domains[i] = c->communities[i].exchange.domain;
+    g->c2s = c2s_create(&(struct c2s_options){.io_loops = g->io_loops,
+                                              .io_loop_count = g->io_loop_count,
+                                              .exchange_loops = &g->exchange_loop,
+                                              .exchange_loop_count = 1,
+                                              .exchange = g->exchange,
+                                              .store = g->store,
+                                              .tls = g->tls,
+                                              .listeners = c->c2s,
+                                              .listener_count = c->c2s_count,
+                                              .domains = domains,
+                                              .login_secret = secret,
+                                              .limits = c->c2s_limits,
+                                              .times = c->c2s_times});
+    return true;
+}
+
+struct gateway *compose_create(const struct config *c, struct error *e)
+{
+    struct gateway *g = mem_new(struct gateway);
+    g->c = c;
+    arena_init(&g->arena);
+    bool made = make_loops(g) && make_store(g, e) && make_net(g, e);
+    if (made) {
+        make_exchange(g);
+        made = make_s2s(g, e) && make_router(g, e) && make_c2s(g, e);
+    }
+    if (!made) {
+        compose_destroy(&g);
+        return NULL;
+    }
+    exchange_attach(g->exchange, s2s_edge(g->s2s), contact_router_reach(g->router));
+    return g;
+}
+
+/* ---- draining: terminals first, then the other communities, then devices; the store last ---- */
+
+static void on_part_drained(void *user)
+{
+    struct gateway *g = user;
+    if (--g->draining)
+        return;
+    contact_router_stop(g->router);
+    http_server_close(&g->http_server);
+    http_client_destroy(&g->http_client);
+    mail_client_destroy(&g->mail_client);
+    dns_destroy(&g->dns);
+    for (int i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&g->signals[i], NULL);
+    for (unsigned i = 0; g->own_io_threads && i < g->io_loop_count; i++)
+        loop_stop(g->io_loops[i]);
+    loop_stop(g->exchange_loop);
+}
+
+static void on_terminals_drained(void *user)
+{
+    struct gateway *g = user;
+    s2s_stop(g->s2s, on_part_drained, g);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct gateway *g = handle->data;
+    if (g->stopping)
+        return;
+    g->stopping = true;
+    g->draining = 1;
+    log_info(NULL, "%s: draining", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    c2s_stop(g->c2s, g->exchange_loop, on_terminals_drained, g);
+}
+
+static void catch_signals(struct gateway *g)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < 2; i++) {
+        uv_signal_init(loop_uv(g->exchange_loop), &g->signals[i]);
+        g->signals[i].data = g;
+        uv_signal_start(&g->signals[i], on_signal, numbers[i]);
+    }
+}
+
+/* ---- running ---- */
+
+/* systemd's readiness protocol (sd_notify(3)): one datagram to the socket that NOTIFY_SOCKET names. */
+static void tell_manager(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (!path || (path[0] != '/' && path[0] != '@') || !text_copy(to.sun_path, sizeof to.sun_path, path))
+        return;
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    if (path[0] == '@')
+        to.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    if (sendto(fd, state, strlen(state), 0, (struct sockaddr *)&to, len) < 0)
+        log_warn(NULL, "cannot tell the service manager %s", state);
+    close(fd);
+}
+
+static void on_http_request(void *user, struct http_exchange *x, const struct http_incoming *in)
+{
+    struct gateway *g = user;
+    if (text_starts_with(in->target, "/hook/"))
+        contact_router_on_request(g->router, x, in);
+    else
+        http_answer(x, 404, "text/plain", SPAN("There is nothing here.\n"));
+}
+
+static bool start_http(struct gateway *g, struct error *e)
+{
+    if (!g->c->http_address)
+        return true;
+    g->http_server = http_server_open(&(struct http_server_options){.loop = g->exchange_loop,
+                                                                    .address = g->c->http_address,
+                                                                    .port = g->c->http_port,
+                                                                    .on_request = on_http_request,
+                                                                    .user = g},
+                                      e);
+    return g->http_server != NULL;
+}
+
+static void log_where(const struct gateway *g)
+{
+    for (unsigned i = 0; i < g->c->community_count; i++)
+        log_info(NULL, "serving %s", g->c->communities[i].exchange.domain);
+    for (unsigned i = 0; i < g->c->c2s_count; i++)
+        log_info(NULL, "clients on %s port %u%s", g->c->c2s[i].address, c2s_port(g->c2s, i),
+                 g->c->c2s[i].direct_tls ? " (direct TLS)" : "");
+    for (unsigned i = 0; i < g->c->s2s_count; i++)
+        log_info(NULL, "servers on %s port %u", g->c->s2s[i].address, g->c->s2s[i].port);
+}
+
+bool compose_run(struct gateway *g, struct error *e)
+{
+    catch_signals(g);
+    exchange_start(g->exchange);
+    contact_router_start(g->router);
+    bool started = s2s_start(g->s2s, e) && start_http(g, e) && c2s_start(g->c2s, e);
+    if (started) {
+        log_where(g);
+        tell_manager("READY=1");
+    } else {
+        uv_signal_t *first = &g->signals[0];
+        on_signal(first, SIGTERM);
+    }
+    for (unsigned i = 0; g->own_io_threads && i < g->io_loop_count; i++)
+        loop_start_thread(g->io_loops[i]);
+    loop_run(g->exchange_loop);
+    for (unsigned i = 0; g->own_io_threads && i < g->io_loop_count; i++)
+        loop_join(g->io_loops[i]);
+    log_info(NULL, "stopped");
+    return started;
+}
+
+void compose_destroy(struct gateway **gp)
+{
+    struct gateway *g = *gp;
+    *gp = NULL;
+    contact_router_stop(g->router);
+    http_server_close(&g->http_server);
+    http_client_destroy(&g->http_client);
+    mail_client_destroy(&g->mail_client);
+    dns_destroy(&g->dns);
+    c2s_destroy(&g->c2s);
+    store_close(&g->store); /* every job completes, while its owner is still there */
+    s2s_destroy(&g->s2s);
+    contact_router_destroy(&g->router);
+    exchange_destroy(&g->exchange);
+    egress_destroy(&g->egress);
+    tls_store_destroy(&g->tls);
+    for (unsigned i = 0; g->own_io_threads && i < g->io_loop_count; i++)
+        loop_destroy(&g->io_loops[i]);
+    loop_destroy(&g->exchange_loop);
+    arena_fini(&g->arena);
+    mem_free(g);
+}
+
+/* ---- beside running ---- */
+
+unsigned compose_check(const struct config *c, void (*complain)(void *, const char *), void *user)
+{
+    unsigned mistakes = 0;
+    struct error e = ERROR_INIT;
+    struct arena a;
+    arena_init(&a);
+    struct tls_store *tls = tls_store_create(c->ca_file, &e);
+    for (unsigned i = 0; tls && i < c->community_count; i++) {
+        const struct config_community *cc = &c->communities[i];
+        if (!tls_store_set(tls, cc->exchange.domain, cc->certificate, cc->key, &e)) {
+            mistakes++;
+            complain(user, arena_printf(&a, "community \"%s\": %s", cc->exchange.domain, e.text));
+        } else if (!tls_certificate_covers(tls, cc->exchange.domain)) {
+            mistakes++;
+            complain(user, arena_printf(&a, "community \"%s\": %s is not a certificate for that domain",
+                                        cc->exchange.domain, cc->certificate));
+        }
+    }
+    if (!tls) {
+        mistakes++;
+        complain(user, e.text);
+    }
+    tls_store_destroy(&tls);
+    struct contact_router_options o = router_options(c, &a);
+    struct contact_router *router = contact_router_create(&o, &e);
+    if (!router) {
+        mistakes++;
+        complain(user, e.text);
+    }
+    contact_router_destroy(&router);
+    arena_fini(&a);
+    return mistakes;
+}

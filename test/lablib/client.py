@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""A stock client (libstrophe) as an object: send stanzas, wait for stanzas."""
+import os
+import queue
+import subprocess
+import threading
+import xml.etree.ElementTree as ET
+from xml.sax.saxutils import escape, quoteattr
+
+from lablib.process import Failed
+
+C = "{jabber:client}"
+
+
+class Client:
+    """Logged in when the constructor returns; `patience` bounds every wait, in seconds."""
+
+    def __init__(self, program, jid, password, address, ca, patience=30, presence=True):
+        host, port = address.rsplit(":", 1)
+        self.patience = patience
+        self.jid = jid
+        self.full_jid = None
+        self.seen = []
+        self.queue = queue.Queue()
+        self.process = subprocess.Popen([str(program), jid, host, port, str(ca)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, bufsize=1, env=dict(os.environ, CLIENT_PASSWORD=password))
+        threading.Thread(target=self._read, daemon=True).start()
+        word, _, rest = self._next().partition(" ")
+        if word != "connected":
+            raise Failed(f"{jid} cannot log in: {rest}")
+        self.full_jid = rest
+        if presence:
+            self.send("<presence/>")
+            self.wait(lambda s: s.tag == C + "presence" and s.get("from") == self.full_jid, "its own presence")
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.queue.put(line.rstrip("\n"))
+        self.queue.put("disconnected 0 - the client ended")
+
+    def _next(self):
+        try:
+            return self.queue.get(timeout=self.patience)
+        except queue.Empty:
+            raise Failed(f"{self.jid}: nothing came within {self.patience} s") from None
+
+    def send(self, xml):
+        self.process.stdin.write(xml + "\n")
+
+    def message(self, to, body, kind="chat", extra="", ident=None):
+        mark = f" id={quoteattr(ident)}" if ident else ""
+        self.send(f"<message to={quoteattr(to)} type='{kind}'{mark}><body>{escape(body)}</body>{extra}</message>")
+
+    def wait(self, test, what="a stanza"):
+        """The next stanza (seen earlier and not yet taken, or to come) for which test(element) holds."""
+        for i, stanza in enumerate(self.seen):
+            if test(stanza):
+                return self.seen.pop(i)
+        while True:
+            try:
+                word, _, rest = self._next().partition(" ")
+            except Failed as e:
+                others = "\n  ".join(ET.tostring(s, encoding="unicode") for s in self.seen[-8:])
+                raise Failed(f"{e}, waiting for {what}; came instead:\n  {others}") from None
+            if word == "disconnected":
+                raise Failed(f"{self.jid} was disconnected: {rest}")
+            stanza = ET.fromstring(rest)
+            if test(stanza):
+                return stanza
+            self.seen.append(stanza)
+
+    def wait_body(self, part, sender=None):
+        """A message whose body contains `part`, from a bare or full JID if given."""
+        def fits(s):
+            body = s.findtext(C + "body")
+            return (s.tag == C + "message" and body is not None and part in body
+                    and (sender is None or s.get("from", "").split("/")[0] == sender.split("/")[0]))
+        return self.wait(fits, f"a message with {part!r}" + (f" from {sender}" if sender else ""))
+
+    def iq(self, kind, payload, to=None):
+        ident = f"q{os.urandom(6).hex()}"
+        address = f" to={quoteattr(to)}" if to else ""
+        self.send(f"<iq type='{kind}' id='{ident}'{address}>{payload}</iq>")
+        return self.wait(lambda s: s.tag == C + "iq" and s.get("id") == ident and s.get("type") in ("result", "error"),
+                         f"the answer to {payload[:60]}")
+
+    def tell(self, to, line):
+        """Writes a line and returns the body of the answer."""
+        self.message(to, line)
+        return self.wait(lambda s: s.tag == C + "message" and s.get("from") == to and s.findtext(C + "body") is not None,
+                         f"an answer to {line!r}").findtext(C + "body")
+
+    def close(self):
+        if self.process.poll() is None:
+            try:
+                self.process.stdin.write("quit\n")
+            except BrokenPipeError:
+                pass
+            try:
+                self.process.wait(timeout=self.patience)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return self.process.returncode

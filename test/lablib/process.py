@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Processes that outlive the command which started them, ended by their own identity and no other's."""
+import os
+import select
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+
+class Failed(Exception):
+    """What went wrong, for a person."""
+
+
+def birth(pid):
+    """The kernel's start time of a process: with the pid it is an identity. None: no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else int(fields[19])
+
+
+def is_alive(identity):
+    return bool(identity) and birth(identity["pid"]) == identity["birth"]
+
+
+def end(identity, number, patience=30):
+    """Sends a signal and waits for the end. False: it was gone already."""
+    if not is_alive(identity):
+        return False
+    pidfd = os.pidfd_open(identity["pid"])
+    try:
+        os.kill(identity["pid"], number)
+        if not select.select([pidfd], [], [], patience)[0]:
+            raise Failed(f"process {identity['pid']} does not end after signal {number}")
+    finally:
+        os.close(pidfd)
+    try:
+        os.waitpid(identity["pid"], 0)
+    except ChildProcessError:
+        pass
+    return True
+
+
+def tail(path, lines=15):
+    try:
+        return "\n".join(Path(path).read_text(errors="replace").split("\n")[-lines - 1:])
+    except OSError:
+        return ""
+
+
+def start(command, log, env=None, notify=True, cwd=None, patience=60):
+    """Starts `command` with its output in `log`. With `notify` it must report READY=1 to NOTIFY_SOCKET, as
+    to a service manager; that event is waited for. Returns the identity."""
+    env = dict(os.environ if env is None else env)
+    sock = None
+    folder = None
+    if notify:
+        folder = tempfile.TemporaryDirectory(prefix="lab-")
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sock.bind(os.path.join(folder.name, "ready"))
+        env["NOTIFY_SOCKET"] = os.path.join(folder.name, "ready")
+    with open(log, "ab") as out:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd,
+                                 start_new_session=True)
+    identity = {"pid": child.pid, "birth": birth(child.pid)}
+    if notify:
+        pidfd = os.pidfd_open(child.pid)
+        try:
+            ready = select.select([sock, pidfd], [], [], patience)[0]
+            if sock not in ready or b"READY=1" not in sock.recv(4096):
+                if not ready:
+                    end(identity, signal.SIGKILL)
+                raise Failed(f"{command[0]} did not start; its log {log} ends with:\n{tail(log)}")
+        finally:
+            os.close(pidfd)
+            sock.close()
+            folder.cleanup()
+    return identity
