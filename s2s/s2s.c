@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* The edge as a whole: shards, listeners, the way from the exchange to a pair, start and stop. */
+#include "s2s/s2s.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/hash.h"
+#include "gateway/base/mem.h"
+#include "s2s/s2s_internal.h"
+
+const struct s2s_remote *s2s_remote_of(const struct s2s *s, const char *domain)
+{
+    static const struct s2s_remote ordinary = {0};
+    const struct s2s_remote *r = map_get(&s->remotes, domain);
+    return r ? r : &ordinary;
+}
+
+struct s2s_shard *s2s_shard_of(struct s2s *s, const char *local, const char *remote)
+{
+    uint64_t h = hash_stable(local) * 31 + hash_stable(remote);
+    return &s->shards[h % s->o.loop_count];
+}
+
+/* ---- the way to a pair ---- */
+
+struct errand {
+    struct command cmd;
+    struct s2s_shard *shard;
+    struct stanza *st;
+    uint64_t seq;
+    char *answer_id;
+    bool wake;
+    char *remote;
+    char local[]; /* LOCAL \0 REMOTE \0 */
+};
+
+static void run_errand(struct command *c)
+{
+    struct errand *er = container_of(c, struct errand, cmd);
+    struct s2s_shard *sh = er->shard;
+    bool only_if_there = !er->st && !er->wake;
+    char name[2100];
+    snprintf(name, sizeof name, "%s %s", er->local, er->remote);
+    struct s2s_pair *p = map_get(&sh->pairs, name);
+    if (!p && !only_if_there && !sh->stopping)
+        p = s2s_pair_of(sh, er->local, er->remote);
+    if (p && er->st)
+        s2s_pair_send(p, er->st, er->seq);
+    else if (p && er->wake)
+        s2s_pair_wake(p);
+    else if (p && er->answer_id)
+        s2s_pair_answer(p, er->answer_id);
+    else if (p)
+        s2s_pair_peer_is_alive(p);
+    stanza_unref(&er->st);
+    mem_free(er->answer_id);
+    mem_free(er);
+}
+
+void s2s_tell_pair(struct s2s *s, const char *local, const char *remote, struct stanza *st, uint64_t seq,
+                   const char *answer_id, bool wake)
+{
+    size_t local_len = strlen(local), remote_len = strlen(remote);
+    struct errand *er = mem_alloc(sizeof *er + local_len + remote_len + 2);
+    memcpy(er->local, local, local_len + 1);
+    er->remote = er->local + local_len + 1;
+    memcpy(er->remote, remote, remote_len + 1);
+    er->st = st ? stanza_ref(st) : NULL;
+    er->seq = seq;
+    er->answer_id = answer_id ? mem_dup(answer_id) : NULL;
+    er->wake = wake;
+    er->shard = s2s_shard_of(s, local, remote);
+    er->cmd.run = run_errand;
+    loop_post(er->shard->loop, &er->cmd);
+}
+
+static void edge_send(struct edge_remote *e, struct stanza *st, uint64_t seq)
+{
+    s2s_tell_pair(container_of(e, struct s2s, edge), st->from->domain, st->to->domain, st, seq, NULL, false);
+}
+
+static void edge_wake(struct edge_remote *e, const char *local, const char *remote)
+{
+    s2s_tell_pair(container_of(e, struct s2s, edge), local, remote, NULL, 0, NULL, true);
+}
+
+/* ---- life ---- */
+
+static const char *copy(struct s2s *s, const char *text)
+{
+    return text ? arena_dup(&s->arena, text) : NULL;
+}
+
+static void copy_options(struct s2s *s, const struct s2s_options *o)
+{
+    s->o = *o;
+    s->o.dns_server = copy(s, o->dns_server);
+    s->o.dialback_secret = (unsigned char *)arena_dup_n(&s->arena, (const char *)o->dialback_secret, S2S_SECRET_LEN);
+    struct loop **loops = arena_alloc(&s->arena, o->loop_count * sizeof *loops);
+    memcpy(loops, o->loops, o->loop_count * sizeof *loops);
+    s->o.loops = loops;
+    struct s2s_listener *ls = arena_alloc(&s->arena, o->listener_count * sizeof *ls);
+    for (unsigned i = 0; i < o->listener_count; i++)
+        ls[i] = (struct s2s_listener){copy(s, o->listeners[i].address), o->listeners[i].port ? o->listeners[i].port : 5269};
+    s->o.listeners = ls;
+    for (unsigned i = 0; i < o->remote_count; i++) {
+        struct s2s_remote *r = arena_new(&s->arena, struct s2s_remote);
+        *r = o->remotes[i];
+        r->domain = copy(s, r->domain);
+        r->host = copy(s, r->host);
+        map_put(&s->remotes, r->domain, r);
+    }
+    s->o.remotes = NULL; /* the map has them */
+    if (!s->o.queue_deadline_s)
+        s->o.queue_deadline_s = 24 * 3600;
+    if (!s->o.queue_bytes)
+        s->o.queue_bytes = 1024 * 1024;
+    if (!s->o.connect_timeout_ms)
+        s->o.connect_timeout_ms = 30000;
+    if (!s->o.idle_close_ms)
+        s->o.idle_close_ms = 600000;
+    if (!s->o.per_address_max)
+        s->o.per_address_max = 64;
+}
+
+struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
+{
+    static const struct edge_remote_ops ops = {edge_send, edge_wake};
+    struct s2s *s = mem_new(struct s2s);
+    s->edge.ops = &ops;
+    arena_init(&s->arena);
+    copy_options(s, o);
+    s->shards = mem_array(o->loop_count, sizeof *s->shards);
+    for (unsigned i = 0; i < o->loop_count; i++) {
+        struct s2s_shard *sh = &s->shards[i];
+        sh->s2s = s;
+        sh->index = i;
+        sh->loop = s->o.loops[i];
+        list_init(&sh->ins);
+        list_init(&sh->outs);
+        sh->listeners = mem_array(o->listener_count, sizeof *sh->listeners);
+        sh->dns = dns_create(sh->loop, &(struct dns_options){.server = s->o.dns_server}, e);
+        if (!sh->dns) {
+            error_wrap(e, "s2s");
+            s2s_destroy(&s);
+            return NULL;
+        }
+    }
+    return s;
+}
+
+struct edge_remote *s2s_edge(struct s2s *s)
+{
+    return &s->edge;
+}
+
+struct door {
+    struct s2s_shard *shard;
+    unsigned index;
+};
+
+static void on_accept(void *user, uv_os_sock_t fd)
+{
+    struct door *d = user;
+    s2s_in_accept(d->shard, d->shard->listeners[d->index], fd);
+}
+
+bool s2s_start(struct s2s *s, struct error *e)
+{
+    for (unsigned i = 0; i < s->o.loop_count; i++)
+        for (unsigned k = 0; k < s->o.listener_count; k++) {
+            struct door *d = arena_new(&s->arena, struct door);
+            *d = (struct door){&s->shards[i], k};
+            const struct s2s_listener *l = &s->o.listeners[k];
+            s->shards[i].listeners[k] =
+                listener_open(s->shards[i].loop, l->address, l->port, s->o.per_address_max, on_accept, d, e);
+            if (!s->shards[i].listeners[k])
+                return error_wrap(e, "s2s");
+        }
+    return true;
+}
+
+struct stopped {
+    struct command cmd;
+    struct s2s *s2s;
+};
+
+static void run_stopped(struct command *c)
+{
+    struct stopped *st = container_of(c, struct stopped, cmd);
+    struct s2s *s = st->s2s;
+    mem_free(st);
+    if (--s->shards_left == 0)
+        s->on_stopped(s->stop_user);
+}
+
+void s2s_shard_check_stopped(struct s2s_shard *sh)
+{
+    if (!sh->stopping || !sh->stop.run || !list_is_empty(&sh->ins) || !list_is_empty(&sh->outs))
+        return;
+    sh->stop.run = NULL; /* once */
+    for (unsigned k = 0; k < sh->s2s->o.listener_count; k++)
+        listener_close(&sh->listeners[k]);
+    dns_destroy(&sh->dns);
+    struct stopped *st = mem_new(struct stopped);
+    st->cmd.run = run_stopped;
+    st->s2s = sh->s2s;
+    loop_post(sh->s2s->o.loops[0], &st->cmd);
+}
+
+static void run_stop(struct command *c)
+{
+    struct s2s_shard *sh = container_of(c, struct s2s_shard, stop);
+    sh->stopping = true;
+    struct s2s_pair *p;
+    for (size_t i = 0; (p = map_next(&sh->pairs, &i));)
+        s2s_pair_stop(p);
+    list_each(node, &sh->ins)
+        s2s_in_close(s2s_in_from_node(node), STREAM_SYSTEM_SHUTDOWN, "the server is shutting down");
+    s2s_shard_check_stopped(sh);
+}
+
+void s2s_stop(struct s2s *s, void (*on_stopped)(void *user), void *user)
+{
+    s->on_stopped = on_stopped;
+    s->stop_user = user;
+    s->shards_left = s->o.loop_count;
+    for (unsigned i = 0; i < s->o.loop_count; i++) {
+        s->shards[i].stop.run = run_stop;
+        loop_post(s->shards[i].loop, &s->shards[i].stop);
+    }
+}
+
+void s2s_destroy(struct s2s **sp)
+{
+    struct s2s *s = *sp;
+    if (!s)
+        return;
+    *sp = NULL;
+    for (unsigned i = 0; i < s->o.loop_count; i++) {
+        struct s2s_shard *sh = &s->shards[i];
+        struct s2s_pair *p;
+        for (size_t k = 0; (p = map_next(&sh->pairs, &k)); k = 0)
+            s2s_pair_destroy(&p);
+        map_fini(&sh->pairs);
+        dns_destroy(&sh->dns);
+        mem_free(sh->listeners);
+    }
+    mem_free(s->shards);
+    map_fini(&s->remotes);
+    arena_fini(&s->arena);
+    mem_free(s);
+}

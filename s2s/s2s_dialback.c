@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* Dialback (XEP-0220): keys by XEP-0185, and the receiving server's question to the authoritative one.
+ * Each question has a stream of its own; on streams that are up already it is not piggybacked yet. */
+#include <string.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+#include "gateway/xmpp/dialback_key.h"
+#include "gateway/xmpp/ns.h"
+#include "gateway/xmpp/stanza_build.h"
+#include "s2s/s2s_internal.h"
+
+struct s2s_verify {
+    struct s2s_out *out;
+    char *local, *remote, *id, *key;
+    void (*on_result)(void *user, bool valid, enum stanza_error e);
+    void *user;
+    bool answered; /* on_result was called, or nobody waits */
+};
+
+void s2s_dialback_key(const struct s2s *s, const char *receiving, const char *originating,
+                      const char *id, struct bytes *out)
+{
+    char key[DIALBACK_KEY_LEN + 1];
+    dialback_key_make(key, s->o.dialback_secret, S2S_SECRET_LEN,
+                      &(struct dialback_names){receiving, originating, id});
+    bytes_append_text(out, key);
+}
+
+bool s2s_dialback_key_is_ours(const struct s2s *s, const char *receiving, const char *originating,
+                              const char *id, const char *key)
+{
+    return dialback_key_check(key, s->o.dialback_secret, S2S_SECRET_LEN,
+                              &(struct dialback_names){receiving, originating, id});
+}
+
+static const char *read_domain(struct arena *a, const char *text)
+{
+    const struct jid *j = text ? jid_parse_text(a, text) : NULL;
+    return j && !j->local && !j->resource ? j->domain : NULL;
+}
+
+bool s2s_dialback_read(const struct stanza *st, struct s2s_dialback *out)
+{
+    *out = (struct s2s_dialback){.id = stanza_attr(st, "id"),
+                                 .type = stanza_attr(st, "type"),
+                                 .key = st->payload->root->text};
+    arena_init(&out->arena);
+    out->from = read_domain(&out->arena, stanza_attr(st, "from"));
+    out->to = read_domain(&out->arena, stanza_attr(st, "to"));
+    if (out->from && out->to)
+        return true;
+    arena_fini(&out->arena);
+    return false;
+}
+
+static void send_db(struct stream *st, const char *element, const char *from, const char *to,
+                    const char *id, const char *type, const char *key, struct span inside)
+{
+    struct bytes b = BYTES_EMPTY;
+    const char *const attrs[][2] = {{"from", from}, {"to", to}, {"id", id}, {"type", type}};
+    bytes_printf(&b, "<db:%s", element);
+    for (size_t i = 0; i < sizeof attrs / sizeof *attrs; i++) {
+        if (!attrs[i][1])
+            continue;
+        bytes_printf(&b, " %s='", attrs[i][0]);
+        xml_escape(&b, attrs[i][1], strlen(attrs[i][1]));
+        bytes_append_char(&b, '\'');
+    }
+    bytes_append_char(&b, '>');
+    if (key)
+        xml_escape(&b, key, strlen(key));
+    bytes_append(&b, inside.data, inside.len);
+    bytes_printf(&b, "</db:%s>", element);
+    stream_send_raw(st, bytes_span(&b));
+    bytes_fini(&b);
+}
+
+void s2s_dialback_send(struct stream *st, const char *element, const char *from, const char *to,
+                       const char *id, const char *type, const char *key)
+{
+    send_db(st, element, from, to, id, type, key, (struct span){0});
+}
+
+void s2s_dialback_send_error(struct stream *st, const char *element, const char *from,
+                             const char *to, const char *id, enum stanza_error e)
+{
+    struct bytes b = BYTES_EMPTY;
+    bytes_printf(&b, "<error type='%s'><%s xmlns='" NS_STANZA_ERRORS "'/></error>",
+                 stanza_error_type(e), stanza_error_name(e));
+    send_db(st, element, from, to, id, "error", NULL, bytes_span(&b));
+    bytes_fini(&b);
+}
+
+static void verify_free(struct s2s_verify *v)
+{
+    mem_free(v->local);
+    mem_free(v->remote);
+    mem_free(v->id);
+    mem_free(v->key);
+    mem_free(v);
+}
+
+static void answer(struct s2s_verify *v, bool valid, enum stanza_error e)
+{
+    if (v->answered)
+        return;
+    v->answered = true;
+    v->on_result(v->user, valid, e);
+}
+
+static void verify_ready(void *user, const char *stream_id, bool offers_dialback)
+{
+    (void)stream_id, (void)offers_dialback;
+    struct s2s_verify *v = user;
+    s2s_dialback_send(s2s_out_stream(v->out), "verify", v->local, v->remote, v->id, NULL, v->key);
+}
+
+static void verify_element(void *user, struct stanza *st)
+{
+    struct s2s_verify *v = user;
+    struct s2s_dialback d;
+    if (!element_is(st->payload->root, "verify", NS_DIALBACK) || !s2s_dialback_read(st, &d))
+        return; /* not the answer to our question; the time-out watches */
+    if (text_eq(d.id, v->id) && strcmp(d.from, v->remote) == 0 && strcmp(d.to, v->local) == 0) {
+        bool valid = text_eq(d.type, "valid"), invalid = text_eq(d.type, "invalid");
+        answer(v, valid, valid || invalid ? STANZA_OK : STANZA_REMOTE_SERVER_TIMEOUT);
+        s2s_out_close(v->out, STREAM_OK, NULL);
+    }
+    arena_fini(&d.arena);
+}
+
+static void verify_end(void *user, enum s2s_failure why, const char *text)
+{
+    (void)text;
+    struct s2s_verify *v = user;
+    v->out = NULL;
+    answer(v, false, why == S2S_NOT_FOUND ? STANZA_REMOTE_SERVER_NOT_FOUND : STANZA_REMOTE_SERVER_TIMEOUT);
+    verify_free(v);
+}
+
+struct s2s_verify *s2s_dialback_verify(struct s2s_shard *sh, const char *local, const char *remote,
+                                       const char *id, const char *key,
+                                       void (*on_result)(void *, bool, enum stanza_error), void *user)
+{
+    static const struct s2s_out_events events = {verify_ready, verify_element, NULL, verify_end};
+    struct s2s_verify *v = mem_new(struct s2s_verify);
+    v->local = mem_dup(local);
+    v->remote = mem_dup(remote);
+    v->id = mem_dup(id);
+    v->key = mem_dup(key);
+    v->on_result = on_result;
+    v->user = user;
+    v->out = s2s_out_open(sh, local, remote, &events, v);
+    return v;
+}
+
+void s2s_dialback_cancel(struct s2s_verify *v)
+{
+    if (v->answered)
+        return; /* its stream is closing; verify_end frees */
+    v->answered = true;
+    s2s_out_close(v->out, STREAM_OK, NULL);
+}

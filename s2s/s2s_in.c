@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/* Incoming streams of other communities. Decided here: nothing is taken before TLS (unless the admin
+ * made it optional for that domain) and before dialback proved the domain (XEP-0220, receiving and
+ * authoritative server); every stanza is from a proved domain and to one of ours (RFC 6120 4.9.3,
+ * 8.1). Each proved (remote, local) pair is entered in `proved`. */
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/base/random.h"
+#include "gateway/base/text.h"
+#include "gateway/xmpp/ns.h"
+#include "gateway/xmpp/stanza_build.h"
+#include "s2s/s2s_internal.h"
+
+enum {
+    AUTH_TIMEOUT_MS = 60000,
+    HEADER_TIMEOUT_MS = 30000,
+    SLOW_STANZA_MS = 60000,
+    IDLE_MS = 30 * 60 * 1000,
+    CREDIT_BYTES = 64 * 1024,
+    QUESTIONS_MAX = 16, /* dialback questions under way a stream */
+    PROVED_MAX = 1000,
+};
+
+#define IN_STATES(S)                                                                               \
+    S(PLAIN)   /* only STARTTLS, and the authoritative server's answers */                         \
+    S(SECURE)  /* dialback may begin (also without TLS where the admin allows that) */             \
+    S(TRUSTED) /* at least one pair is proved: stanzas may come */                                 \
+    S(CLOSING)
+
+enum in_state {
+#define IN_ENUM(name) IN_##name,
+    IN_STATES(IN_ENUM)
+#undef IN_ENUM
+};
+
+struct s2s_in {
+    enum in_state state;
+    struct s2s_shard *shard;
+    struct list node; /* in shard->ins */
+    struct listener *listener;
+    struct sockaddr_storage peer;
+    struct stream *stream;      /* NULL: ended; the object waits for its settles */
+    char id[RANDOM_ID_LEN + 1]; /* of our header: what dialback keys are made over */
+    char *local;                /* domain that the header named; NULL: none yet */
+    bool tls;
+    struct map proved;          /* "REMOTE LOCAL" -> itself */
+    struct list questions;      /* struct question */
+    unsigned question_count;
+    size_t unsettled_bytes;
+    unsigned unsettled_count;
+    struct timer timer;         /* until something is proved; then slow stanzas and silence */
+};
+
+struct question {
+    struct list node;
+    struct s2s_in *in;
+    struct s2s_verify *verify;
+    char *remote, *local;
+};
+
+struct s2s_in *s2s_in_from_node(struct list *node)
+{
+    return list_entry(node, struct s2s_in, node);
+}
+
+static void in_free(struct s2s_in *in)
+{
+    struct s2s_shard *sh = in->shard;
+    timer_stop(&in->timer);
+    list_remove(&in->node);
+    size_t i = 0;
+    char *pair;
+    while ((pair = map_next(&in->proved, &i)))
+        mem_free(pair);
+    map_fini(&in->proved);
+    mem_free(in->local);
+    mem_free(in);
+    s2s_shard_check_stopped(sh);
+}
+
+void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text)
+{
+    if (in->state == IN_CLOSING)
+        return;
+    if (e != STREAM_OK)
+        log_warn(stream_log(in->stream), "%s: %s", stream_error_name(e), text ? text : "");
+    in->state = IN_CLOSING;
+    timer_stop(&in->timer);
+    stream_close(in->stream, e, text);
+}
+
+static void on_timer(struct timer *t)
+{
+    struct s2s_in *in = container_of(t, struct s2s_in, timer);
+    s2s_in_close(in, STREAM_CONNECTION_TIMEOUT,
+                 in->state == IN_TRUSTED ? "nothing came for a long time" : "not authenticated in time");
+}
+
+/* ---- credit ---- */
+
+struct inbound {
+    struct settle settle;
+    struct s2s_in *in;
+    size_t bytes;
+};
+
+static void on_settled(struct command *c)
+{
+    struct inbound *ib = container_of(c, struct inbound, settle.cmd);
+    struct s2s_in *in = ib->in;
+    bool was_short = in->unsettled_bytes >= CREDIT_BYTES;
+    in->unsettled_bytes -= ib->bytes;
+    in->unsettled_count--;
+    mem_free(ib);
+    if (!in->stream) {
+        if (in->unsettled_count == 0)
+            in_free(in);
+    } else if (was_short && in->unsettled_bytes < CREDIT_BYTES && in->state != IN_CLOSING) {
+        stream_resume(in->stream);
+    }
+}
+
+static void hand_in(struct s2s_in *in, struct stanza *st)
+{
+    struct inbound *ib = mem_new(struct inbound);
+    ib->in = in;
+    ib->bytes = stanza_size(st);
+    in->unsettled_bytes += ib->bytes;
+    in->unsettled_count++;
+    if (in->unsettled_bytes >= CREDIT_BYTES)
+        stream_pause(in->stream);
+    settle_init(&ib->settle, in->shard->loop, on_settled);
+    exchange_receive_remote(in->shard->s2s->o.exchange, st, &ib->settle);
+}
+
+/* ---- header and features ---- */
+
+static void send_features(struct s2s_in *in)
+{
+    bool offer_tls = !in->tls;
+    bool offer_dialback = in->state != IN_PLAIN;
+    stream_send_text(in->stream, "<stream:features>%s%s</stream:features>",
+                     !offer_tls         ? ""
+                     : offer_dialback   ? "<starttls xmlns='" NS_TLS "'/>"
+                                        : "<starttls xmlns='" NS_TLS "'><required/></starttls>",
+                     offer_dialback ? "<dialback xmlns='" NS_DIALBACK_FEATURE "'><errors/></dialback>" : "");
+}
+
+static void on_header(struct stream *s, const struct stream_header *h)
+{
+    struct s2s_in *in = stream_user(s);
+    struct s2s *s2s = in->shard->s2s;
+    struct arena a;
+    arena_init(&a);
+    const struct jid *to = h->to ? jid_parse_text(&a, h->to) : NULL;
+    const struct jid *from = h->from ? jid_parse_text(&a, h->from) : NULL;
+    bool known = to && !to->local && !to->resource && exchange_is_local_domain(s2s->o.exchange, to->domain);
+    random_id(in->id);
+    mem_free(in->local);
+    in->local = known ? mem_dup(to->domain) : NULL;
+    stream_send_header(s, known ? to->domain : NULL, from ? from->domain : NULL, in->id,
+                       h->version ? "1.0" : NULL, NULL);
+    log_ctx_set(stream_log(s), "s2s-in %s %s>%s", wire_peer_text(stream_wire(s)), from ? from->domain : "?",
+                known ? to->domain : "?");
+    if (h->to && !known)
+        s2s_in_close(in, STREAM_HOST_UNKNOWN, "that domain is not served here");
+    else if (from && s2s_remote_of(s2s, from->domain)->deny)
+        s2s_in_close(in, STREAM_POLICY_VIOLATION, "our policy denies streams with your domain");
+    else {
+        bool optional = from && s2s_remote_of(s2s, from->domain)->tls_optional;
+        if (in->state == IN_PLAIN && (in->tls || optional))
+            in->state = IN_SECURE;
+        if (h->version)
+            send_features(in);
+        else if (in->state == IN_PLAIN)
+            s2s_in_close(in, STREAM_UNSUPPORTED_VERSION, "XMPP 1.0 with TLS is required");
+    }
+    arena_fini(&a);
+}
+
+static void on_secure(struct stream *s, const struct tls_info *info)
+{
+    struct s2s_in *in = stream_user(s);
+    log_debug(stream_log(s), "TLS with %s, %s", info->version, info->cipher);
+    in->tls = true;
+}
+
+/* ---- dialback ---- */
+
+static void prove(struct s2s_in *in, const char *remote, const char *local)
+{
+    struct bytes name = BYTES_EMPTY;
+    bytes_printf(&name, "%s %s", remote, local);
+    if (map_get(&in->proved, bytes_text(&name)) || in->proved.count >= PROVED_MAX) {
+        bytes_fini(&name);
+        return;
+    }
+    char *pair = bytes_take(&name);
+    map_put(&in->proved, pair, pair);
+    in->state = IN_TRUSTED;
+    stream_set_limits(in->stream, XML_LIMITS_DEFAULT);
+    timer_start(&in->timer, in->shard->loop, IDLE_MS, on_timer);
+    log_info(stream_log(in->stream), "dialback proved %s", remote);
+    s2s_tell_pair(in->shard->s2s, local, remote, NULL, 0, NULL, false);
+}
+
+static void question_free(struct question *q)
+{
+    q->in->question_count--;
+    list_remove(&q->node);
+    mem_free(q->remote);
+    mem_free(q->local);
+    mem_free(q);
+}
+
+static void on_verified(void *user, bool valid, enum stanza_error e)
+{
+    struct question *q = user;
+    struct s2s_in *in = q->in;
+    if (in->state != IN_CLOSING) {
+        if (e != STANZA_OK) {
+            log_warn(stream_log(in->stream), "cannot verify %s: %s", q->remote, stanza_error_name(e));
+            s2s_dialback_send_error(in->stream, "result", q->local, q->remote, NULL, e);
+        } else {
+            if (!valid)
+                log_warn(stream_log(in->stream), "%s says that the dialback key is not its own", q->remote);
+            s2s_dialback_send(in->stream, "result", q->local, q->remote, NULL, valid ? "valid" : "invalid", NULL);
+            if (valid)
+                prove(in, q->remote, q->local);
+        }
+    }
+    question_free(q);
+}
+
+static enum stanza_error may_ask(struct s2s_in *in, const struct s2s_dialback *d)
+{
+    struct s2s *s2s = in->shard->s2s;
+    if (!exchange_is_local_domain(s2s->o.exchange, d->to))
+        return STANZA_ITEM_NOT_FOUND;
+    if (exchange_is_local_domain(s2s->o.exchange, d->from))
+        return STANZA_NOT_ALLOWED;
+    const struct s2s_remote *r = s2s_remote_of(s2s, d->from);
+    if (r->deny || (!in->tls && !r->tls_optional))
+        return STANZA_POLICY_VIOLATION;
+    return in->question_count < QUESTIONS_MAX ? STANZA_OK : STANZA_RESOURCE_CONSTRAINT;
+}
+
+/* Receiving server: <db:result>key</db:result>, the peer wants to be `from`. */
+static void on_result(struct s2s_in *in, const struct s2s_dialback *d)
+{
+    if (d->type) { /* an answer to what we never asked on this stream */
+        s2s_in_close(in, STREAM_POLICY_VIOLATION, "unsolicited dialback result");
+        return;
+    }
+    enum stanza_error e = may_ask(in, d);
+    if (e != STANZA_OK) {
+        log_warn(stream_log(in->stream), "dialback of %s to %s refused: %s", d->from, d->to, stanza_error_name(e));
+        s2s_dialback_send_error(in->stream, "result", d->to, d->from, NULL, e);
+        return;
+    }
+    struct question *q = mem_new(struct question);
+    q->in = in;
+    q->remote = mem_dup(d->from);
+    q->local = mem_dup(d->to);
+    list_append(&in->questions, &q->node);
+    in->question_count++;
+    q->verify = s2s_dialback_verify(in->shard, q->local, q->remote, in->id, d->key, on_verified, q);
+}
+
+/* Authoritative server: did we make this key? */
+static void on_verify(struct s2s_in *in, const struct s2s_dialback *d)
+{
+    struct s2s *s2s = in->shard->s2s;
+    if (!d->id || d->type) {
+        s2s_in_close(in, STREAM_BAD_FORMAT, "db:verify must have an id and no type");
+    } else if (!exchange_is_local_domain(s2s->o.exchange, d->to)) {
+        s2s_dialback_send_error(in->stream, "verify", d->to, d->from, d->id, STANZA_ITEM_NOT_FOUND);
+    } else {
+        bool valid = s2s_dialback_key_is_ours(s2s, d->from, d->to, d->id, d->key);
+        if (!valid)
+            log_warn(stream_log(in->stream), "%s asked about a dialback key that is not ours", d->from);
+        s2s_dialback_send(in->stream, "verify", d->to, d->from, d->id, valid ? "valid" : "invalid", NULL);
+    }
+}
+
+static void on_dialback(struct s2s_in *in, const struct stanza *st)
+{
+    const char *name = st->payload->root->name;
+    struct s2s_dialback d;
+    if (!s2s_dialback_read(st, &d)) {
+        s2s_in_close(in, STREAM_IMPROPER_ADDRESSING, "dialback needs from and to, each a domain");
+        return;
+    }
+    if (strcmp(name, "verify") == 0)
+        on_verify(in, &d);
+    else if (strcmp(name, "result") != 0)
+        s2s_in_close(in, STREAM_UNSUPPORTED_STANZA_TYPE, "dialback has result and verify");
+    else if (in->state == IN_PLAIN)
+        s2s_in_close(in, STREAM_POLICY_VIOLATION, "STARTTLS is required before dialback");
+    else
+        on_result(in, &d);
+    arena_fini(&d.arena);
+}
+
+static bool is_stanza_name(const char *name)
+{
+    return strcmp(name, "message") == 0 || strcmp(name, "presence") == 0 || strcmp(name, "iq") == 0;
+}
+
+static void on_nonza(struct s2s_in *in, const struct stanza *st)
+{
+    const struct element *root = st->payload->root;
+    if (element_is(root, "starttls", NS_TLS) && !in->tls) {
+        stream_send_text(in->stream, "<proceed xmlns='" NS_TLS "'/>");
+        in->state = IN_PLAIN;
+        stream_accept_tls(in->stream, in->shard->s2s->o.tls, in->local, false);
+    } else if (strcmp(root->ns, NS_DIALBACK) == 0) {
+        on_dialback(in, st);
+    } else if (element_is(root, "error", NS_STREAM)) {
+        log_info(stream_log(in->stream), "the peer reports a stream error");
+    } else if (is_stanza_name(root->name)) { /* else it would have come as a stanza */
+        s2s_in_close(in, STREAM_INVALID_NAMESPACE, "stanzas between servers are in jabber:server");
+    } else {
+        s2s_in_close(in, STREAM_UNSUPPORTED_STANZA_TYPE, "that element is not understood here");
+    }
+}
+
+/* ---- stanzas ---- */
+
+static bool is_proved(struct s2s_in *in, const struct stanza *st)
+{
+    char name[2100];
+    snprintf(name, sizeof name, "%s %s", st->from->domain, st->to->domain);
+    return map_get(&in->proved, name) != NULL;
+}
+
+/* The stream error for a stanza that may not be here; STREAM_OK: it may. */
+static enum stream_error check_addresses(struct s2s_in *in, const struct stanza *st, const char **text)
+{
+    *text = "not authenticated: dialback first";
+    if (in->state != IN_TRUSTED)
+        return STREAM_NOT_AUTHORIZED;
+    *text = "every stanza between servers needs from and to";
+    if (!st->from || !st->to)
+        return STREAM_IMPROPER_ADDRESSING;
+    *text = "that domain is not served here";
+    if (!exchange_is_local_domain(in->shard->s2s->o.exchange, st->to->domain))
+        return STREAM_HOST_UNKNOWN;
+    *text = "from is not a domain that this stream has proved";
+    return is_proved(in, st) ? STREAM_OK : STREAM_INVALID_FROM;
+}
+
+static void on_stanza(struct stream *s, struct stanza *st)
+{
+    struct s2s_in *in = stream_user(s);
+    const char *text;
+    enum stream_error e = STREAM_OK;
+    if (st->kind == STANZA_NONZA)
+        on_nonza(in, st);
+    else if ((e = check_addresses(in, st, &text)) != STREAM_OK)
+        s2s_in_close(in, e, text);
+    else {
+        timer_start(&in->timer, in->shard->loop, IDLE_MS, on_timer);
+        bool answers_us = st->kind == STANZA_IQ && (st->type == IQ_RESULT || st->type == IQ_ERROR) && st->id &&
+                          !st->to->local && !st->to->resource && !st->from->local && !st->from->resource;
+        if (answers_us)
+            s2s_tell_pair(in->shard->s2s, st->to->domain, st->from->domain, NULL, 0, st->id, false);
+        else
+            hand_in(in, st);
+    }
+    stanza_unref(&st);
+}
+
+static void on_end(struct stream *s, const struct stream_end *end)
+{
+    struct s2s_in *in = stream_user(s);
+    log_info(stream_log(s), "ended: %s", end->text);
+    in->state = IN_CLOSING;
+    in->stream = NULL;
+    timer_stop(&in->timer);
+    listener_forget(in->listener, (const struct sockaddr *)&in->peer);
+    list_each(node, &in->questions) {
+        struct question *q = list_entry(node, struct question, node);
+        s2s_dialback_cancel(q->verify);
+        question_free(q);
+    }
+    if (in->unsettled_count == 0)
+        in_free(in);
+}
+
+static const struct stream_policy policy = {
+    .content_ns = NS_SERVER,
+    .receiving = true,
+    .on_header = on_header,
+    .on_stanza = on_stanza,
+    .on_secure = on_secure,
+    .on_end = on_end,
+};
+
+void s2s_in_accept(struct s2s_shard *sh, struct listener *li, uv_os_sock_t fd)
+{
+    static const struct wire_events none = {0};
+    struct s2s_in *in = mem_new(struct s2s_in);
+    in->state = IN_PLAIN;
+    in->shard = sh;
+    in->listener = li;
+    list_init(&in->questions);
+    list_append(&sh->ins, &in->node);
+    struct wire *w = wire_open(sh->loop, fd, &none, NULL);
+    const struct sockaddr *peer = wire_peer_addr(w);
+    memcpy(&in->peer, peer, peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    in->stream = stream_open(w, &policy, in, XML_LIMITS_BEFORE_AUTH, HEADER_TIMEOUT_MS);
+    log_ctx_set(stream_log(in->stream), "s2s-in %s", wire_peer_text(w));
+    timer_start(&in->timer, sh->loop, AUTH_TIMEOUT_MS, on_timer);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by the files of s2s. A shard is one I/O loop with its pairs, its incoming streams and its
+ * resolver; nothing crosses shards but commands. */
+#ifndef CAUSEWAY_S2S_S2S_INTERNAL_H
+#define CAUSEWAY_S2S_S2S_INTERNAL_H
+
+#include "gateway/base/list.h"
+#include "gateway/base/log.h"
+#include "gateway/base/map.h"
+#include "gateway/net/dns.h"
+#include "gateway/net/listener.h"
+#include "gateway/net/stream.h"
+#include "gateway/net/timer.h"
+#include "s2s/s2s.h"
+
+enum { S2S_SECRET_LEN = 32 };
+
+struct s2s_shard {
+    struct s2s *s2s;
+    unsigned index;
+    struct loop *loop;
+    struct dns *dns;
+    struct map pairs;            /* "LOCAL REMOTE" -> struct s2s_pair */
+    struct list ins;             /* of struct s2s_in */
+    struct list outs;            /* of struct s2s_out */
+    struct listener **listeners; /* one a configured address */
+    bool stopping;
+    struct command stop;
+};
+
+struct s2s {
+    struct edge_remote edge; /* ops: s2s.c */
+    struct s2s_options o;    /* texts copied */
+    struct map remotes;      /* domain -> struct s2s_remote */
+    struct s2s_shard *shards;
+    unsigned shards_left;    /* stopping: shards that still hold streams; first loop only */
+    void (*on_stopped)(void *user);
+    void *stop_user;
+    struct arena arena;
+};
+
+/* What the admin says of a domain; never NULL (defaults). */
+const struct s2s_remote *s2s_remote_of(const struct s2s *s, const char *domain);
+struct s2s_shard *s2s_shard_of(struct s2s *s, const char *local, const char *remote);
+/* Tells the pair LOCAL>REMOTE on its own loop: a stanza to send, an answer to its ping (id), that the
+ * peer is alive (neither), or to read its queue (wake). */
+void s2s_tell_pair(struct s2s *s, const char *local, const char *remote, struct stanza *st, uint64_t seq,
+                   const char *answer_id, bool wake);
+/* A stream of the shard ended: when it is stopping and holds none, tells the first loop. */
+void s2s_shard_check_stopped(struct s2s_shard *sh);
+
+/* ---- s2s_out.c: one outgoing stream up to the point where dialback can begin ---- */
+
+struct s2s_out;
+
+/* Why an outgoing stream did not come about, as its users must tell it. */
+enum s2s_failure {
+    S2S_NOT_FOUND, /* the domain does not exist or says that it has no server: permanent */
+    S2S_REFUSED,   /* policy of ours or theirs, no TLS: permanent */
+    S2S_TIMEOUT,   /* cannot be reached now */
+};
+
+struct s2s_out_events {
+    /* TLS is on (or allowed to be off) and the peer's features have come. */
+    void (*on_ready)(void *user, const char *stream_id, bool offers_dialback);
+    void (*on_element)(void *user, struct stanza *st); /* borrowed; anything but features */
+    void (*on_drained)(void *user);
+    /* Last callback. `why` matters when on_ready never came. */
+    void (*on_end)(void *user, enum s2s_failure why, const char *text);
+};
+
+struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char *remote,
+                             const struct s2s_out_events *ev, void *user);
+struct stream *s2s_out_stream(struct s2s_out *o); /* between on_ready and on_end */
+void s2s_out_close(struct s2s_out *o, enum stream_error e, const char *text); /* on_end follows */
+/* on_end is not called any more; closes in the background. */
+void s2s_out_abandon(struct s2s_out *o);
+
+/* ---- s2s_pair.c: everything that leaves LOCAL for REMOTE, in order ---- */
+
+struct s2s_pair;
+/* Finds or makes. Loop: the shard's. */
+struct s2s_pair *s2s_pair_of(struct s2s_shard *sh, const char *local, const char *remote);
+void s2s_pair_send(struct s2s_pair *p, struct stanza *st, uint64_t seq); /* takes its own count */
+void s2s_pair_wake(struct s2s_pair *p);         /* rows wait in the store */
+void s2s_pair_peer_is_alive(struct s2s_pair *p); /* the peer just authenticated here: do not back off */
+/* An iq result or error to our domain: the answer to the pair's ping? */
+bool s2s_pair_answer(struct s2s_pair *p, const char *id);
+void s2s_pair_stop(struct s2s_pair *p);
+void s2s_pair_destroy(struct s2s_pair **p);
+
+/* ---- s2s_in.c: incoming streams ---- */
+
+void s2s_in_accept(struct s2s_shard *sh, struct listener *li, uv_os_sock_t fd);
+struct s2s_in;
+void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text);
+struct s2s_in *s2s_in_from_node(struct list *node);
+
+/* ---- s2s_dialback.c: XEP-0220 ---- */
+
+/* Key that LOCAL sends to `receiving` for the stream `id`, and that we confirm as authoritative. */
+void s2s_dialback_key(const struct s2s *s, const char *receiving, const char *originating,
+                      const char *id, struct bytes *out);
+bool s2s_dialback_key_is_ours(const struct s2s *s, const char *receiving, const char *originating,
+                              const char *id, const char *key);
+/* Asks the authoritative server of `remote` whether it made `key` for our stream `id`. on_result
+ * exactly once, later; e STANZA_OK: the question was answered with `valid`. */
+struct s2s_verify;
+struct s2s_verify *s2s_dialback_verify(struct s2s_shard *sh, const char *local, const char *remote,
+                                       const char *id, const char *key,
+                                       void (*on_result)(void *user, bool valid, enum stanza_error e),
+                                       void *user);
+void s2s_dialback_cancel(struct s2s_verify *v); /* on_result is not called any more */
+/* What a <db:result/> or <db:verify/> says. */
+struct s2s_dialback {
+    const char *from, *to; /* domains, prepared */
+    const char *id, *type; /* NULL: absent */
+    const char *key;       /* "" when there is none */
+    struct arena arena;    /* holds the domains; arena_fini when done */
+};
+/* false: from or to is missing or no domain; nothing to release. */
+MUST_USE bool s2s_dialback_read(const struct stanza *st, struct s2s_dialback *out);
+/* <db:result/> or <db:verify/> answers; `type` "valid", "invalid" or NULL with `key`. */
+void s2s_dialback_send(struct stream *st, const char *element, const char *from, const char *to,
+                       const char *id, const char *type, const char *key);
+void s2s_dialback_send_error(struct stream *st, const char *element, const char *from, const char *to,
+                             const char *id, enum stanza_error e);
+
+#endif

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/* One outgoing stream: SRV, addresses, TCP, header, STARTTLS, header again, features. Decided here:
+ * where a domain is (RFC 6120 3.2: SRV, and the domain's own addresses only when there is no SRV at
+ * all), and that TLS is not optional unless the admin says so for that domain.
+ * Users: the pair, and dialback's question to the authoritative server. */
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+#include "gateway/net/dial.h"
+#include "gateway/xmpp/ns.h"
+#include "s2s/s2s_internal.h"
+
+enum { DEFAULT_PORT = 5269, TARGETS_MAX = 16 };
+
+#define OUT_STATES(S)                                                                              \
+    S(RESOLVING) /* SRV is asked */                                                                \
+    S(DIALLING)  /* one target after the other */                                                  \
+    S(PLAIN)     /* header sent without TLS; features awaited */                                   \
+    S(STARTTLS)  /* <starttls/> sent */                                                            \
+    S(SECURING)  /* handshake, then header again */                                                \
+    S(SECURE)    /* header sent under TLS; features awaited */                                     \
+    S(READY)     /* on_ready was called */                                                         \
+    S(CLOSING)   /* the stream ends; on_end comes */
+
+enum out_state {
+#define OUT_ENUM(name) OUT_##name,
+    OUT_STATES(OUT_ENUM)
+#undef OUT_ENUM
+};
+
+static const char *const state_names[] = {
+#define OUT_NAME(name) #name,
+    OUT_STATES(OUT_NAME)
+#undef OUT_NAME
+};
+
+struct target {
+    char host[256];
+    uint16_t port;
+};
+
+struct s2s_out {
+    enum out_state state;
+    struct s2s_shard *shard;
+    struct list node; /* in shard->outs */
+    char *local, *remote;
+    const struct s2s_out_events *ev; /* NULL: abandoned */
+    void *user;
+    struct dns_query *query;
+    struct dial *dial;
+    struct stream *stream;
+    struct target targets[TARGETS_MAX];
+    unsigned target_count, target_next;
+    struct timer timeout;
+    struct command end; /* ends without a stream, later */
+    enum s2s_failure why;
+    char text[200];
+    char stream_id[256]; /* of the peer's newest header */
+    bool offers_dialback;
+    struct log_ctx log;
+};
+
+static void try_next_target(struct s2s_out *o);
+
+static void set_state(struct s2s_out *o, enum out_state state)
+{
+    log_debug(&o->log, "outgoing stream %s -> %s", state_names[o->state], state_names[state]);
+    o->state = state;
+}
+
+static void out_free(struct s2s_out *o)
+{
+    struct s2s_shard *sh = o->shard;
+    timer_stop(&o->timeout);
+    list_remove(&o->node);
+    if (o->ev)
+        o->ev->on_end(o->user, o->why, o->text);
+    mem_free(o->local);
+    mem_free(o->remote);
+    mem_free(o);
+    s2s_shard_check_stopped(sh);
+}
+
+static void run_end(struct command *c)
+{
+    out_free(container_of(c, struct s2s_out, end));
+}
+
+/* Notes why; the first reason stands. */
+static void note(struct s2s_out *o, enum s2s_failure why, const char *text)
+{
+    if (o->text[0])
+        return;
+    o->why = why;
+    text_copy(o->text, sizeof o->text, text);
+}
+
+/* Before there is a stream: on_end comes with the next turn. */
+static void end_early(struct s2s_out *o, enum s2s_failure why, const char *text)
+{
+    if (o->state == OUT_CLOSING)
+        return;
+    note(o, why, text);
+    if (o->query)
+        dns_cancel(o->query);
+    if (o->dial)
+        dial_cancel(o->dial);
+    o->query = NULL;
+    o->dial = NULL;
+    timer_stop(&o->timeout);
+    set_state(o, OUT_CLOSING);
+    o->end.run = run_end;
+    loop_post(o->shard->loop, &o->end);
+}
+
+static void end_stream(struct s2s_out *o, enum s2s_failure why, enum stream_error e, const char *text)
+{
+    if (!o->stream) {
+        end_early(o, why, text);
+        return;
+    }
+    note(o, why, text ? text : "closed");
+    if (o->state == OUT_CLOSING)
+        return;
+    set_state(o, OUT_CLOSING);
+    timer_stop(&o->timeout);
+    stream_close(o->stream, e, text);
+}
+
+static void on_timeout(struct timer *t)
+{
+    struct s2s_out *o = container_of(t, struct s2s_out, timeout);
+    end_stream(o, S2S_TIMEOUT, STREAM_CONNECTION_TIMEOUT, "no answer in time");
+}
+
+/* ---- the stream ---- */
+
+static void send_header(struct s2s_out *o)
+{
+    stream_send_header(o->stream, o->local, o->remote, NULL, "1.0", NULL);
+}
+
+static void on_header(struct stream *s, const struct stream_header *h)
+{
+    struct s2s_out *o = stream_user(s);
+    text_copy(o->stream_id, sizeof o->stream_id, h->id ? h->id : "");
+    if (!o->stream_id[0])
+        end_stream(o, S2S_TIMEOUT, STREAM_BAD_FORMAT, "the peer's header has no id");
+    else if (!h->version)
+        end_stream(o, S2S_REFUSED, STREAM_UNSUPPORTED_VERSION, "the peer speaks no XMPP 1.0, so no TLS");
+}
+
+static void become_ready(struct s2s_out *o)
+{
+    timer_stop(&o->timeout);
+    set_state(o, OUT_READY);
+    if (o->ev)
+        o->ev->on_ready(o->user, o->stream_id, o->offers_dialback);
+    else
+        end_stream(o, S2S_TIMEOUT, STREAM_OK, NULL);
+}
+
+static void on_features(struct s2s_out *o, const struct stanza *st)
+{
+    o->offers_dialback = stanza_child(st, "dialback", NS_DIALBACK_FEATURE) != NULL;
+    if (o->state == OUT_PLAIN && stanza_child(st, "starttls", NS_TLS)) {
+        set_state(o, OUT_STARTTLS);
+        stream_send_text(o->stream, "<starttls xmlns='" NS_TLS "'/>");
+    } else if (o->state == OUT_PLAIN && !s2s_remote_of(o->shard->s2s, o->remote)->tls_optional) {
+        end_stream(o, S2S_REFUSED, STREAM_POLICY_VIOLATION,
+                   "the peer offers no TLS; 'remote' with 'tls = optional' would allow that");
+    } else if (o->state == OUT_PLAIN || o->state == OUT_SECURE) {
+        become_ready(o);
+    }
+}
+
+static void on_starttls_answer(struct s2s_out *o, const struct stanza *st)
+{
+    if (element_is(st->payload->root, "proceed", NS_TLS)) {
+        set_state(o, OUT_SECURING);
+        stream_connect_tls(o->stream, o->shard->s2s->o.tls, o->local, o->remote);
+    } else {
+        end_stream(o, S2S_TIMEOUT, STREAM_UNDEFINED_CONDITION, "the peer refused to start TLS");
+    }
+}
+
+static void on_stanza(struct stream *s, struct stanza *st)
+{
+    struct s2s_out *o = stream_user(s);
+    const struct element *root = st->payload->root;
+    if (st->kind != STANZA_NONZA) /* only we speak on this stream (RFC 6120 4.3) */
+        end_stream(o, S2S_TIMEOUT, STREAM_NOT_AUTHORIZED, "stanza on a stream that only we may use");
+    else if (element_is(root, "features", NS_STREAM))
+        on_features(o, st);
+    else if (o->state == OUT_STARTTLS)
+        on_starttls_answer(o, st);
+    else if (o->state == OUT_READY && o->ev)
+        o->ev->on_element(o->user, st);
+    stanza_unref(&st);
+}
+
+static void on_secure(struct stream *s, const struct tls_info *info)
+{
+    struct s2s_out *o = stream_user(s);
+    log_debug(&o->log, "TLS with %s, %s", info->version, info->cipher);
+    set_state(o, OUT_SECURE);
+    send_header(o);
+}
+
+static void on_drained(struct stream *s)
+{
+    struct s2s_out *o = stream_user(s);
+    if (o->ev && o->ev->on_drained && o->state == OUT_READY)
+        o->ev->on_drained(o->user);
+}
+
+static void on_stream_end(struct stream *s, const struct stream_end *end)
+{
+    struct s2s_out *o = stream_user(s);
+    o->stream = NULL;
+    if (end->received == STREAM_HOST_UNKNOWN || end->received == STREAM_HOST_GONE)
+        note(o, S2S_NOT_FOUND, end->text);
+    else if (end->received == STREAM_POLICY_VIOLATION || end->received == STREAM_NOT_AUTHORIZED)
+        note(o, S2S_REFUSED, end->text);
+    else
+        note(o, S2S_TIMEOUT, end->text);
+    out_free(o);
+}
+
+static const struct stream_policy policy = {
+    .content_ns = NS_SERVER,
+    .receiving = false,
+    .on_header = on_header,
+    .on_stanza = on_stanza,
+    .on_secure = on_secure,
+    .on_drained = on_drained,
+    .on_end = on_stream_end,
+};
+
+/* ---- getting there ---- */
+
+static void on_dialled(void *user, uv_os_sock_t fd, const struct error *e)
+{
+    struct s2s_out *o = user;
+    o->dial = NULL;
+    if (fd < 0) {
+        log_info(&o->log, "%s", e->text);
+        if (o->target_next < o->target_count) {
+            try_next_target(o);
+            return;
+        }
+        end_early(o, e->code == ERROR_NOT_FOUND ? S2S_NOT_FOUND
+                     : e->code == ERROR_DENIED  ? S2S_REFUSED
+                                                : S2S_TIMEOUT,
+                  e->text);
+        return;
+    }
+    static const struct wire_events none = {0};
+    struct wire *w = wire_open(o->shard->loop, fd, &none, NULL);
+    wire_set_marks(w, 64 * 1024, 256 * 1024);
+    o->stream = stream_open(w, &policy, o, XML_LIMITS_DEFAULT, 0);
+    log_ctx_set(stream_log(o->stream), "s2s-out %s>%s", o->local, o->remote);
+    set_state(o, OUT_PLAIN);
+    send_header(o);
+}
+
+static void try_next_target(struct s2s_out *o)
+{
+    const struct target *t = &o->targets[o->target_next++];
+    set_state(o, OUT_DIALLING);
+    o->dial = dial_start(&(struct dial_options){.loop = o->shard->loop,
+                                                .dns = o->shard->dns,
+                                                .egress = o->shard->s2s->o.egress,
+                                                .purpose = EGRESS_S2S,
+                                                .host = t->host,
+                                                .port = t->port},
+                         on_dialled, o);
+}
+
+static void add_target(struct s2s_out *o, const char *host, uint16_t port)
+{
+    if (o->target_count == TARGETS_MAX)
+        return;
+    struct target *t = &o->targets[o->target_count];
+    if (text_copy(t->host, sizeof t->host, host)) {
+        t->port = port;
+        o->target_count++;
+    }
+}
+
+static void on_srv(void *user, const struct dns_answer *a)
+{
+    struct s2s_out *o = user;
+    o->query = NULL;
+    if (a->status == DNS_FAILED) {
+        char text[160];
+        snprintf(text, sizeof text, "DNS does not answer for _xmpp-server._tcp.%s: %s", o->remote, a->text);
+        end_early(o, S2S_TIMEOUT, text);
+        return;
+    }
+    for (unsigned i = 0; a->status == DNS_FOUND && i < a->count; i++)
+        if (strcmp(a->srv[i].target, ".") != 0)
+            add_target(o, a->srv[i].target, a->srv[i].port);
+    if (a->status == DNS_FOUND && o->target_count == 0) {
+        end_early(o, S2S_NOT_FOUND, "the domain's SRV record says that it has no XMPP server");
+        return;
+    }
+    if (o->target_count == 0)
+        add_target(o, o->remote, DEFAULT_PORT);
+    try_next_target(o);
+}
+
+static void run_start(struct command *c)
+{
+    struct s2s_out *o = container_of(c, struct s2s_out, end);
+    const struct s2s_remote *r = s2s_remote_of(o->shard->s2s, o->remote);
+    if (o->state != OUT_RESOLVING) { /* closed before it began */
+        out_free(o);
+    } else if (o->shard->stopping) {
+        end_early(o, S2S_TIMEOUT, "we are shutting down");
+    } else if (r->deny) {
+        end_early(o, S2S_REFUSED, "our policy denies streams with this domain");
+    } else if (r->host) {
+        add_target(o, r->host, r->port ? r->port : DEFAULT_PORT);
+        try_next_target(o);
+    } else {
+        o->query = dns_srv(o->shard->dns, "_xmpp-server._tcp", o->remote, on_srv, o);
+    }
+}
+
+struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char *remote,
+                             const struct s2s_out_events *ev, void *user)
+{
+    loop_check(sh->loop);
+    struct s2s_out *o = mem_new(struct s2s_out);
+    o->state = OUT_RESOLVING;
+    o->shard = sh;
+    o->local = mem_dup(local);
+    o->remote = mem_dup(remote);
+    o->ev = ev;
+    o->user = user;
+    o->why = S2S_TIMEOUT;
+    log_ctx_set(&o->log, "s2s-out %s>%s", local, remote);
+    list_append(&sh->outs, &o->node);
+    timer_start(&o->timeout, sh->loop, sh->s2s->o.connect_timeout_ms, on_timeout);
+    o->end.run = run_start;
+    loop_post(sh->loop, &o->end);
+    return o;
+}
+
+struct stream *s2s_out_stream(struct s2s_out *o)
+{
+    CHECK(o->state == OUT_READY);
+    return o->stream;
+}
+
+void s2s_out_close(struct s2s_out *o, enum stream_error e, const char *text)
+{
+    if (o->state == OUT_RESOLVING && !o->query) { /* run_start has not run: it frees */
+        note(o, S2S_TIMEOUT, text ? text : "closed");
+        timer_stop(&o->timeout);
+        o->state = OUT_CLOSING;
+        return;
+    }
+    end_stream(o, S2S_TIMEOUT, e, text);
+}
+
+void s2s_out_abandon(struct s2s_out *o)
+{
+    o->ev = NULL;
+    s2s_out_close(o, STREAM_OK, NULL);
+}
