@@ -77,6 +77,7 @@ struct sessions_due {
     const char **callees; /* out, in order, each once */
     unsigned count;
     int64_t nobody_held;  /* out: messages held for accounts that do not exist */
+    void *user;           /* the caller's */
 };
 void sessions_due(struct store *s, struct sessions_due *d);
 
