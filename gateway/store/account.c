@@ -7,6 +7,7 @@
 
 #include "gateway/base/text.h"
 #include "gateway/store/journal_internal.h"
+#include "gateway/store/sessions.h"
 
 static const char *domain_of(const char *bare)
 {
@@ -125,7 +126,7 @@ bool account_delete(struct store_tx *tx, const char *bare, struct error *e)
     return store_exec(tx, e, "delete from account_keys where bare = $1", "t", bare) &&
            store_exec(tx, e, "delete from rosters where owner = $1", "t", bare) &&
            store_exec(tx, e, "delete from roster_heads where owner = $1", "t", bare) &&
-           journal_forget(tx, bare, e);
+           sessions_account_gone(tx, bare, e) && journal_forget(tx, bare, e);
 }
 
 bool account_list(struct store_tx *tx, const char *domain, const char *after, unsigned limit,
