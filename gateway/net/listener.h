@@ -12,7 +12,7 @@ struct listener;
 
 /* on_accept gets a connected socket that it owns. At most `max_per_address` live connections of one
  * source address (IPv6: /64) are accepted (0: no bound); the owner calls listener_forget(addr) when
- * one ends. `address` is numeric. NULL and *e filled when it cannot be bound. Loop: l. */
+ * one ends, not after listener_close. `address` is numeric. NULL and *e filled when it cannot be bound. Loop: l. */
 MUST_USE struct listener *listener_open(struct loop *l, const char *address, uint16_t port,
                                         unsigned max_per_address,
                                         void (*on_accept)(void *user, uv_os_sock_t fd), void *user,

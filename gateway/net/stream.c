@@ -17,7 +17,10 @@
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
 
-enum { CLOSE_MS = 5000 };
+enum {
+    CLOSE_MS = 5000,
+    ELEMENT_MS = 120000, /* a first-level element that was begun must end within this */
+};
 
 #define STREAM_STATES(S) /* name      may be followed by                                         */    \
     S(OPENING,     TO(OPEN) | TO(SECURING) | TO(CLOSING) | TO(ENDING)) /* the peer's header awaited */ \
@@ -52,7 +55,8 @@ struct stream {
     struct xml_reader *reader;
     const struct stream_header *header; /* the peer's, inside on_header; else NULL */
     uint64_t header_timeout_ms;
-    struct timer timer; /* OPENING, SECURING: the header's; CLOSING: the peer's last word */
+    struct timer timer; /* OPENING, SECURING: the header's; OPEN: the unfinished element's;
+                         * CLOSING: the peer's last word */
     struct turn_hook hook;
     enum stream_state state;
     bool paused;
@@ -96,6 +100,8 @@ static void on_time(struct timer *t)
     struct stream *s = container_of(t, struct stream, timer);
     if (s->state == STATE_OPENING)
         stream_close(s, STREAM_CONNECTION_TIMEOUT, "no stream header in time");
+    else if (s->state == STATE_OPEN)
+        stream_close(s, STREAM_CONNECTION_TIMEOUT, "an element was begun and not ended in time");
     else if (s->state == STATE_SECURING || s->state == STATE_CLOSING)
         stream_abort(s);
 }
@@ -358,13 +364,26 @@ static bool is_reading(const struct stream *s)
            (s->state == STATE_OPENING || s->state == STATE_OPEN || s->state == STATE_CLOSING);
 }
 
+/* A slow peer may take its time between elements, not inside one. */
+static void watch_element(struct stream *s, bool progress)
+{
+    if (s->state != STATE_OPEN)
+        return;
+    if (progress || s->paused)
+        timer_stop(&s->timer);
+    if (!s->paused && !timer_is_running(&s->timer) && xml_reader_partial(s->reader))
+        timer_start(&s->timer, stream_loop(s), ELEMENT_MS, on_time);
+}
+
 static void pump(struct stream *s)
 {
-    while (is_reading(s)) {
+    bool progress = false;
+    for (; is_reading(s); progress = true) {
         struct xml_event ev;
         xml_reader_next(s->reader, &ev);
         switch (ev.kind) {
         case XML_NONE:
+            watch_element(s, progress);
             return;
         case XML_HEADER:
             if (s->state == STATE_OPENING)
@@ -381,6 +400,7 @@ static void pump(struct stream *s)
             break;
         }
     }
+    watch_element(s, progress);
 }
 
 static void on_turn_end(struct turn_hook *h)

@@ -3,7 +3,8 @@
  * neither clients nor servers; a policy says what to do. Lives on one I/O loop.
  *
  * Life: OPENING (a header is awaited) -> OPEN -> CLOSING (</stream:stream> sent, the peer's awaited
- * for at most 5 s) -> ended: on_end is the last callback. STARTTLS and SASL restart it to OPENING. */
+ * for at most 5 s) -> ended: on_end is the last callback. STARTTLS and SASL restart it to OPENING.
+ * A first-level element that was begun must end within two minutes, else connection-timeout. */
 #ifndef CAUSEWAY_NET_STREAM_H
 #define CAUSEWAY_NET_STREAM_H
 

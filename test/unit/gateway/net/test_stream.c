@@ -354,6 +354,33 @@ static void silent_peer(void **state)
     finish(&w);
 }
 
+/* A peer that begins an element and does not end it; one that ends each in time may go on for ever. */
+static void slow_element(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    say(&w, HEADER "<mess");
+    for (int i = 0; i < 5; i++) {
+        clock_fake_advance(&w.clock, 100000);
+        say(&w, "age><body>1</body></message><mess");
+    }
+    assert_string_equal(w.trace, "header 1 1 1 1 1 ");
+    say(&w, "age>");
+    clock_fake_advance(&w.clock, 120000);
+    settle(&w);
+    assert_non_null(strstr(w.said, "<connection-timeout "));
+    finish(&w);
+
+    begin(&w); /* not while we are the ones who do not read */
+    w.pause_on_stanza = true;
+    say(&w, HEADER MESSAGE("1") "<mess");
+    clock_fake_advance(&w.clock, 500000);
+    settle(&w);
+    assert_true(stream_is_open(w.stream));
+    finish(&w);
+}
+
 static void restart(void **state)
 {
     (void)state;
@@ -574,6 +601,7 @@ int main(void)
         cmocka_unit_test(last_answer_first),
         cmocka_unit_test(ways_of_vanishing),
         cmocka_unit_test(silent_peer),
+        cmocka_unit_test(slow_element),
         cmocka_unit_test(restart),
         cmocka_unit_test(error_after_restart),
         cmocka_unit_test(pause_and_resume),

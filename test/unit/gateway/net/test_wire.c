@@ -553,6 +553,83 @@ static void reload(void **state)
     finish(&w);
 }
 
+/* ---- a client of somebody else's making: OpenSSL on the socket itself */
+
+static int new_tickets;
+
+static int on_ticket(SSL *ssl, SSL_SESSION *session)
+{
+    (void)ssl;
+    (void)session;
+    new_tickets++;
+    return 0;
+}
+
+static const struct {
+    const char *proves;
+    int version;
+    const char *ciphers; /* NULL: OpenSSL's own */
+    bool accepted;
+} foreign[] = {
+    {"TLS 1.3, with the one ticket", TLS1_3_VERSION, NULL, true},
+    {"TLS 1.2 with forward secrecy and AEAD", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", true},
+    {"RFC 9325 4.2.1: no CBC", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256", false},
+    {"RFC 9325 3.1.1: no TLS 1.1", TLS1_1_VERSION, "ALL:@SECLEVEL=0", false},
+};
+
+static bool foreign_handshake(struct world *w, SSL *ssl)
+{
+    char c;
+    int rc = 0;
+    for (int i = 0; i < 200 && rc != 1; i++) {
+        rc = SSL_connect(ssl);
+        if (rc != 1 && SSL_get_error(ssl, rc) != SSL_ERROR_WANT_READ)
+            return false;
+        loop_turn(w->loop);
+    }
+    for (int i = 0; i < 10; i++) { /* takes the ticket */
+        loop_turn(w->loop);
+        SSL_read(ssl, &c, 1);
+    }
+    return rc == 1;
+}
+
+static void foreign_clients(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        struct world w;
+        begin(&w);
+        SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+        SSL_CTX_set_min_proto_version(ctx, foreign[i].version);
+        SSL_CTX_set_max_proto_version(ctx, foreign[i].version);
+        if (foreign[i].ciphers)
+            SSL_CTX_set_cipher_list(ctx, foreign[i].ciphers);
+        SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT);
+        SSL_CTX_sess_set_new_cb(ctx, on_ticket);
+        SSL *ssl = SSL_new(ctx);
+        SSL_set_fd(ssl, w.server.fd);
+        new_tickets = 0;
+        wire_accept_tls(w.server.wire, w.store, "a.example", true, TLS_ALPN_NONE);
+        if (foreign_handshake(&w, ssl) != foreign[i].accepted)
+            fail_msg("%s: %s", foreign[i].proves, w.server.why);
+        if (foreign[i].accepted) {
+            unsigned char key[32];
+            struct bytes ours = BYTES_EMPTY;
+            assert_int_equal(new_tickets, 1);
+            assert_int_equal(w.server.secured, 1);
+            assert_true(wire_channel_binding(w.server.wire, "tls-exporter", &ours));
+            SSL_export_keying_material(ssl, key, 32, "EXPORTER-Channel-Binding", 24,
+                                       (const unsigned char *)"", 0, 1);
+            assert_memory_equal(ours.data, key, 32);
+            bytes_fini(&ours);
+        }
+        SSL_free(ssl);
+        SSL_CTX_free(ctx);
+        finish(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -571,6 +648,7 @@ int main(void)
         cmocka_unit_test(broken_connection),
         cmocka_unit_test(channel_binding),
         cmocka_unit_test(reload),
+        cmocka_unit_test(foreign_clients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
