@@ -183,10 +183,12 @@ size_t prep_domain(char out[PREP_MAX + 1], const char *text, size_t len)
     } else if (!copy_checked(out, text, len)) {
         return 0;
     }
-    char ascii[PREP_MAX + 1];
+    /* idn2 decodes A-labels that no U-label makes; those are no names. */
+    char ascii[PREP_MAX + 1], again[PREP_MAX + 1];
     if (!to_ascii(ascii, out))
         return 0;
-    return to_unicode(out, ascii);
+    size_t shown = to_unicode(out, ascii);
+    return shown && to_ascii(again, out) && strcmp(ascii, again) == 0 ? shown : 0;
 }
 
 size_t prep_domain_ascii(char out[PREP_MAX + 1], const char *text)

@@ -45,6 +45,7 @@ struct xml_parser {
     unsigned stalls;      /* feeds with '>' that brought nothing, since the last stanza */
     XML_Index fed;        /* bytes, since it was created */
     XML_Index unit_start; /* where the unfinished first-level element starts; fed: there is none */
+    struct span piece;    /* what is being fed */
     size_t used_bytes, budget_bytes;
     enum stream_error error;
     const char *text; /* static */

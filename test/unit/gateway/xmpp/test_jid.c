@@ -57,6 +57,7 @@ static void parse_table(void **state)
         {"a@b/\x01", NULL, 0, 0, 0, 0, "control character"},
         {"\xff@b", NULL, 0, 0, 0, 0, "broken UTF-8"},
         {"a@xn--a", NULL, 0, 0, 0, 0, "A-label that decodes to nothing"},
+        {"a@xn--Brrrrrrbrrrrrxn--bcher-kvae", NULL, 0, 0, 0, 0, "A-label of what is no label"},
         {"\xe2\x80\x8f@b", NULL, 0, 0, 0, 0, "prohibited code point"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
