@@ -14,6 +14,7 @@
 #include "gateway/net/http_client.h"
 #include "gateway/net/http_server.h"
 #include "gateway/net/loop.h"
+#include "gateway/net/mail_client.h"
 #include "gateway/store/store.h"
 
 struct contact_router;
@@ -47,6 +48,7 @@ struct contact_router_options {
     struct store *store;
     struct loop *loop;         /* its clock is the clock of all that is decided here */
     struct http_client *http;  /* of the same loop */
+    struct mail_client *mail;  /* of the same loop; NULL: no mail is sent */
     const struct contact_router_community *communities;
     unsigned community_count;
     const struct contact_router_provider *providers;
@@ -58,7 +60,7 @@ struct contact_router_options {
 };
 
 /* Checks and copies everything; reads the profiles. NULL and *e filled: "file:line: what is wrong".
- * Also what `causeway check` calls: exchange, store, loop and http may be NULL then, and only
+ * Also what `causeway check` calls: exchange, store, loop, http and mail may be NULL then, and only
  * contact_router_destroy may follow. */
 MUST_USE struct contact_router *contact_router_create(const struct contact_router_options *o, struct error *e);
 /* Give it to the exchange (exchange_options.reach or exchange_attach). */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* A provider's webhook: is it theirs, and what does it say? Pure. */
+#ifndef CAUSEWAY_CONTACT_ROUTER_HOOK_H
+#define CAUSEWAY_CONTACT_ROUTER_HOOK_H
+
+#include "contact-router/provider.h"
+
+struct hook_request {
+    const char *method, *target; /* as they came */
+    const char *public_url;      /* what stood in front of the target, as the world sees it */
+    struct span body;
+    const char *(*header)(const void *user, const char *name); /* NULL result: none */
+    const void *user;
+    int64_t now_us;              /* wall time, for time stamps in signatures */
+};
+
+struct hook_event {
+    const struct profile_hook *hook;
+    /* NULL: not said */
+    const char *id, *ref, *from, *to, *text, *status, *error_code, *error_text, *optout, *dedup;
+    enum profile_state state; /* of `status`, by map.*; UNKNOWN when it is not there */
+};
+
+/* Reads a request for hooks of `kind` ("status", "inbound"): the first section whose signature holds and
+ * whose `when` holds. *out->hook NULL: verified, but an event that nobody wants. Values live in `a`.
+ * ERROR_DENIED: not signed as it must be. ERROR_INVALID: signed, but not readable. ERROR_NOT_FOUND:
+ * the profile has no such hook. */
+MUST_USE bool hook_read(const struct provider *p, const char *kind, const struct hook_request *r, struct arena *a,
+                        struct hook_event *out, struct error *e);
+/* Only a capability in the address proves such a hook. */
+bool hook_needs_token(const struct provider *p, const char *kind);
+
+#endif

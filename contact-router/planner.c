@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* The default: text messages and e-mail at once together; of strangers one notice mail. Each device
+ * is used at most once a rule's step; nothing here loops, so every plan ends. */
+#include "contact-router/planner.h"
+
+#include "gateway/base/text.h"
+
+static const struct planner_rule default_rules[] = {
+    { .delay_s = 0, .kinds = 1 << DEVICE_SMS | 1 << DEVICE_EMAIL, .first_only = false },
+};
+static const struct planner_rule stranger_rules[] = {
+    { .delay_s = 0, .kinds = 1 << DEVICE_EMAIL, .first_only = true },
+};
+
+enum planner_urgency planner_urgency_parse(const char *word)
+{
+    static const char *const words[] = { "low", "medium", "high", "emergency" };
+    for (unsigned i = 0; word && i < 4; i++)
+        if (text_eq_nocase(word, words[i]))
+            return (enum planner_urgency)i;
+    return PLANNER_MEDIUM;
+}
+
+static bool is_urgent(const struct planner_input *in)
+{
+    return in->kind == REACH_MESSAGE && in->urgency >= PLANNER_HIGH;
+}
+
+/* What the device itself says against its use, whatever the rules. */
+static enum planner_skip fitness(const struct planner_input *in, const struct planner_device *d)
+{
+    if (in->presence == PLANNER_ACTIVE)
+        return PLANNER_LINKED;
+    if (!device_kind_usable(d->device->kind))
+        return PLANNER_NOT_USABLE;
+    if (!d->device->verified_us)
+        return PLANNER_NOT_VERIFIED;
+    if (d->device->opted_out)
+        return PLANNER_OPTED_OUT;
+    if (d->device->failures >= DEVICE_FAILURES_MAX)
+        return PLANNER_FAILING;
+    if (!d->reachable)
+        return PLANNER_UNREACHABLE;
+    if (in->kind == REACH_REQUEST && d->device->kind != DEVICE_EMAIL)
+        return PLANNER_NOT_FOR_STRANGERS;
+    return PLANNER_USED;
+}
+
+/* After the wait of the rule, the grouping window and the quiet hours, whichever ends last. */
+static int64_t when(const struct planner_input *in, const struct planner_device *d, unsigned delay_s)
+{
+    int64_t due = in->now_us + (int64_t)delay_s * 1000000;
+    int64_t window = d->last_told_us + (int64_t)PLANNER_DIGEST_MS * 1000;
+    if (d->last_told_us && window > due && in->urgency != PLANNER_EMERGENCY)
+        due = window;
+    if (is_urgent(in))
+        return due;
+    /* The end of quiet hours lies outside them; a second look catches hours that begin while waiting. */
+    return device_quiet_until(&d->device->quiet, due, d->quiet_offset_s);
+}
+
+static enum budget_refusal afford(const struct planner_input *in, enum device_kind kind, unsigned *sms, unsigned *mail)
+{
+    enum budget_refusal r;
+    if (kind == DEVICE_SMS)
+        r = budget_sms(&in->use, in->sms_per_day, *sms);
+    else if (in->kind == REACH_REQUEST)
+        r = budget_stranger_mail(&in->use, *mail);
+    else
+        r = budget_mail(&in->use, *mail);
+    if (r == BUDGET_FITS)
+        (*(kind == DEVICE_SMS ? sms : mail))++;
+    return r;
+}
+
+static bool add_step(const struct planner_input *in, struct planner_plan *out, unsigned device,
+                     const struct planner_rule *rule, unsigned step, unsigned *sms, unsigned *mail)
+{
+    const struct planner_device *d = &in->devices[device];
+    if (d->pending_due_us && step == 0) {
+        out->steps[out->count++] = (struct planner_step){ device, step, d->pending_due_us, true };
+        return true;
+    }
+    enum budget_refusal r = afford(in, d->device->kind, sms, mail);
+    if (r != BUDGET_FITS) {
+        out->refusal = r;
+        if (out->skip[device] != PLANNER_USED)
+            out->skip[device] = PLANNER_OVER_BUDGET;
+        return false;
+    }
+    out->steps[out->count++] = (struct planner_step){ device, step, when(in, d, rule->delay_s), false };
+    return true;
+}
+
+static void plan_rule(const struct planner_input *in, struct planner_plan *out, const struct planner_rule *rule,
+                      unsigned step, unsigned *sms, unsigned *mail)
+{
+    /* Text messages first: the list of kinds is also an order. */
+    for (unsigned kind = 0; kind < DEVICE_KIND_COUNT; kind++)
+        for (unsigned i = 0; i < in->device_count; i++) {
+            const struct planner_device *d = &in->devices[i];
+            if ((unsigned)d->device->kind != kind || !(rule->kinds & 1u << kind))
+                continue;
+            if (fitness(in, d) != PLANNER_USED || !add_step(in, out, i, rule, step, sms, mail))
+                continue;
+            out->skip[i] = PLANNER_USED;
+            if (rule->first_only)
+                return;
+        }
+}
+
+void planner_plan(const struct planner_input *in, struct planner_plan *out)
+{
+    const struct planner_rule *rules = in->rules ? in->rules : default_rules;
+    unsigned count = in->rules ? in->rule_count : 1, sms = 0, mail = 0;
+    CHECK(in->device_count <= PLANNER_DEVICES_MAX);
+    if (in->kind == REACH_REQUEST) {
+        rules = stranger_rules;
+        count = 1;
+    }
+    *out = (struct planner_plan){ .refusal = BUDGET_FITS };
+    for (unsigned i = 0; i < in->device_count; i++) {
+        enum planner_skip s = fitness(in, &in->devices[i]);
+        out->skip[i] = s == PLANNER_USED ? PLANNER_NOT_IN_RULES : s;
+    }
+    for (unsigned r = 0; r < count && r < PLANNER_RULE_STEPS_MAX; r++)
+        plan_rule(in, out, &rules[r], r, &sms, &mail);
+}
+
+static const char *skip_words(enum planner_skip s)
+{
+    switch (s) {
+    case PLANNER_USED: return "is used";
+    case PLANNER_NOT_VERIFIED: return "is not verified yet";
+    case PLANNER_OPTED_OUT: return "was told STOP";
+    case PLANNER_FAILING: return "failed again and again";
+    case PLANNER_UNREACHABLE: return "cannot be reached from this community";
+    case PLANNER_NOT_USABLE: return "is of a kind that is not available yet";
+    case PLANNER_NOT_IN_RULES: return "is not asked for by the rules";
+    case PLANNER_NOT_FOR_STRANGERS: return "is not for strangers";
+    case PLANNER_OVER_BUDGET: return "is over a limit";
+    case PLANNER_LINKED: return "is not needed: there is an active link";
+    }
+    return "?";
+}
+
+static void words_step(const struct planner_input *in, const struct planner_step *s, struct bytes *out)
+{
+    int64_t wait = (s->due_us - in->now_us + 999999) / 1000000;
+    if (s->join)
+        bytes_append_text(out, "the text joins the message that waits");
+    else if (wait <= 0)
+        bytes_append_text(out, "at once");
+    else if (wait < 120)
+        bytes_printf(out, "in %lld seconds", (long long)wait);
+    else
+        bytes_printf(out, "in %lld minutes", (long long)((wait + 59) / 60));
+}
+
+void planner_words(const struct planner_input *in, const struct planner_plan *plan, struct bytes *out)
+{
+    for (unsigned i = 0; i < plan->count; i++) {
+        const struct device *d = in->devices[plan->steps[i].device].device;
+        bytes_printf(out, "step %u: %s to %s, ", plan->steps[i].step + 1, device_kind_people(d->kind), d->address);
+        words_step(in, &plan->steps[i], out);
+        bytes_append_char(out, '\n');
+    }
+    for (unsigned i = 0; i < in->device_count; i++) {
+        const struct device *d = in->devices[i].device;
+        if (plan->skip[i] == PLANNER_USED)
+            continue;
+        bytes_printf(out, "%s %s %s", device_kind_people(d->kind), d->address, skip_words(plan->skip[i]));
+        if (plan->skip[i] == PLANNER_OVER_BUDGET)
+            bytes_printf(out, ": %s", budget_words(plan->refusal));
+        bytes_append_char(out, '\n');
+    }
+    if (!plan->count)
+        bytes_append_text(out, "nothing is sent\n");
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines and sections of a profile, and what must hold of the whole. A mistake is "file:line: ...",
+ * and the provider stays off: nothing is guessed. */
+#include "contact-router/profile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "contact-router/profile_keys.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+#include "gateway/base/utf8.h"
+
+static const char *const kind_names[PROFILE_KINDS] = { "sms", "voice", "pager", "push", "wake", "webhook" };
+
+const char *profile_state_name(enum profile_state s)
+{
+    static const char *const names[] = {
+#define S(name, word) word,
+        PROFILE_STATES(S)
+#undef S
+    };
+    return s < PROFILE_STATE_COUNT ? names[s] : "?";
+}
+
+bool profile_status_in(const struct profile_statuses *l, int status)
+{
+    for (unsigned i = 0; i < l->count; i++)
+        if (l->v[i] == (unsigned)status || (l->v[i] < 10 && l->v[i] == (unsigned)status / 100))
+            return true;
+    return false;
+}
+
+bool profile_word_in(const struct profile_words *l, const char *word)
+{
+    for (unsigned i = 0; i < l->count; i++)
+        if (text_eq(l->v[i], word))
+            return true;
+    return false;
+}
+
+/* -- sections -- */
+
+enum section { SECTION_NONE, SECTION_PROFILE, SECTION_OPTIONS, SECTION_SECRETS, SECTION_TABLE };
+
+struct file {
+    struct profile_reader r;
+    enum section section;
+    bool format_seen;
+};
+
+static bool kind_of(const char *word, enum profile_kind *out)
+{
+    for (unsigned i = 0; i < PROFILE_KINDS; i++)
+        if (text_eq(kind_names[i], word)) {
+            *out = (enum profile_kind)i;
+            return true;
+        }
+    return false;
+}
+
+static void open_table(struct file *f, const struct profile_key *keys, void *target)
+{
+    f->section = SECTION_TABLE;
+    f->r.keys = keys;
+    f->r.target = target;
+    memset(f->r.seen, 0, sizeof f->r.seen);
+}
+
+static bool open_send(struct file *f, const char *word)
+{
+    enum profile_kind kind;
+    if (!kind_of(word, &kind) || !f->r.p->kinds[kind])
+        return profile_keys_fail(&f->r, "[send.%.20s]: not among the `kinds` of [profile]", word);
+    struct profile_send *s = &f->r.p->send[kind];
+    if (s->present)
+        return profile_keys_fail(&f->r, "[send.%s] stands twice", word);
+    *s = (struct profile_send){ .present = true, .line = f->r.line, .method = PROFILE_POST,
+                                .retry = { { 408, 425, 429, 5 }, 4 }, .max_parts = 4, .concurrency = 4 };
+    open_table(f, profile_keys_send, s);
+    return true;
+}
+
+static bool open_hook(struct file *f, const char *word)
+{
+    static const char *const kinds[] = { "status", "inbound", "voice" };
+    struct profile *p = f->r.p;
+    if (p->hook_count == PROFILE_HOOKS_MAX)
+        return profile_keys_fail(&f->r, "more than %d [hook] sections", PROFILE_HOOKS_MAX);
+    for (unsigned i = 0; i < 3; i++) {
+        size_t len = strlen(kinds[i]);
+        if (!text_starts_with(word, kinds[i]) || (word[len] && word[len] != '.'))
+            continue;
+        struct profile_hook *h = &p->hooks[p->hook_count++];
+        *h = (struct profile_hook){ .kind = kinds[i], .line = f->r.line, .method = PROFILE_POST, .verify = -1,
+                                    .suffix = arena_dup(&p->arena, word[len] ? word + len + 1 : ""),
+                                    .reply_status = 200 };
+        open_table(f, profile_keys_hook, h);
+        return true;
+    }
+    return profile_keys_fail(&f->r, "[hook.%.20s]: hooks are status, inbound, voice", word);
+}
+
+static bool open_section(struct file *f, const char *name)
+{
+    if (!f->r.p->name && !text_eq(name, "profile"))
+        return profile_keys_fail(&f->r, "[profile] with a name comes first");
+    if (text_eq(name, "profile"))
+        f->section = SECTION_PROFILE;
+    else if (text_eq(name, "options"))
+        f->section = SECTION_OPTIONS;
+    else if (text_eq(name, "secrets"))
+        f->section = SECTION_SECRETS;
+    else if (text_starts_with(name, "send."))
+        return open_send(f, name + 5);
+    else if (text_starts_with(name, "hook."))
+        return open_hook(f, name + 5);
+    else if (!text_eq(name, "voice"))
+        return profile_keys_fail(&f->r, "unknown section [%.40s]", name);
+    else
+        open_table(f, profile_keys_voice, &f->r.p->voice);
+    return true;
+}
+
+/* -- keys of the small sections -- */
+
+static bool set_kinds(struct file *f, char *value)
+{
+    for (char *w = value, *end; *w; w = end) {
+        end = w + strcspn(w, " \t");
+        while (*end == ' ' || *end == '\t')
+            *end++ = 0;
+        enum profile_kind k;
+        if (!kind_of(w, &k))
+            return profile_keys_fail(&f->r, "`%.40s` is none of: sms voice pager push wake webhook", w);
+        f->r.p->kinds[k] = true;
+    }
+    return true;
+}
+
+static bool set_profile(struct file *f, const char *key, char *value)
+{
+    struct profile *p = f->r.p;
+    if (text_eq(key, "name") && !p->name && *value)
+        p->name = arena_dup(&p->arena, value);
+    else if (text_eq(key, "title") && !p->title)
+        p->title = arena_dup(&p->arena, value);
+    else if (text_eq(key, "kinds"))
+        return set_kinds(f, value);
+    else if (text_eq(key, "format") && text_eq(value, "1"))
+        f->format_seen = true;
+    else if (text_eq(key, "format"))
+        return profile_keys_fail(&f->r, "format `%.20s` is not known; this is format 1", value);
+    else
+        return profile_keys_fail(&f->r, "unknown key `%.60s`, or it stands twice", key);
+    return true;
+}
+
+static bool declare(struct file *f, struct profile_name *names, unsigned *count, const char *key, const char *value)
+{
+    if (*count == PROFILE_NAMES_MAX)
+        return profile_keys_fail(&f->r, "more than %d names", PROFILE_NAMES_MAX);
+    for (unsigned i = 0; i < *count; i++)
+        if (text_eq(names[i].name, key))
+            return profile_keys_fail(&f->r, "`%.60s` stands twice", key);
+    names[*count].name = arena_dup(&f->r.p->arena, key);
+    names[(*count)++].value = arena_dup(&f->r.p->arena, value);
+    return true;
+}
+
+static bool set_key(struct file *f, const char *key, char *value)
+{
+    struct profile *p = f->r.p;
+    switch (f->section) {
+    case SECTION_PROFILE:
+        return set_profile(f, key, value);
+    case SECTION_OPTIONS:
+        return declare(f, p->options, &p->option_count, key, value);
+    case SECTION_SECRETS:
+        return declare(f, p->secrets, &p->secret_count, key, value);
+    case SECTION_TABLE:
+        return profile_keys_set(&f->r, key, value);
+    case SECTION_NONE:
+        break;
+    }
+    return profile_keys_fail(&f->r, "`%.60s` stands before any [section]", key);
+}
+
+/* -- lines -- */
+
+static char *trim(char *text)
+{
+    while (*text == ' ' || *text == '\t')
+        text++;
+    size_t len = strlen(text);
+    while (len && (text[len - 1] == ' ' || text[len - 1] == '\t' || text[len - 1] == '\r'))
+        text[--len] = 0;
+    return text;
+}
+
+static bool read_line(struct file *f, char *line)
+{
+    char *text = trim(line);
+    if (!*text || *text == '#')
+        return true;
+    size_t len = strlen(text);
+    if (*text == '[') {
+        if (text[len - 1] != ']')
+            return profile_keys_fail(&f->r, "a section's name ends with ]");
+        text[len - 1] = 0;
+        return open_section(f, text + 1);
+    }
+    char *eq = strstr(text, "=");
+    if (!eq || eq == text)
+        return profile_keys_fail(&f->r, "expected `key = value`, `[section]` or `# comment`");
+    *eq = 0;
+    return set_key(f, trim(text), trim(eq + 1));
+}
+
+/* -- what must hold of the whole -- */
+
+static bool check_send(struct file *f, const struct profile_send *s)
+{
+    f->r.line = s->line;
+    if (!s->url.count)
+        return profile_keys_fail(&f->r, "the section has no `url`");
+    if (!s->ok.count)
+        return profile_keys_fail(&f->r, "the section has no `ok`");
+    if ((s->form.count && s->body != PROFILE_FORM) || (s->json.count && s->body != PROFILE_JSON) ||
+        (s->text.count && s->body != PROFILE_TEXT) || (s->xml.count && s->body != PROFILE_XML))
+        return profile_keys_fail(&f->r, "there are fields of another kind than `body` says");
+    if (s->method == PROFILE_GET && s->body != PROFILE_QUERY)
+        return profile_keys_fail(&f->r, "GET goes with `body = query`");
+    if (s->sign_over.count && (!s->sign_key.count || s->sign_kind > PROFILE_HMAC_SHA512))
+        return profile_keys_fail(&f->r, "`sign.over` wants `sign.key` and an hmac as `sign.kind`");
+    return true;
+}
+
+static bool check_hook(struct file *f, const struct profile_hook *h)
+{
+    f->r.line = h->line;
+    if (h->verify < 0)
+        return profile_keys_fail(&f->r, "the section has no `verify.kind`");
+    bool signed_over = h->verify <= PROFILE_ED25519;
+    if (signed_over && (!h->verify_header || !h->verify_over.count || !h->verify_key.count))
+        return profile_keys_fail(&f->r, "a signature wants verify.header, verify.over and verify.key");
+    if (h->verify == PROFILE_BASIC && !h->verify_key.count)
+        return profile_keys_fail(&f->r, "basic wants verify.key (user:password)");
+    if ((h->ts_header != NULL) != (h->ts_tolerance_s != 0))
+        return profile_keys_fail(&f->r, "verify.ts.header and verify.ts.tolerance go together");
+    return true;
+}
+
+static bool check_whole(struct file *f)
+{
+    struct profile *p = f->r.p;
+    if (!p->name)
+        return profile_keys_fail(&f->r, "no [profile] with a name");
+    if (!f->format_seen)
+        return profile_keys_fail(&f->r, "no `format = 1` in [profile]");
+    bool any = false;
+    for (unsigned i = 0; i < PROFILE_KINDS; i++) {
+        any = any || p->send[i].present;
+        if (p->send[i].present && !check_send(f, &p->send[i]))
+            return false;
+    }
+    if (!any)
+        return profile_keys_fail(&f->r, "no [send.KIND]");
+    for (unsigned i = 0; i < p->hook_count; i++)
+        if (!check_hook(f, &p->hooks[i]))
+            return false;
+    return true;
+}
+
+struct profile *profile_parse(const char *name, const char *text, size_t len, struct error *e)
+{
+    struct profile *p = mem_new(struct profile);
+    arena_init(&p->arena);
+    struct file f = { .r = { .p = p, .file = name, .line = 1, .e = e } };
+    bool ok = len <= PROFILE_FILE_MAX || profile_keys_fail(&f.r, "more than %d bytes", PROFILE_FILE_MAX);
+    ok = ok && ((utf8_valid(text, len) && !memchr(text, 0, len)) || profile_keys_fail(&f.r, "not UTF-8 text"));
+    f.r.line = 0;
+    for (size_t at = 0; ok && at < len;) {
+        const char *end = memchr(text + at, '\n', len - at);
+        size_t line_len = end ? (size_t)(end - text) - at : len - at;
+        char *line = mem_dup_n(text + at, line_len);
+        f.r.line++;
+        ok = read_line(&f, line);
+        mem_free(line);
+        at += line_len + 1;
+    }
+    if (ok && check_whole(&f))
+        return p;
+    profile_destroy(&p);
+    return NULL;
+}
+
+struct profile *profile_load(const char *path, struct error *e)
+{
+    FILE *in = fopen(path, "re");
+    if (!in) {
+        error_set(e, ERROR_NOT_FOUND, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    char *text = mem_alloc(PROFILE_FILE_MAX + 2);
+    size_t len = fread(text, 1, PROFILE_FILE_MAX + 1, in);
+    struct profile *p = NULL;
+    if (ferror(in))
+        error_set(e, ERROR_IO, "%s: %s", path, strerror(errno));
+    else
+        p = profile_parse(path, text, len, e);
+    fclose(in);
+    mem_free(text);
+    return p;
+}
+
+void profile_destroy(struct profile **pp)
+{
+    struct profile *p = *pp;
+    if (!p)
+        return;
+    while (p->regexes) {
+        struct profile_regex *x = p->regexes;
+        p->regexes = x->next;
+        regfree(&x->re);
+        mem_free(x);
+    }
+    arena_fini(&p->arena);
+    mem_free(p);
+    *pp = NULL;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* A provider profile: how an outside API sends for us and answers, as data. Read from a file, checked
+ * whole, immutable from then on. Format: schemas/provider/FORMAT.md. provider_request.h makes requests
+ * of it, provider_answer.h judges answers, hook.h reads webhooks. No provider is named in code. */
+#ifndef CAUSEWAY_CONTACT_ROUTER_PROFILE_H
+#define CAUSEWAY_CONTACT_ROUTER_PROFILE_H
+
+#include <regex.h>
+#include <stdbool.h>
+
+#include "contact-router/template.h"
+
+enum { PROFILE_FIELDS_MAX = 48, PROFILE_TESTS_MAX = 4, PROFILE_STATUS_MAX = 16, PROFILE_HOOKS_MAX = 8,
+       PROFILE_NAMES_MAX = 24, PROFILE_FILE_MAX = 64 * 1024 };
+
+enum profile_kind { PROFILE_SMS, PROFILE_VOICE, PROFILE_PAGER, PROFILE_PUSH, PROFILE_WAKE, PROFILE_WEBHOOK,
+                    PROFILE_KINDS };
+enum profile_method { PROFILE_GET, PROFILE_POST, PROFILE_PUT, PROFILE_ANY };
+enum profile_body { PROFILE_FORM, PROFILE_JSON, PROFILE_QUERY, PROFILE_TEXT, PROFILE_XML };
+enum profile_auth { PROFILE_AUTH_NONE, PROFILE_AUTH_BASIC, PROFILE_AUTH_BEARER, PROFILE_AUTH_HEADER,
+                    PROFILE_AUTH_QUERY };
+enum profile_verify { PROFILE_HMAC_SHA1, PROFILE_HMAC_SHA256, PROFILE_HMAC_SHA512, PROFILE_ED25519,
+                      PROFILE_BASIC, PROFILE_TOKEN };
+enum profile_encoding { PROFILE_HEX, PROFILE_HEX_UPPER, PROFILE_B64, PROFILE_B64URL };
+
+/* The one vocabulary of states that every provider's words are mapped to. */
+#define PROFILE_STATES(S) \
+    S(ACCEPTED, "accepted") S(SENT, "sent") S(DELIVERED, "delivered") S(READ, "read") S(FAILED, "failed") \
+    S(EXPIRED, "expired") S(REJECTED, "rejected") S(OPTOUT, "optout") S(ANSWERED, "answered") S(BUSY, "busy") \
+    S(NOANSWER, "noanswer") S(MACHINE, "machine") S(COMPLETED, "completed") S(UNKNOWN, "unknown")
+enum profile_state {
+#define S(name, word) PROFILE_STATE_##name,
+    PROFILE_STATES(S)
+#undef S
+    PROFILE_STATE_COUNT
+};
+
+enum profile_pick_kind { PICK_NONE, PICK_JSON, PICK_TEXT, PICK_HEADER, PICK_FORM, PICK_QUERY, PICK_CONST };
+/* Where a value stands in an answer or a webhook. */
+struct profile_pick {
+    enum profile_pick_kind kind;
+    const char *arg;   /* JSON pointer, name, constant */
+    const regex_t *re; /* PICK_TEXT: its first group is the value; NULL: the whole text */
+};
+
+enum profile_op { PROFILE_EQ, PROFILE_NE, PROFILE_EXISTS, PROFILE_MATCH };
+struct profile_test {
+    struct profile_pick what;
+    enum profile_op op;
+    const char *value;
+    const regex_t *re;
+};
+
+struct profile_statuses { unsigned v[PROFILE_STATUS_MAX], count; }; /* 1..5: a whole class */
+struct profile_words { const char *const *v; unsigned count; };
+
+enum profile_field_type { FIELD_STRING, FIELD_INT, FIELD_BOOL };
+struct profile_field {
+    enum profile_field_type type;
+    const char *key;
+    bool optional; /* left out when it renders empty */
+    struct template value;
+};
+struct profile_fields { struct profile_field v[PROFILE_FIELDS_MAX]; unsigned count; };
+struct profile_tests { struct profile_test v[PROFILE_TESTS_MAX]; unsigned count; };
+
+struct profile_send {
+    bool present;
+    int line; /* of its section */
+    int method, body, auth; /* enum profile_method, _body, _auth */
+    struct template url, auth_a, auth_b, text, xml;
+    const char *auth_name;
+    struct profile_fields headers, form, query, json;
+    unsigned max_parts, text_max;
+    int encoding; /* 0 gsm-auto, 1 utf8 */
+    struct profile_statuses ok, retry;
+    struct profile_tests ok_if;
+    struct profile_pick id, err_code, err_text;
+    struct profile_words retry_code, permanent_code, optout_code;
+    bool safe_retry;
+    const char *idempotency_header;
+    unsigned rate_per_s, concurrency;
+    int sign_kind; /* enum profile_verify; only when sign_over has parts */
+    struct template sign_over, sign_key;
+};
+
+struct profile_hook {
+    const char *kind;   /* "status", "inbound", "voice" */
+    const char *suffix; /* "" or what follows */
+    int line;
+    int method, body;
+    int verify;         /* enum profile_verify */
+    const char *verify_header; /* "form:NAME": a field */
+    int verify_enc;
+    struct template verify_over, verify_key;
+    const char *verify_prefix, *verify_multi, *ts_header; /* NULL: none */
+    unsigned ts_tolerance_s;
+    struct profile_tests when;
+    const char *each;   /* NULL: one event */
+    struct profile_pick id, ref, from, to, text, status, error_code, error_text, digits, answered_by, media,
+        optout, dedup;
+    struct profile_words map[PROFILE_STATE_COUNT];
+    unsigned reply_status;
+    const char *reply_type; /* NULL: none */
+    struct template reply_body;
+};
+
+struct profile_name { const char *name, *value; }; /* option and default; secret and what it is */
+
+struct profile {
+    struct arena arena;
+    const char *name, *title;
+    bool kinds[PROFILE_KINDS];
+    struct profile_name options[PROFILE_NAMES_MAX], secrets[PROFILE_NAMES_MAX];
+    unsigned option_count, secret_count;
+    struct profile_send send[PROFILE_KINDS];
+    struct profile_hook hooks[PROFILE_HOOKS_MAX];
+    unsigned hook_count;
+    bool voice; /* [voice]: its keys are checked only; calls are not made yet */
+    struct profile_regex *regexes;
+};
+
+/* NULL: *e says "file:line: what is wrong". */
+MUST_USE struct profile *profile_load(const char *path, struct error *e);
+MUST_USE struct profile *profile_parse(const char *name, const char *text, size_t len, struct error *e);
+void profile_destroy(struct profile **p);
+
+const char *profile_state_name(enum profile_state s);
+bool profile_status_in(const struct profile_statuses *l, int status);
+bool profile_word_in(const struct profile_words *l, const char *word);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* Options and secrets meet the profile that declares them. */
+#include "contact-router/provider.h"
+
+#include <string.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+
+static int index_of(const struct profile_name *names, unsigned count, const char *name)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (text_eq(names[i].name, name))
+            return (int)i;
+    return -1;
+}
+
+static bool fill(struct provider *p, const struct contact_router_pair *pairs, const struct profile_name *names,
+                 unsigned count, const char **values, const char *what, struct error *e)
+{
+    for (; pairs && pairs->name; pairs++) {
+        int i = index_of(names, count, pairs->name);
+        if (i < 0)
+            return error_set(e, ERROR_INVALID, "provider %s: the profile has no %s `%.60s`", p->name, what, pairs->name);
+        values[i] = arena_dup(&p->arena, pairs->value ? pairs->value : "");
+    }
+    return true;
+}
+
+static bool check_secrets(const struct provider *p, struct error *e)
+{
+    for (unsigned i = 0; i < p->profile->secret_count; i++)
+        if (!p->secret_values[i] || !*p->secret_values[i])
+            return error_set(e, ERROR_INVALID, "provider %s: the secret `%s` is missing (%.120s)", p->name,
+                             p->profile->secrets[i].name, p->profile->secrets[i].value);
+    return true;
+}
+
+static bool name_is_clean(const char *name)
+{
+    return name && *name && strlen(name) <= 40 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name);
+}
+
+static void copy_communities(struct provider *p, const char *const *from)
+{
+    if (!from)
+        return;
+    unsigned n = 0;
+    while (from[n])
+        n++;
+    const char **copy = arena_alloc(&p->arena, (n + 1) * sizeof *copy);
+    for (unsigned i = 0; i < n; i++)
+        copy[i] = arena_dup(&p->arena, from[i]);
+    p->communities = copy;
+}
+
+static struct profile *find_profile(struct provider *p, const char *profile, const char *dir, struct error *e)
+{
+    if (!profile || !*profile) {
+        error_set(e, ERROR_INVALID, "provider %s: no profile", p->name);
+        return NULL;
+    }
+    if (strchr(profile, '/') || strchr(profile, '.'))
+        return profile_load(profile, e);
+    return profile_load(arena_printf(&p->arena, "%s/%s.conf", dir, profile), e);
+}
+
+struct provider *provider_create(const struct contact_router_provider *o, const char *profile_dir, struct error *e)
+{
+    struct provider *p = mem_new(struct provider);
+    arena_init(&p->arena);
+    p->name = arena_dup(&p->arena, o->name ? o->name : "");
+    p->from = arena_dup(&p->arena, o->from ? o->from : "");
+    p->allow_http = o->allow_http;
+    copy_communities(p, o->communities);
+    bool ok = name_is_clean(o->name) ||
+              error_set(e, ERROR_INVALID, "provider `%.40s`: a name is made of a-z, 0-9 and -", p->name);
+    ok = ok && (p->profile = find_profile(p, o->profile, profile_dir, e)) != NULL;
+    for (unsigned i = 0; ok && i < p->profile->option_count; i++)
+        p->option_values[i] = p->profile->options[i].value;
+    ok = ok && fill(p, o->options, p->profile->options, p->profile->option_count, p->option_values, "option", e) &&
+         fill(p, o->secrets, p->profile->secrets, p->profile->secret_count, p->secret_values, "secret", e) &&
+         check_secrets(p, e);
+    if (!ok)
+        provider_destroy(&p);
+    return p;
+}
+
+void provider_destroy(struct provider **pp)
+{
+    struct provider *p = *pp;
+    if (!p)
+        return;
+    profile_destroy(&p->profile);
+    for (unsigned i = 0; i < PROFILE_NAMES_MAX; i++)
+        if (p->secret_values[i])
+            mem_wipe((char *)p->secret_values[i], strlen(p->secret_values[i]));
+    arena_fini(&p->arena);
+    mem_free(p);
+    *pp = NULL;
+}
+
+bool provider_serves(const struct provider *p, const char *domain)
+{
+    if (!p->communities)
+        return true;
+    for (const char *const *c = p->communities; *c; c++)
+        if (text_eq(*c, domain))
+            return true;
+    return false;
+}
+
+bool provider_value(const struct provider *p, const char *name, struct bytes *out)
+{
+    bool option = text_starts_with(name, "opt.");
+    if (!option && !text_starts_with(name, "secret."))
+        return false;
+    const struct profile *f = p->profile;
+    int i = option ? index_of(f->options, f->option_count, name + 4) : index_of(f->secrets, f->secret_count, name + 7);
+    if (i < 0)
+        return false;
+    bytes_append_text(out, option ? p->option_values[i] : p->secret_values[i]);
+    return true;
+}
