@@ -61,7 +61,7 @@ struct c2s_options {
     unsigned listener_count;
     const char *const *domains; /* local domains, prepared; ends with NULL; at least one */
     /* 32 bytes that stay the same over restarts: salts of accounts that do not exist are made of it,
-     * so that they look like any other. NULL: drawn at the start. */
+     * so that they look like any other. NULL: the store's. */
     const unsigned char *login_secret;
     bool refuse_plain; /* SASL PLAIN is not offered (it never is without TLS) */
     struct c2s_limits limits;

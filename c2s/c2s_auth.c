@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* SASL on a connection (RFC 6120 section 6): moves the pure exchange of gateway/xmpp/sasl.h along,
+ * fetches keys from the store, has passwords derived on libuv's pool, and counts failures.
+ *
+ * What is under way on another thread outlives the connection: then `conn` is NULL and the end of it
+ * only frees. An account that does not exist takes the same steps as any other. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "c2s/c2s_conn.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+#include "gateway/store/account.h"
+#include "gateway/xmpp/ns.h"
+#include "gateway/xmpp/sasl.h"
+
+struct c2s_auth {
+    struct c2s_conn *conn; /* NULL: it has gone */
+    struct c2s_io *io;
+    struct sasl *sasl;     /* owned */
+    bool busy;             /* `get` or `work` is under way */
+    bool disabled;         /* the account may not log in */
+    struct account_get get;
+    uv_work_t work;
+};
+
+static unsigned offered(const struct c2s *c)
+{
+    unsigned all = SASL_BIT(SCRAM_SHA_256) | SASL_BIT(SCRAM_SHA_1);
+
+    return c->refuse_plain ? all : all | SASL_BIT(PLAIN);
+}
+
+void c2s_auth_features(const struct c2s_conn *k, struct bytes *out)
+{
+    bytes_append_text(out, "<mechanisms xmlns='" NS_SASL "'>");
+    for (unsigned m = 0; m < SASL_MECHANISM_COUNT; m++)
+        if (offered(k->io->c2s) & (1u << m))
+            bytes_printf(out, "<mechanism>%s</mechanism>", sasl_mechanism_name((enum sasl_mechanism)m));
+    bytes_append_text(out, "</mechanisms>");
+}
+
+/* ---- life ---- */
+
+static struct c2s_auth *auth_create(struct c2s_conn *k)
+{
+    const struct c2s *c = k->io->c2s;
+    struct c2s_auth *a = mem_new(struct c2s_auth);
+
+    a->conn = k;
+    a->io = k->io;
+    a->sasl = sasl_create(&(struct sasl_config){
+        .domain = k->domain,
+        .offered = offered(c),
+        .fake_secret = {(const char *)c->secret, sizeof(c->secret)},
+        .fake_iterations = SCRAM_ITERATIONS,
+    });
+    return a;
+}
+
+static void auth_destroy(struct c2s_auth *a)
+{
+    CHECK(!a->busy);
+    arena_fini(&a->get.arena);
+    sasl_destroy(&a->sasl);
+    mem_free(a);
+}
+
+void c2s_auth_drop(struct c2s_conn *k)
+{
+    struct c2s_auth *a = k->auth;
+
+    k->auth = NULL;
+    if (!a)
+        return;
+    a->conn = NULL;
+    if (!a->busy)
+        auth_destroy(a);
+}
+
+static void begin_work(struct c2s_auth *a)
+{
+    a->busy = true;
+    a->io->auth_count++;
+    c2s_conn_pause(a->conn, C2S_PAUSE_ANSWER);
+}
+
+/* false: the connection has gone, and `a` with it. */
+static bool end_work(struct c2s_auth *a)
+{
+    struct c2s_io *io = a->io;
+    struct c2s_conn *k = a->conn;
+
+    a->busy = false;
+    io->auth_count--;
+    if (k) {
+        c2s_conn_resume(k, C2S_PAUSE_ANSWER);
+        return true;
+    }
+    auth_destroy(a);
+    c2s_io_quiet(io);
+    return false;
+}
+
+/* ---- ends of an exchange ---- */
+
+static void fail(struct c2s_conn *k, const char *name, enum sasl_failure why)
+{
+    struct c2s *c = k->io->c2s;
+    const char *wire = sasl_failure_name(why);
+
+    log_warn(stream_log(k->stream), "login failed: %s%s%s", wire, name ? ", as " : "", name ? name : "");
+    atomic_fetch_add(&c->auth_failures, 1);
+    c2s_auth_drop(k);
+    if (k->state == C2S_CONN_PROVING)
+        c2s_conn_enter(k, C2S_CONN_SECURE);
+    stream_send_text(k->stream, "<failure xmlns='" NS_SASL "'><%s/></failure>", wire);
+    if (++k->failures >= c->limits.auth_tries)
+        c2s_conn_close(k, STREAM_POLICY_VIOLATION, "too many failed attempts to log in");
+}
+
+/* `name` lives in the exchange, which fail() ends. */
+static void fail_exchange(struct c2s_conn *k, enum sasl_failure why)
+{
+    const char *name = sasl_username(k->auth->sasl);
+    char *copy = name ? mem_dup(name) : NULL;
+
+    fail(k, copy, why);
+    mem_free(copy);
+}
+
+static void succeed(struct c2s_conn *k)
+{
+    struct c2s_auth *a = k->auth;
+    struct c2s *c = k->io->c2s;
+    const char *data = sasl_data(a->sasl);
+    const struct jid *account = jid_make(&a->get.arena, sasl_username(a->sasl), k->domain, NULL);
+
+    if (a->disabled || !account) {
+        fail_exchange(k, a->disabled ? SASL_ACCOUNT_DISABLED : SASL_NOT_AUTHORIZED);
+        return;
+    }
+    k->account = jid_dup(account);
+    k->shard = c2s_shard_of(c, k->account->bare);
+    atomic_fetch_add(&c->auth_successes, 1);
+    log_info(stream_log(k->stream), "%s logged in by %s", k->account->bare,
+             sasl_mechanism_name(sasl_mechanism(a->sasl)));
+    if (data)
+        stream_send_text(k->stream, "<success xmlns='" NS_SASL "'>%s</success>", data);
+    else
+        stream_send_text(k->stream, "<success xmlns='" NS_SASL "'/>");
+    c2s_auth_drop(k);
+    c2s_conn_enter(k, C2S_CONN_PROVED);
+    stream_set_limits(k->stream, c->limits.after_auth);
+    stream_expect_restart(k->stream);
+}
+
+/* ---- steps ---- */
+
+static void go_on(struct c2s_conn *k, enum sasl_step step);
+
+static void on_work(uv_work_t *w)
+{
+    sasl_work(container_of(w, struct c2s_auth, work)->sasl);
+}
+
+static void on_worked(uv_work_t *w, int status)
+{
+    struct c2s_auth *a = container_of(w, struct c2s_auth, work);
+
+    CHECK(status == 0); /* nobody cancels it */
+    if (end_work(a))
+        go_on(a->conn, sasl_worked(a->sasl));
+}
+
+static bool take_keys(struct scram_keys *out, const struct account_keys *from)
+{
+    enum sasl_mechanism m;
+
+    if (!sasl_mechanism_parse(from->mechanism, &m) || from->key_len > sizeof(out->stored_key) ||
+        from->salt_len > sizeof(out->salt))
+        return false;
+    *out = (struct scram_keys){.hash = m == SASL_MECHANISM_SCRAM_SHA_1 ? SCRAM_SHA1 : SCRAM_SHA256,
+                               .iterations = from->iterations, .salt_len = from->salt_len};
+    memcpy(out->salt, from->salt, from->salt_len);
+    memcpy(out->stored_key, from->stored_key, from->key_len);
+    memcpy(out->server_key, from->server_key, from->key_len);
+    return scram_hash_len(out->hash) == from->key_len;
+}
+
+/* The keys for this mechanism; PLAIN can use any. */
+static bool find_keys(const struct c2s_auth *a, struct scram_keys *out)
+{
+    const struct account *acc = &a->get.account;
+    bool any = sasl_mechanism(a->sasl) == SASL_MECHANISM_PLAIN, found = false;
+
+    for (unsigned i = 0; a->get.found && i < acc->key_count; i++) {
+        struct scram_keys keys;
+        if (!take_keys(&keys, &acc->keys[i]))
+            continue;
+        if (keys.hash == sasl_hash(a->sasl)) {
+            *out = keys;
+            return true;
+        }
+        if (any && !found) {
+            *out = keys;
+            found = true;
+        }
+    }
+    return found;
+}
+
+static void on_account(struct store_job *job, const struct error *e)
+{
+    struct c2s_auth *a = container_of(job, struct c2s_auth, get.job);
+    struct scram_keys keys;
+
+    if (!end_work(a))
+        return;
+    if (e->code) {
+        log_error(stream_log(a->conn->stream), "account cannot be read: %s", e->text);
+        go_on(a->conn, sasl_refuse(a->sasl, SASL_TEMPORARY_AUTH_FAILURE));
+        return;
+    }
+    a->disabled = a->get.found && a->get.account.disabled;
+    go_on(a->conn, sasl_give_keys(a->sasl, find_keys(a, &keys) ? &keys : NULL));
+    mem_wipe(&keys, sizeof(keys));
+}
+
+static void ask_store(struct c2s_conn *k)
+{
+    struct c2s_auth *a = k->auth;
+
+    arena_fini(&a->get.arena);
+    a->get = (struct account_get){.job = {.reply_on = k->io->loop, .done = on_account}};
+    arena_init(&a->get.arena);
+    a->get.bare = arena_printf(&a->get.arena, "%s@%s", sasl_username(a->sasl), k->domain);
+    begin_work(a);
+    account_get(k->io->c2s->store, &a->get);
+}
+
+static void go_on(struct c2s_conn *k, enum sasl_step step)
+{
+    struct c2s_auth *a = k->auth;
+
+    switch (step) {
+    case SASL_CONTINUE:
+        stream_send_text(k->stream, "<challenge xmlns='" NS_SASL "'>%s</challenge>", sasl_data(a->sasl));
+        break;
+    case SASL_NEED_KEYS:
+        ask_store(k);
+        break;
+    case SASL_NEED_WORK:
+        begin_work(a);
+        CHECK(uv_queue_work(loop_uv(k->io->loop), &a->work, on_work, on_worked) == 0);
+        break;
+    case SASL_SUCCESS:
+        succeed(k);
+        break;
+    case SASL_FAILED:
+        fail_exchange(k, sasl_failure(a->sasl));
+        break;
+    }
+}
+
+void c2s_auth_nonza(struct c2s_conn *k, const struct stanza *st)
+{
+    const struct element *e = st->payload->root;
+    const char *mechanism = element_attr(e, "mechanism");
+
+    if (text_eq(e->name, "auth")) {
+        if (!k->auth) {
+            k->auth = auth_create(k);
+            c2s_conn_enter(k, C2S_CONN_PROVING);
+        }
+        go_on(k, sasl_begin(k->auth->sasl, mechanism ? mechanism : "", e->text));
+    } else if (text_eq(e->name, "response") && k->auth) {
+        go_on(k, sasl_respond(k->auth->sasl, e->text));
+    } else if (text_eq(e->name, "abort")) {
+        fail(k, NULL, SASL_ABORTED);
+    } else if (text_eq(e->name, "response")) {
+        fail(k, NULL, SASL_MALFORMED_REQUEST);
+    } else {
+        c2s_conn_close(k, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+    }
+}

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/* The connection: policy of gateway/net/stream for clients. Which features in which state, what may
+ * come when (RFC 6120 sections 4 to 8), how long each step may take, how much may be under way.
+ *
+ * Whatever a client does ends in one of three ways: it is mailed to the link, it is answered here, or
+ * the stream closes with the error that RFC 6120 names. A connection that is CLOSING only waits for
+ * on_end. */
+#include "c2s/c2s_conn.h"
+
+#include <string.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+#include "gateway/xmpp/ns.h"
+#include "gateway/xmpp/stanza_build.h"
+
+static const char *state_name(enum c2s_conn_state s)
+{
+    static const char *const names[] = {
+#define C2S_CONN_STATE_NAME(name, next) #name,
+        C2S_CONN_STATES(C2S_CONN_STATE_NAME)
+#undef C2S_CONN_STATE_NAME
+    };
+    return names[s];
+}
+
+/* The only writer of k->state. */
+void c2s_conn_enter(struct c2s_conn *k, enum c2s_conn_state state)
+{
+    static const unsigned follows[] = {
+#define C2S_CONN_STATE_NEXT(name, next) next,
+        C2S_CONN_STATES(C2S_CONN_STATE_NEXT)
+#undef C2S_CONN_STATE_NEXT
+    };
+
+    CHECK(follows[k->state] & (1u << state));
+    log_debug(k->stream ? stream_log(k->stream) : NULL, "c2s %s -> %s", state_name(k->state),
+              state_name(state));
+    k->state = state;
+}
+
+void c2s_conn_pause(struct c2s_conn *k, enum c2s_pause why)
+{
+    if (!k->pauses && k->stream && k->state != C2S_CONN_CLOSING)
+        stream_pause(k->stream);
+    k->pauses |= (uint8_t)why;
+}
+
+void c2s_conn_resume(struct c2s_conn *k, enum c2s_pause why)
+{
+    if (!(k->pauses & why))
+        return;
+    k->pauses &= (uint8_t)~why;
+    if (!k->pauses && k->stream && k->state != C2S_CONN_CLOSING)
+        stream_resume(k->stream);
+}
+
+static void conn_close_with(struct c2s_conn *k, enum stream_error e, const char *text,
+                            struct span app_xml)
+{
+    if (!k->stream || k->state == C2S_CONN_CLOSING)
+        return;
+    c2s_auth_drop(k);
+    c2s_conn_enter(k, C2S_CONN_CLOSING);
+    timer_stop(&k->timer);
+    stream_close_with(k->stream, e, text, app_xml);
+}
+
+void c2s_conn_close(struct c2s_conn *k, enum stream_error e, const char *text)
+{
+    conn_close_with(k, e, text, (struct span){0});
+}
+
+/* Without a word: the client reads nothing, so it would not read the word either. */
+static void conn_cut(struct c2s_conn *k, const char *why)
+{
+    log_info(stream_log(k->stream), "connection is cut: %s", why);
+    c2s_auth_drop(k);
+    c2s_conn_enter(k, C2S_CONN_CLOSING);
+    timer_stop(&k->timer);
+    stream_abort(k->stream);
+}
+
+void c2s_conn_unref(struct c2s_conn **k)
+{
+    struct c2s_conn *gone = *k;
+
+    *k = NULL;
+    if (!gone || !ref_drop(&gone->ref))
+        return;
+    CHECK(!gone->stream && !gone->auth && !gone->link);
+    jid_destroy(&gone->account);
+    mem_free(gone);
+}
+
+/* ---- time ---- */
+
+static void on_login_due(struct timer *t)
+{
+    struct c2s_conn *k = container_of(t, struct c2s_conn, timer);
+
+    c2s_conn_close(k, STREAM_CONNECTION_TIMEOUT, "not logged in in time");
+}
+
+static bool output_is_stuck(struct c2s_conn *k)
+{
+    const struct c2s_limits *lim = &k->io->c2s->limits;
+    size_t queued = stream_queued(k->stream);
+    uint64_t now = loop_now_ms(k->io->loop);
+
+    if (queued <= lim->output_bytes) {
+        k->full_ms = 0;
+        return false;
+    }
+    if (!k->full_ms)
+        k->full_ms = now ? now : 1;
+    return queued > lim->output_bytes + lim->unacked_bytes || now - k->full_ms > 10000;
+}
+
+static void on_silence_due(struct timer *t)
+{
+    struct c2s_conn *k = container_of(t, struct c2s_conn, timer);
+    const struct c2s_times *times = &k->io->c2s->times;
+    uint64_t silent = loop_now_ms(k->io->loop) - k->heard_ms;
+
+    if (output_is_stuck(k)) {
+        conn_cut(k, "it does not read what it is sent");
+        return;
+    }
+    if (k->pauses) { /* it may have said much that was not read */
+        timer_start(t, k->io->loop, times->idle_ms, on_silence_due);
+        return;
+    }
+    if (silent < times->idle_ms) {
+        k->asked = false;
+        timer_start(t, k->io->loop, times->idle_ms - silent, on_silence_due);
+        return;
+    }
+    if (k->asked) {
+        c2s_conn_close(k, STREAM_CONNECTION_TIMEOUT, "no sign of life");
+        return;
+    }
+    k->asked = true;
+    timer_start(t, k->io->loop, times->answer_ms, on_silence_due);
+    c2s_mail_to_link(k->shard, &(struct c2s_mail){C2S_MAIL_SILENT, .conn = k, .link = k->link});
+}
+
+/* ---- header and features ---- */
+
+static void send_features(struct c2s_conn *k)
+{
+    struct bytes out = BYTES_EMPTY;
+
+    bytes_append_text(&out, "<stream:features>");
+    switch (k->state) {
+    case C2S_CONN_PLAIN:
+        bytes_append_text(&out, "<starttls xmlns='" NS_TLS "'><required/></starttls>");
+        break;
+    case C2S_CONN_SECURE:
+        c2s_auth_features(k, &out);
+        break;
+    case C2S_CONN_PROVED:
+        bytes_append_text(&out, "<bind xmlns='" NS_BIND "'/><session xmlns='" NS_SESSION
+                                "'><optional/></session><sm xmlns='" NS_SM "'/><ver xmlns='" NS_ROSTERVER
+                                "'/><sub xmlns='" NS_PREAPPROVAL "'/><csi xmlns='" NS_CSI "'/>");
+        break;
+    case C2S_CONN_SECURING:
+    case C2S_CONN_PROVING:
+    case C2S_CONN_BINDING:
+    case C2S_CONN_BOUND:
+    case C2S_CONN_CLOSING:
+        break; /* no header is awaited there */
+    }
+    bytes_append_text(&out, "</stream:features>");
+    stream_send_raw(k->stream, bytes_span(&out));
+    bytes_fini(&out);
+}
+
+/* Which of our domains the header means (RFC 6120 4.7.2); NULL: none. */
+static const char *header_domain(const struct c2s_conn *k, const struct stream_header *h)
+{
+    const struct c2s *c = k->io->c2s;
+    struct arena a;
+    const char *found = NULL;
+
+    if (!h->to)
+        return NULL;
+    arena_init(&a);
+    const struct jid *to = jid_parse_text(&a, h->to);
+    for (unsigned i = 0; to && !to->local && !to->resource && c->domains[i]; i++)
+        if (text_eq(c->domains[i], to->domain))
+            found = c->domains[i];
+    arena_fini(&a);
+    return found;
+}
+
+static void on_header(struct stream *s, const struct stream_header *h)
+{
+    struct c2s_conn *k = stream_user(s);
+    const char *domain = header_domain(k, h);
+    char id[RANDOM_ID_LEN + 1];
+
+    k->heard_ms = loop_now_ms(k->io->loop);
+    random_id(id);
+    stream_send_header(s, domain ? domain : k->io->c2s->domains[0], NULL, id, "1.0", "en");
+    if (!domain) {
+        c2s_conn_close(k, STREAM_HOST_UNKNOWN, h->to ? "not served here" : "no 'to' in the header");
+        return;
+    }
+    if (!h->version || text_eq(h->version, "") || text_starts_with(h->version, "0")) {
+        c2s_conn_close(k, STREAM_UNSUPPORTED_VERSION, NULL);
+        return;
+    }
+    if (k->account && !text_eq(domain, k->account->domain)) {
+        c2s_conn_close(k, STREAM_HOST_UNKNOWN, "the account is of another domain");
+        return;
+    }
+    k->domain = domain;
+    stream_set_content_lang(s, h->lang);
+    log_ctx_set(stream_log(s), "c2s %s %s", wire_peer_text(stream_wire(s)),
+                k->account ? k->account->bare : domain);
+    send_features(k);
+}
+
+static void on_secure(struct stream *s, const struct tls_info *info)
+{
+    struct c2s_conn *k = stream_user(s);
+
+    log_debug(stream_log(s), "%s %s", info->version, info->cipher);
+    if (k->state == C2S_CONN_SECURING)
+        c2s_conn_enter(k, C2S_CONN_SECURE);
+}
+
+/* ---- what comes ---- */
+
+static bool nonza_is(const struct stanza *st, const char *name, const char *ns)
+{
+    return st->kind == STANZA_NONZA && element_is(st->payload->root, name, ns);
+}
+
+/* A first-level element that has no place here. */
+static void refuse_element(struct c2s_conn *k, const struct stanza *st)
+{
+    const char *name = st->payload->root->name;
+    bool named_like_stanza =
+        text_eq(name, "message") || text_eq(name, "presence") || text_eq(name, "iq");
+
+    if (st->kind != STANZA_NONZA)
+        c2s_conn_close(k, STREAM_NOT_AUTHORIZED, "stanzas come after login and binding");
+    else if (named_like_stanza)
+        c2s_conn_close(k, STREAM_INVALID_NAMESPACE, NULL);
+    else
+        c2s_conn_close(k, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+}
+
+static void plain_element(struct c2s_conn *k, const struct stanza *st)
+{
+    if (nonza_is(st, "starttls", NS_TLS)) {
+        stream_send_text(k->stream, "<proceed xmlns='" NS_TLS "'/>");
+        c2s_conn_enter(k, C2S_CONN_SECURING);
+        stream_accept_tls(k->stream, k->io->c2s->tls, k->domain, false);
+    } else if (nonza_is(st, "auth", NS_SASL)) {
+        stream_send_text(k->stream,
+                         "<failure xmlns='" NS_SASL "'><encryption-required/></failure>");
+        if (++k->failures >= k->io->c2s->limits.auth_tries)
+            c2s_conn_close(k, STREAM_POLICY_VIOLATION, "TLS is required before login");
+    } else {
+        refuse_element(k, st);
+    }
+}
+
+static void secure_element(struct c2s_conn *k, const struct stanza *st)
+{
+    if (st->kind == STANZA_NONZA && text_eq(st->payload->root->ns, NS_SASL))
+        c2s_auth_nonza(k, st);
+    else
+        refuse_element(k, st);
+}
+
+static void ask_shard(struct c2s_conn *k, enum c2s_mail_kind kind, struct stanza *st)
+{
+    c2s_conn_enter(k, C2S_CONN_BINDING);
+    c2s_conn_pause(k, C2S_PAUSE_ANSWER);
+    c2s_mail_to_link(k->shard, &(struct c2s_mail){kind, .conn = k, .st = st});
+}
+
+static void proved_element(struct c2s_conn *k, struct stanza *st)
+{
+    if (st->kind == STANZA_IQ && st->type == IQ_SET && stanza_child(st, "bind", NS_BIND))
+        ask_shard(k, C2S_MAIL_BIND, st);
+    else if (nonza_is(st, "resume", NS_SM))
+        ask_shard(k, C2S_MAIL_RESUME, st);
+    else if (nonza_is(st, "enable", NS_SM))
+        stream_send_text(k->stream, "<failed xmlns='" NS_SM "'><unexpected-request xmlns='" //
+                         NS_STANZA_ERRORS "'/></failed>");
+    else
+        refuse_element(k, st);
+}
+
+static size_t credit_of(const struct c2s *c)
+{
+    return store_backlog_bytes(c->store) > c->limits.backlog_bytes ? 0 : c->limits.credit_bytes;
+}
+
+static void bound_element(struct c2s_conn *k, struct stanza *st)
+{
+    struct c2s_mail m = {C2S_MAIL_STANZA, .conn = k, .link = k->link, .st = st};
+
+    if (st->kind != STANZA_NONZA) {
+        m.n = stanza_size(st);
+        k->unsettled_bytes += m.n;
+        c2s_mail_to_link(k->shard, &m);
+        if (k->unsettled_bytes > credit_of(k->io->c2s))
+            c2s_conn_pause(k, C2S_PAUSE_CREDIT);
+        return;
+    }
+    const char *ns = st->payload->root->ns;
+    if (!text_eq(ns, NS_SM) && !text_eq(ns, NS_CSI)) {
+        refuse_element(k, st);
+        return;
+    }
+    m.kind = C2S_MAIL_NONZA;
+    c2s_mail_to_link(k->shard, &m);
+}
+
+static void on_stanza(struct stream *s, struct stanza *st)
+{
+    struct c2s_conn *k = stream_user(s);
+
+    k->heard_ms = loop_now_ms(k->io->loop);
+    if (nonza_is(st, "error", NS_STREAM)) { /* the stream ends by itself */
+        stanza_unref(&st);
+        return;
+    }
+    switch (k->state) {
+    case C2S_CONN_PLAIN:
+        plain_element(k, st);
+        break;
+    case C2S_CONN_SECURE:
+    case C2S_CONN_PROVING:
+        secure_element(k, st);
+        break;
+    case C2S_CONN_PROVED:
+        proved_element(k, st);
+        break;
+    case C2S_CONN_BOUND:
+        bound_element(k, st);
+        break;
+    case C2S_CONN_SECURING:
+    case C2S_CONN_BINDING:
+    case C2S_CONN_CLOSING:
+        break; /* the stream is not read there */
+    }
+    stanza_unref(&st);
+}
+
+/* ---- from the link ---- */
+
+static void report_given(struct c2s_conn *k)
+{
+    unsigned n = k->given_count;
+
+    if (!n || !k->link)
+        return;
+    k->given_count = 0;
+    c2s_mail_to_link(k->shard, &(struct c2s_mail){C2S_MAIL_GIVEN, .conn = k, .link = k->link, .n = n});
+}
+
+static void on_drained(struct stream *s)
+{
+    struct c2s_conn *k = stream_user(s);
+
+    k->full_ms = 0;
+    report_given(k);
+}
+
+static void send_stanza(struct c2s_conn *k, const struct c2s_mail *m)
+{
+    atomic_fetch_add_explicit(&k->io->c2s->stanzas_out, 1, memory_order_relaxed);
+    stream_send(k->stream, m->st);
+    k->given_count += m->n != 0;
+    if (k->state != C2S_CONN_CLOSING && output_is_stuck(k))
+        conn_cut(k, "it does not read what it is sent");
+}
+
+static void bound(struct c2s_conn *k, const struct c2s_mail *m)
+{
+    if (!k->stream || k->state == C2S_CONN_CLOSING) { /* it went meanwhile */
+        c2s_mail_to_link(k->shard,
+                         &(struct c2s_mail){C2S_MAIL_GONE, .conn = k, .link = m->link, .n = 1});
+        return;
+    }
+    k->link = c2s_link_ref(m->link);
+    c2s_conn_enter(k, C2S_CONN_BOUND);
+    timer_start(&k->timer, k->io->loop, k->io->c2s->times.idle_ms, on_silence_due);
+    if (m->st)
+        stream_send(k->stream, m->st);
+    c2s_conn_resume(k, C2S_PAUSE_ANSWER);
+}
+
+static void refused(struct c2s_conn *k, const struct c2s_mail *m)
+{
+    if (k->state != C2S_CONN_BINDING)
+        return;
+    c2s_conn_enter(k, C2S_CONN_PROVED);
+    if (m->st)
+        stream_send(k->stream, m->st);
+    else
+        stream_send_raw(k->stream, m->text);
+    c2s_conn_resume(k, C2S_PAUSE_ANSWER);
+}
+
+static void credit(struct c2s_conn *k, size_t n)
+{
+    CHECK(n <= k->unsettled_bytes);
+    k->unsettled_bytes -= n;
+    if (k->unsettled_bytes <= credit_of(k->io->c2s) / 2)
+        c2s_conn_resume(k, C2S_PAUSE_CREDIT);
+}
+
+void c2s_conn_handle(struct c2s_conn *k, const struct c2s_mail *m)
+{
+    bool open = k->stream && k->state != C2S_CONN_CLOSING;
+
+    if (m->kind == C2S_MAIL_BOUND)
+        bound(k, m);
+    else if (m->kind == C2S_MAIL_REFUSED)
+        refused(k, m);
+    else if (m->kind == C2S_MAIL_CREDIT)
+        credit(k, m->n);
+    else if (m->kind == C2S_MAIL_SEND && open)
+        send_stanza(k, m);
+    else if (m->kind == C2S_MAIL_TEXT && open)
+        stream_send_raw(k->stream, m->text);
+    else if (m->kind == C2S_MAIL_CLOSE)
+        conn_close_with(k, m->error, m->why, m->text);
+}
+
+/* ---- beginning and end ---- */
+
+/* What may be resumed: a stream that broke, was cut by us for its slowness, or fell silent. One that
+ * was closed, or in which one side saw an error of the other, is over (XEP-0198 section 5). */
+static bool may_resume(const struct stream_end *end)
+{
+    return !end->orderly && end->received == STREAM_OK &&
+           (end->sent == STREAM_OK || end->sent == STREAM_CONNECTION_TIMEOUT);
+}
+
+static void on_end(struct stream *s, const struct stream_end *end)
+{
+    struct c2s_conn *k = stream_user(s);
+    struct c2s_link *link = k->link;
+
+    log_info(stream_log(s), "stream ended: %s", end->text);
+    c2s_auth_drop(k);
+    if (k->state != C2S_CONN_CLOSING)
+        c2s_conn_enter(k, C2S_CONN_CLOSING);
+    timer_stop(&k->timer);
+    k->stream = NULL;
+    k->link = NULL;
+    if (link)
+        c2s_mail_to_link(k->shard, &(struct c2s_mail){C2S_MAIL_GONE, .conn = k, .link = link,
+                                                     .n = may_resume(end)});
+    c2s_link_unref(&link);
+    if (k->port->listener)
+        listener_forget(k->port->listener, &k->peer.sa);
+    list_remove(&k->node);
+    c2s_io_left(k->io);
+    c2s_conn_unref(&k);
+}
+
+static const struct stream_policy policy = {
+    .content_ns = NS_CLIENT,
+    .receiving = true,
+    .on_header = on_header,
+    .on_stanza = on_stanza,
+    .on_secure = on_secure,
+    .on_drained = on_drained,
+    .on_end = on_end,
+};
+
+static void remember_peer(struct c2s_conn *k, const struct sockaddr *peer)
+{
+    if (peer && peer->sa_family == AF_INET6)
+        memcpy(&k->peer.in6, peer, sizeof(k->peer.in6));
+    else if (peer && peer->sa_family == AF_INET)
+        memcpy(&k->peer.in, peer, sizeof(k->peer.in));
+}
+
+void c2s_conn_accept(struct c2s_port *port, uv_os_sock_t fd)
+{
+    struct c2s_io *io = port->io;
+    struct c2s *c = io->c2s;
+    struct c2s_conn *k = mem_new(struct c2s_conn);
+    struct wire *w = wire_open(io->loop, fd, NULL, NULL);
+
+    ref_init(&k->ref);
+    k->io = io;
+    k->port = port;
+    k->state = port->direct_tls ? C2S_CONN_SECURING : C2S_CONN_PLAIN;
+    k->heard_ms = loop_now_ms(io->loop);
+    remember_peer(k, wire_peer_addr(w));
+    list_append(&io->conns, &k->node);
+    io->conn_count++;
+    atomic_fetch_add(&c->connections, 1);
+    if (port->direct_tls)
+        wire_accept_tls(w, c->tls, c->domains[0], false, TLS_ALPN_XMPP_CLIENT);
+    wire_set_marks(w, 0, 0); /* on_drained whenever the socket has taken all */
+    k->stream = stream_open(w, &policy, k, c->limits.before_auth, c->times.header_ms);
+    log_ctx_set(stream_log(k->stream), "c2s %s", wire_peer_text(w));
+    timer_start(&k->timer, io->loop, c->times.login_ms, on_login_due);
+    if (c->limits.connections && io->conn_count > c->limits.connections)
+        c2s_conn_close(k, STREAM_RESOURCE_CONSTRAINT, "too many connections");
+}

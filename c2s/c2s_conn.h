@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The connection's half of the edge: one stream, on one I/O loop, until on_end. */
+#ifndef CAUSEWAY_C2S_C2S_CONN_H
+#define CAUSEWAY_C2S_C2S_CONN_H
+
+#include <netinet/in.h>
+
+#include "c2s/c2s_internal.h"
+#include "gateway/net/stream.h"
+#include "gateway/net/timer.h"
+
+struct c2s_auth;
+
+#define C2S_TO(state) (1u << C2S_CONN_##state)
+/* clang-format off */
+#define C2S_CONN_STATES(S) /* name     may be followed by                                              */ \
+        S(PLAIN,    C2S_TO(SECURING) | C2S_TO(CLOSING))                /* no TLS yet                   */ \
+        S(SECURING, C2S_TO(SECURE) | C2S_TO(CLOSING))                  /* TLS handshake                */ \
+        S(SECURE,   C2S_TO(PROVING) | C2S_TO(CLOSING))                 /* SASL may begin               */ \
+        S(PROVING,  C2S_TO(SECURE) | C2S_TO(PROVED) | C2S_TO(CLOSING)) /* SASL exchange                */ \
+        S(PROVED,   C2S_TO(BINDING) | C2S_TO(CLOSING))                 /* account known, no resource   */ \
+        S(BINDING,  C2S_TO(PROVED) | C2S_TO(BOUND) | C2S_TO(CLOSING))  /* bind or resume was asked     */ \
+        S(BOUND,    C2S_TO(CLOSING))                                   /* has a link                   */ \
+        S(CLOSING,  0)                                                 /* only on_end is awaited       */
+/* clang-format on */
+
+enum c2s_conn_state {
+#define C2S_CONN_STATE_ENUM(name, next) C2S_CONN_##name,
+    C2S_CONN_STATES(C2S_CONN_STATE_ENUM)
+#undef C2S_CONN_STATE_ENUM
+};
+
+/* Why a connection is not read; a set. */
+enum c2s_pause { C2S_PAUSE_ANSWER = 1 /* SASL or bind is being answered */, C2S_PAUSE_CREDIT = 2 };
+
+struct c2s_conn {
+    struct ref ref; /* its life on the loop until on_end, its link, mail under way */
+    struct c2s_io *io;
+    struct c2s_port *port;
+    struct list node;
+    struct stream *stream; /* NULL after on_end */
+    enum c2s_conn_state state;
+    uint8_t pauses;   /* of enum c2s_pause */
+    uint8_t failures; /* of SASL */
+    bool asked;       /* BOUND: the client was asked whether it lives */
+    const char *domain;   /* one of c2s->domains, from the header; NULL before */
+    struct jid *account;  /* owned; NULL before PROVED */
+    struct c2s_shard *shard; /* of the account; NULL before PROVED */
+    struct c2s_link *link;   /* counted; NULL before BOUND */
+    struct c2s_auth *auth;   /* owned; NULL outside PROVING */
+    struct timer timer;      /* login_ms until BOUND, then silence */
+    uint64_t heard_ms;       /* when something last came */
+    uint64_t full_ms;        /* since when output is over its bound; 0: it is not */
+    size_t unsettled_bytes;
+    unsigned given_count;    /* kept stanzas that went into the stream and were not reported */
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } peer;
+};
+
+/* A new socket. Takes it over. */
+void c2s_conn_accept(struct c2s_port *port, uv_os_sock_t fd);
+void c2s_conn_enter(struct c2s_conn *k, enum c2s_conn_state state);
+void c2s_conn_pause(struct c2s_conn *k, enum c2s_pause why);
+void c2s_conn_resume(struct c2s_conn *k, enum c2s_pause why);
+/* Closes with an error (STREAM_OK: none). Harmless when it is closing. */
+void c2s_conn_close(struct c2s_conn *k, enum stream_error e, const char *text);
+
+/* SASL (c2s_auth.c). The connection is in SECURE or PROVING. */
+void c2s_auth_features(const struct c2s_conn *k, struct bytes *out);
+void c2s_auth_nonza(struct c2s_conn *k, const struct stanza *st);
+/* The connection ends, or the exchange was given up: what is under way will find nobody. */
+void c2s_auth_drop(struct c2s_conn *k);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* The link's half of the edge: a bound resource, on the loop of its account, over any number of
+ * connections one after the other (XEP-0198). */
+#ifndef CAUSEWAY_C2S_C2S_LINK_H
+#define CAUSEWAY_C2S_C2S_LINK_H
+
+#include "c2s/c2s_internal.h"
+#include "gateway/net/timer.h"
+
+enum c2s_link_state {
+    C2S_LINK_BINDING,     /* exchange_bind was asked */
+    C2S_LINK_ATTACHED,    /* has a connection */
+    C2S_LINK_HIBERNATING, /* has none, can be resumed */
+    C2S_LINK_ENDED,       /* unbound; lives while somebody counts it */
+};
+
+/* A stanza from the client until it is settled. */
+struct c2s_inbound {
+    struct settle settle;
+    struct list node;        /* in link->unsettled */
+    struct c2s_link *link;   /* counted */
+    struct c2s_inbound *next_spare;
+    uint32_t bytes;
+    uint32_t generation;     /* of the connection that brought it */
+    bool counted;            /* stream management was on */
+    bool settled;
+};
+
+/* A stanza to the client until it is acknowledged (XEP-0198), or without that until the socket took
+ * it (kept messages only). */
+struct c2s_out {
+    struct stanza *st; /* counted; NULL when only seq is of interest */
+    uint64_t seq;      /* 0: not kept */
+    uint32_t bytes;
+};
+
+struct c2s_link {
+    struct edge_link edge;
+    struct ref ref;
+    struct c2s_shard *shard;
+    struct list node;
+    enum c2s_link_state state;
+    bool managed;     /* XEP-0198 is on */
+    bool resumable;   /* and the client asked for resumption */
+    bool short_answer; /* the last <a/> told less than we had received */
+    bool asked;       /* <r/> is out */
+    bool pinged;      /* without 0198: an iq ping is out */
+    bool overfull;    /* too much is not acknowledged: ends at the turn's end */
+    struct c2s_conn *conn;     /* counted; NULL: none */
+    struct c2s_conn *resuming; /* counted; waits until `unsettled` is empty; NULL: none */
+    struct stanza *request;    /* counted; the bind iq or <resume/> that is being answered */
+    struct jid *account;       /* owned */
+    char token[RANDOM_ID_LEN + 1]; /* for resumption; "" without */
+    /* in */
+    struct list unsettled; /* of struct c2s_inbound, in order of arrival */
+    uint32_t generation;   /* counts connections */
+    uint32_t received, handled; /* stanzas since <enable/>, modulo 2^32 */
+    uint32_t told;         /* `handled` when the client was last told */
+    uint32_t resume_acked; /* what `resuming` acknowledges of the ring */
+    size_t credit_bytes;   /* settled and not yet given back to the connection */
+    /* out: a ring of stanzas, oldest first; the first `plain_count` were sent before <enable/> */
+    struct c2s_out *out;
+    uint32_t out_cap, out_first, out_count, plain_count;
+    uint32_t acked;        /* `h` of the client */
+    uint32_t unasked;      /* sent since the last <r/> */
+    size_t out_bytes;
+    struct timer timer; /* ATTACHED: <r/> is due, or its answer; HIBERNATING: the end */
+    struct turn_hook hook; /* answers and credit, once a turn */
+};
+
+struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct jid *account);
+void c2s_link_send(struct c2s_link *l, const struct c2s_out *o);
+void c2s_link_send_text(struct c2s_link *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Drops the connection (no word to it) and what waits for one. */
+void c2s_link_detach(struct c2s_link *l);
+/* Unbinds and ends; what was not acknowledged goes back to the exchange. */
+void c2s_link_end(struct c2s_link *l);
+struct c2s_out *c2s_link_out_at(struct c2s_link *l, uint32_t index);
+/* The oldest arrived, or is given up (arrived false). */
+void c2s_link_out_pop(struct c2s_link *l, bool arrived);
+
+/* XEP-0198 (c2s_sm.c). Loop: the link's. */
+void c2s_sm_nonza(struct c2s_link *l, const struct stanza *st);
+/* <resume/> on a connection without a link. */
+void c2s_sm_resume(struct c2s_shard *shard, struct c2s_conn *k, struct stanza *request);
+/* Everything that came before has settled: the resumption that waits goes on. */
+void c2s_sm_settled(struct c2s_link *l);
+void c2s_sm_sent(struct c2s_link *l);    /* one more stanza is unacknowledged */
+void c2s_sm_turn_end(struct c2s_link *l); /* <a/> and <r/> where they are due */
+void c2s_sm_hibernate(struct c2s_link *l);
+/* The link ends: its token is forgotten, its count remembered. */
+void c2s_sm_forget(struct c2s_link *l);
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/* Stream management (XEP-0198): counters, acknowledgements, hibernation, resumption.
+ *
+ * `h` promises: what it covers is settled, so it survives us. It is told at once when asked, and
+ * again unasked when a commit raised it after an answer that was short. A resumption waits until
+ * everything that the old connection brought has settled: the client repeats what <resumed h/> does
+ * not cover, and that must not be under way already. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "c2s/c2s_conn.h"
+#include "c2s/c2s_link.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+#include "gateway/xmpp/ns.h"
+#include "gateway/xmpp/sm_count.h"
+
+enum { ASK_AFTER = 16 }; /* unacknowledged stanzas in one go that are worth an <r/> at once */
+
+static struct loop *loop_of(struct c2s_link *l)
+{
+    return l->shard->loop;
+}
+
+/* ---- what the client acknowledges ---- */
+
+static uint32_t unacked(const struct c2s_link *l)
+{
+    return l->out_count - l->plain_count;
+}
+
+static uint32_t sent(const struct c2s_link *l)
+{
+    return l->acked + unacked(l);
+}
+
+static void close_too_high(struct c2s_conn *k, uint32_t h, uint32_t count)
+{
+    struct bytes xml = BYTES_EMPTY;
+
+    bytes_printf(&xml, "<handled-count-too-high xmlns='" NS_SM "' h='%" PRIu32 "' send-count='%" PRIu32 "'/>",
+                 h, count);
+    c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_CLOSE, .conn = k, .error = STREAM_UNDEFINED_CONDITION,
+                                        .why = "acknowledged more than was sent",
+                                        .text = bytes_span(&xml)});
+    bytes_fini(&xml);
+}
+
+/* `n` is at most what was sent. */
+static void take_ack(struct c2s_link *l, uint32_t n)
+{
+    l->acked += n;
+    if (n)
+        while (l->plain_count)
+            c2s_link_out_pop(l, true);
+    while (n--)
+        c2s_link_out_pop(l, true);
+}
+
+static void on_timer(struct timer *t);
+
+static void on_ack(struct c2s_link *l, const struct stanza *st)
+{
+    uint32_t h, n;
+
+    if (!stanza_attr(st, "h") || !text_to_u32(stanza_attr(st, "h"), &h)) {
+        c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_CLOSE, .conn = l->conn, .error = STREAM_BAD_FORMAT,
+                                            .why = "'h' is not a count"});
+        return;
+    }
+    if (!sm_count_ack(l->acked, sent(l), h, &n)) {
+        close_too_high(l->conn, h, sent(l));
+        return;
+    }
+    l->asked = false;
+    take_ack(l, n);
+    timer_stop(&l->timer);
+    if (unacked(l))
+        timer_start(&l->timer, loop_of(l), l->shard->c2s->times.ack_delay_ms, on_timer);
+}
+
+static void ask(struct c2s_link *l)
+{
+    l->asked = true;
+    l->unasked = 0;
+    c2s_link_send_text(l, "<r xmlns='" NS_SM "'/>");
+    timer_start(&l->timer, loop_of(l), l->shard->c2s->times.answer_ms, on_timer);
+}
+
+/* ATTACHED: an <r/> is due, or its answer is overdue. HIBERNATING: nobody came back. */
+static void on_timer(struct timer *t)
+{
+    struct c2s_link *l = container_of(t, struct c2s_link, timer);
+
+    switch (l->state) {
+    case C2S_LINK_ATTACHED:
+        if (!l->asked)
+            ask(l);
+        else
+            c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_CLOSE, .conn = l->conn,
+                                                .error = STREAM_CONNECTION_TIMEOUT,
+                                                .why = "no acknowledgement"});
+        break;
+    case C2S_LINK_HIBERNATING:
+        log_debug(NULL, "%s: not resumed in time", l->account->bare);
+        c2s_link_end(l);
+        break;
+    case C2S_LINK_BINDING:
+    case C2S_LINK_ENDED:
+        break;
+    }
+}
+
+void c2s_sm_sent(struct c2s_link *l)
+{
+    l->unasked++;
+    if (l->asked)
+        return;
+    if (l->unasked == ASK_AFTER)
+        loop_at_turn_end(loop_of(l), &l->hook);
+    else if (!timer_is_running(&l->timer))
+        timer_start(&l->timer, loop_of(l), l->shard->c2s->times.ack_delay_ms, on_timer);
+}
+
+/* ---- what we acknowledge ---- */
+
+static void tell(struct c2s_link *l)
+{
+    l->short_answer = l->handled != l->received;
+    l->told = l->handled;
+    c2s_link_send_text(l, "<a xmlns='" NS_SM "' h='%" PRIu32 "'/>", l->handled);
+}
+
+void c2s_sm_turn_end(struct c2s_link *l)
+{
+    if (l->short_answer && l->handled != l->told)
+        tell(l);
+    if (!l->asked && l->unasked >= ASK_AFTER)
+        ask(l);
+}
+
+/* ---- beginning ---- */
+
+static void on_enable(struct c2s_link *l, const struct stanza *st)
+{
+    const char *resume = stanza_attr(st, "resume");
+
+    if (l->managed) {
+        c2s_link_send_text(l, "<failed xmlns='" NS_SM "'><unexpected-request xmlns='" NS_STANZA_ERRORS
+                              "'/></failed>");
+        return;
+    }
+    l->managed = true;
+    l->resumable = text_eq(resume, "true") || text_eq(resume, "1");
+    if (!l->resumable) {
+        c2s_link_send_text(l, "<enabled xmlns='" NS_SM "'/>");
+        return;
+    }
+    random_id(l->token);
+    map_put(&l->shard->by_token, l->token, l);
+    c2s_link_send_text(l, "<enabled xmlns='" NS_SM "' id='%s' resume='true' max='%" PRIu64 "'/>", l->token,
+                       l->shard->c2s->times.resume_ms / 1000);
+}
+
+void c2s_sm_nonza(struct c2s_link *l, const struct stanza *st)
+{
+    const struct element *e = st->payload->root;
+
+    if (element_is(e, "enable", NS_SM))
+        on_enable(l, st);
+    else if (element_is(e, "r", NS_SM) && l->managed)
+        tell(l);
+    else if (element_is(e, "a", NS_SM) && l->managed)
+        on_ack(l, st);
+    else if (element_is(e, "resume", NS_SM) || l->managed)
+        c2s_link_send_text(l, "<failed xmlns='" NS_SM "'><unexpected-request xmlns='" NS_STANZA_ERRORS
+                              "'/></failed>");
+    else
+        c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_CLOSE, .conn = l->conn,
+                                            .error = STREAM_UNSUPPORTED_STANZA_TYPE,
+                                            .why = "stream management is not on"});
+}
+
+/* ---- hibernation ---- */
+
+void c2s_sm_hibernate(struct c2s_link *l)
+{
+    struct c2s *c = l->shard->c2s;
+
+    c2s_link_detach(l);
+    l->state = C2S_LINK_HIBERNATING;
+    l->asked = l->short_answer = l->pinged = false;
+    atomic_fetch_add(&c->hibernating, 1);
+    timer_start(&l->timer, loop_of(l), c->times.resume_ms, on_timer);
+    exchange_link_state(l->edge.resource, LINK_HIBERNATING);
+}
+
+void c2s_sm_forget(struct c2s_link *l)
+{
+    struct c2s_shard *shard = l->shard;
+
+    if (!l->token[0])
+        return;
+    CHECK(map_remove(&shard->by_token, l->token) == l);
+    if (list_is_empty(&l->unsettled)) { /* else the count is not known yet */
+        struct c2s_past *p = &shard->past[shard->past_next++ % C2S_PAST_MAX];
+        mem_free(p->bare);
+        memcpy(p->token, l->token, sizeof(p->token));
+        p->bare = mem_dup(l->account->bare);
+        p->handled = l->handled;
+    }
+    l->token[0] = '\0';
+}
+
+/* ---- resumption ---- */
+
+static void refuse(struct c2s_conn *k, const char *h, const char *condition)
+{
+    struct bytes xml = BYTES_EMPTY;
+
+    bytes_printf(&xml, "<failed xmlns='" NS_SM "'%s><%s xmlns='" NS_STANZA_ERRORS "'/></failed>", h, condition);
+    c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_REFUSED, .conn = k, .text = bytes_span(&xml)});
+    bytes_fini(&xml);
+}
+
+/* Not found among the living: the count is told if it is remembered. */
+static void refuse_unknown(struct c2s_shard *shard, struct c2s_conn *k, const char *token)
+{
+    char h[24] = "";
+
+    for (unsigned i = 0; i < C2S_PAST_MAX; i++) {
+        const struct c2s_past *p = &shard->past[i];
+        if (p->token[0] && text_eq(p->token, token) && text_eq(p->bare, k->account->bare))
+            snprintf(h, sizeof(h), " h='%" PRIu32 "'", p->handled);
+    }
+    refuse(k, h, "item-not-found");
+}
+
+/* The old connection is half-dead, or the client has forgotten it. */
+static void dismiss(struct c2s_conn *old)
+{
+    if (old)
+        c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_CLOSE, .conn = old, .error = STREAM_CONFLICT,
+                                            .why = "the stream was resumed on another connection"});
+}
+
+void c2s_sm_resume(struct c2s_shard *shard, struct c2s_conn *k, struct stanza *request)
+{
+    const char *token = stanza_attr(request, "previd");
+    struct c2s_link *l = token ? map_get(&shard->by_token, token) : NULL;
+    uint32_t h, n;
+
+    if (!token || !stanza_attr(request, "h") || !text_to_u32(stanza_attr(request, "h"), &h)) {
+        refuse(k, "", "bad-request");
+        return;
+    }
+    if (!l || !jid_eq_bare(l->account, k->account)) {
+        refuse_unknown(shard, k, token);
+        return;
+    }
+    if (!sm_count_ack(l->acked, sent(l), h, &n)) {
+        close_too_high(k, h, sent(l));
+        return;
+    }
+    dismiss(l->conn);
+    dismiss(l->resuming);
+    if (l->state == C2S_LINK_ATTACHED)
+        c2s_sm_hibernate(l);
+    else
+        c2s_link_detach(l);
+    ref_take(&k->ref);
+    l->resuming = k;
+    l->resume_acked = n;
+    timer_stop(&l->timer); /* from here the connection's own time-out watches */
+    if (list_is_empty(&l->unsettled))
+        c2s_sm_settled(l);
+}
+
+void c2s_sm_settled(struct c2s_link *l)
+{
+    /* While hibernating: what the exchange delivers meanwhile only joins the ring. */
+    take_ack(l, l->resume_acked);
+    l->conn = l->resuming;
+    l->resuming = NULL;
+    l->state = C2S_LINK_ATTACHED;
+    atomic_fetch_sub(&l->shard->c2s->hibernating, 1);
+    l->unasked = 0;
+    c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_BOUND, .conn = l->conn, .link = l});
+    if (!l->conn)
+        return; /* it has ended meanwhile, and hibernates again */
+    c2s_link_send_text(l, "<resumed xmlns='" NS_SM "' previd='%s' h='%" PRIu32 "'/>", l->token, l->handled);
+    for (uint32_t i = 0; i < l->out_count; i++) {
+        c2s_link_send(l, c2s_link_out_at(l, i));
+        c2s_sm_sent(l);
+    }
+    exchange_link_state(l->edge.resource, LINK_ACTIVE);
+}

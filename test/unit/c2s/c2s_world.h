@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/* A c2s on loopback with a real store, and scripted clients that speak to it over real sockets and
+ * TLS. Both run on the test's thread: waiting is turning the loop until what is awaited has come. */
+#ifndef CAUSEWAY_TEST_C2S_WORLD_H
+#define CAUSEWAY_TEST_C2S_WORLD_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "c2s/c2s.h"
+#include "gateway/base/base64.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/store/account.h"
+#include "gateway/xmpp/scram_client.h"
+#include "test/unit/gateway/net/pki.h"
+
+#define HEADER(to)                                                                                 \
+    "<?xml version='1.0'?><stream:stream to='" to "' version='1.0' xml:lang='en' "                 \
+    "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
+#define SASL "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
+#define SM "xmlns='urn:xmpp:sm:3'"
+
+struct world {
+    struct clock_fake clock;
+    struct loop *loop; /* the exchange's; turned by the test */
+    struct loop *io;   /* the same, or one with its own thread */
+    struct pki pki;
+    struct tls_store *tls;
+    struct store *store;
+    struct exchange *exchange;
+    struct c2s *c2s;
+    bool stopped;
+    char log[16384]; /* what was logged, info and above */
+};
+
+static inline void world_on_log(void *user, enum log_level level, const char *line)
+{
+    struct world *w = user;
+    size_t at = strlen(w->log);
+
+    if (level <= LOG_INFO && at + strlen(line) + 2 < sizeof(w->log))
+        snprintf(w->log + at, sizeof(w->log) - at, "%s\n", line);
+}
+
+/* One turn; rests a moment when there was nothing to do. */
+static inline void world_turn(struct world *w)
+{
+    if (!loop_turn(w->loop))
+        poll(NULL, 0, 1);
+}
+
+/* Until nothing has happened for a while; a second thread is given more of it. */
+static inline void world_settle_down(struct world *w)
+{
+    for (int quiet = 0, enough = w->io == w->loop ? 3 : 15; quiet < enough;)
+        quiet = loop_turn(w->loop) ? 0 : quiet + (poll(NULL, 0, 1), 1);
+}
+
+struct world_account {
+    const char *bare, *password;
+    bool disabled, only_sha1;
+};
+
+static inline bool world_put_account(struct store_tx *tx, void *user, struct error *e)
+{
+    const struct world_account *from = user;
+    struct account a = {.bare = from->bare, .disabled = from->disabled};
+
+    for (int h = SCRAM_SHA1; h <= (from->only_sha1 ? SCRAM_SHA1 : SCRAM_SHA256); h++) {
+        struct scram_keys k;
+        struct account_keys *to = &a.keys[a.key_count++];
+        if (!scram_keys_make(&k, (enum scram_hash)h, from->password))
+            abort();
+        snprintf(to->mechanism, sizeof(to->mechanism), "%s", h == SCRAM_SHA1 ? "SCRAM-SHA-1" : "SCRAM-SHA-256");
+        to->iterations = k.iterations;
+        to->salt_len = k.salt_len;
+        to->key_len = (unsigned)scram_hash_len(k.hash);
+        memcpy(to->salt, k.salt, k.salt_len);
+        memcpy(to->stored_key, k.stored_key, to->key_len);
+        memcpy(to->server_key, k.server_key, to->key_len);
+    }
+    return account_put(tx, &a, true, e);
+}
+
+static inline void world_add_account(struct world *w, struct world_account a)
+{
+    struct error e = ERROR_INIT;
+
+    if (!store_write_wait(w->store, world_put_account, &a, &e))
+        fail_msg("%s", e.text);
+}
+
+/* Loops, TLS and store; world_start adds c2s when the exchange is there. */
+static inline void world_open(struct world *w, bool threaded)
+{
+    struct error e = ERROR_INIT;
+
+    memset(w, 0, sizeof(*w));
+    clock_fake_init(&w->clock);
+    w->loop = loop_create("exchange", &w->clock.clock);
+    w->io = threaded ? loop_create("io", &w->clock.clock) : w->loop;
+    pki_init(&w->pki);
+    struct pki_files f = pki_issue(&w->pki, "montague.example", "DNS:montague.example", 30);
+    w->tls = tls_store_create(w->pki.ca_file, &e);
+    if (!w->tls || !tls_store_set(w->tls, "montague.example", f.chain, f.key, &e))
+        fail_msg("%s", e.text);
+    w->store = store_open(&(struct store_options){.path = ":memory:", .schema_dir = CAUSEWAY_SOURCE_DIR "/schemas/sql"}, &e);
+    if (!w->store)
+        fail_msg("%s", e.text);
+    world_add_account(w, (struct world_account){.bare = "romeo@montague.example", .password = "rose"});
+    world_add_account(w, (struct world_account){.bare = "mercutio@montague.example", .password = "mab"});
+    world_add_account(w, (struct world_account){.bare = "tybalt@montague.example", .password = "cats", .disabled = true});
+    world_add_account(w, (struct world_account){.bare = "abram@montague.example", .password = "thumb", .only_sha1 = true});
+    log_set_level(LOG_INFO);
+    log_set_sink(world_on_log, w);
+}
+
+static inline void world_start(struct world *w, struct c2s_limits limits)
+{
+    static const char *const domains[] = {"montague.example", NULL};
+    static const struct c2s_listener listeners[] = {{"127.0.0.1", 0, false}, {"127.0.0.1", 0, true}};
+    struct error e = ERROR_INIT;
+
+    w->c2s = c2s_create(&(struct c2s_options){
+        .io_loops = &w->io, .io_loop_count = 1,
+        .exchange_loops = &w->loop, .exchange_loop_count = 1,
+        .exchange = w->exchange, .store = w->store, .tls = w->tls,
+        .listeners = listeners, .listener_count = 2,
+        .domains = domains, .limits = limits,
+    });
+    if (!c2s_start(w->c2s, &e))
+        fail_msg("%s", e.text);
+    if (w->io != w->loop)
+        loop_start_thread(w->io);
+}
+
+static inline void world_on_stopped(void *user)
+{
+    ((struct world *)user)->stopped = true;
+}
+
+static inline void world_stop(struct world *w)
+{
+    if (!w->c2s)
+        return;
+    c2s_stop(w->c2s, w->loop, world_on_stopped, w);
+    for (int i = 0; i < 20000 && !w->stopped; i++)
+        world_turn(w);
+    assert_true(w->stopped);
+    c2s_destroy(&w->c2s);
+}
+
+static inline void world_close(struct world *w)
+{
+    log_set_sink(NULL, NULL);
+    if (w->io != w->loop) {
+        loop_stop(w->io);
+        loop_join(w->io);
+        loop_destroy(&w->io);
+    }
+    store_close(&w->store);
+    world_settle_down(w);
+    loop_destroy(&w->loop);
+    tls_store_destroy(&w->tls);
+    pki_fini(&w->pki);
+}
+
+static inline void world_nothing(struct command *c)
+{
+    mem_free(c);
+}
+
+/* Moves the clock and lets what is due happen. */
+static inline void world_advance(struct world *w, uint64_t ms)
+{
+    struct command *wake = mem_new(struct command);
+
+    world_settle_down(w);
+    clock_fake_advance(&w->clock, ms);
+    wake->run = world_nothing; /* a loop that sleeps has not seen the clock */
+    loop_post(w->io, wake);
+    world_settle_down(w);
+}
+
+/* ---- clients ---- */
+
+struct client {
+    struct world *w;
+    int fd;
+    SSL *ssl;
+    SSL_CTX *ctx;
+    struct bytes in; /* what came and was not yet awaited */
+    bool eof;
+    char got[4096];  /* what client_expect skipped, and the needle */
+};
+
+enum { PATIENCE_TURNS = 10000 };
+
+static inline void client_open(struct client *c, struct world *w, unsigned listener)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(c2s_port(w->c2s, listener))};
+
+    memset(c, 0, sizeof(*c));
+    c->w = w;
+    c->fd = socket(AF_INET, SOCK_STREAM, 0);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(c->fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+}
+
+static inline void client_close(struct client *c)
+{
+    SSL_free(c->ssl);
+    SSL_CTX_free(c->ctx);
+    if (c->fd >= 0)
+        close(c->fd);
+    bytes_fini(&c->in);
+    c->ssl = NULL;
+    c->ctx = NULL;
+    c->fd = -1;
+}
+
+static inline void client_secure(struct client *c, const char *alpn)
+{
+    c->ctx = SSL_CTX_new(TLS_client_method());
+    c->ssl = SSL_new(c->ctx);
+    SSL_set_fd(c->ssl, c->fd);
+    SSL_set_tlsext_host_name(c->ssl, "montague.example");
+    if (alpn)
+        SSL_set_alpn_protos(c->ssl, (const unsigned char *)alpn, (unsigned)strlen(alpn));
+    for (int i = 0; i < PATIENCE_TURNS; i++) {
+        int rc = SSL_connect(c->ssl);
+        if (rc == 1)
+            return;
+        int why = SSL_get_error(c->ssl, rc);
+        assert_true(why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE);
+        world_turn(c->w);
+    }
+    fail_msg("no TLS");
+}
+
+static inline bool client_would_block(struct client *c, ssize_t n)
+{
+    if (!c->ssl)
+        return n < 0 && errno == EAGAIN;
+    int why = SSL_get_error(c->ssl, (int)n);
+    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
+}
+
+static inline void client_send_n(struct client *c, const char *data, size_t len)
+{
+    for (int i = 0; i < PATIENCE_TURNS && len && !c->eof; i++) {
+        ssize_t n = c->ssl ? SSL_write(c->ssl, data, (int)len) : send(c->fd, data, len, MSG_NOSIGNAL);
+        if (n > 0) {
+            data += n;
+            len -= (size_t)n;
+        } else if (client_would_block(c, n)) {
+            world_turn(c->w);
+        } else {
+            return; /* the other side has ended it; reading tells */
+        }
+    }
+}
+
+static inline void client_send(struct client *c, const char *text)
+{
+    client_send_n(c, text, strlen(text));
+}
+
+static inline bool client_read(struct client *c)
+{
+    char buf[65536];
+    ssize_t n = c->ssl ? SSL_read(c->ssl, buf, sizeof(buf)) : recv(c->fd, buf, sizeof(buf), 0);
+
+    if (n > 0) {
+        bytes_append(&c->in, buf, (size_t)n);
+        return true;
+    }
+    c->eof |= !client_would_block(c, n);
+    return false;
+}
+
+/* Waits for `needle`; what came up to its end is in c->got (cut), what is behind stays. */
+static inline void client_expect_(struct client *c, const char *needle, const char *file, int line)
+{
+    for (int i = 0; i < PATIENCE_TURNS; i++) {
+        const char *text = bytes_text(&c->in), *hit = strstr(text, needle);
+        if (hit) {
+            size_t len = (size_t)(hit - text) + strlen(needle);
+            snprintf(c->got, sizeof(c->got), "%.*s", (int)len, text);
+            bytes_drop(&c->in, len);
+            return;
+        }
+        if (c->eof)
+            break;
+        if (!client_read(c))
+            world_turn(c->w);
+    }
+    print_error("awaited: %s\ncame: %s%s\n", needle, bytes_text(&c->in), c->eof ? " (end)" : "");
+    _fail(file, line);
+}
+#define client_expect(c, needle) client_expect_((c), (needle), __FILE__, __LINE__)
+
+/* The client answers the end of the stream with its own, as it should. */
+static inline void client_expect_end_(struct client *c, const char *file, int line)
+{
+    client_send(c, "</stream:stream>");
+    for (int i = 0; i < PATIENCE_TURNS && !c->eof; i++)
+        if (!client_read(c))
+            world_turn(c->w);
+    if (!c->eof)
+        _fail(file, line);
+}
+#define client_expect_end(c) client_expect_end_((c), __FILE__, __LINE__)
+
+/* Nothing of that has come once everything that is under way has arrived. */
+static inline void client_expect_not_(struct client *c, const char *needle, const char *file, int line)
+{
+    world_settle_down(c->w);
+    while (client_read(c))
+        ;
+    if (strstr(bytes_text(&c->in), needle)) {
+        print_error("not awaited: %s\n", bytes_text(&c->in));
+        _fail(file, line);
+    }
+}
+#define client_expect_not(c, needle) client_expect_not_((c), (needle), __FILE__, __LINE__)
+
+/* Value of attribute `name` in c->got, in `out`. */
+static inline void client_attr(struct client *c, const char *name, char *out, size_t cap)
+{
+    char key[64];
+    snprintf(key, sizeof(key), " %s='", name);
+    const char *at = strstr(c->got, key);
+    assert_non_null(at);
+    at += strlen(key);
+    snprintf(out, cap, "%.*s", (int)strcspn(at, "'"), at);
+}
+
+/* ---- steps of a login ---- */
+
+static inline void client_plain_stage(struct client *c, struct world *w)
+{
+    client_open(c, w, 0);
+    client_send(c, HEADER("montague.example"));
+    client_expect(c, "</stream:features>");
+}
+
+static inline void client_secure_stage(struct client *c, struct world *w)
+{
+    client_plain_stage(c, w);
+    client_send(c, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+    client_expect(c, "<proceed");
+    client_expect(c, ">");
+    client_secure(c, NULL);
+    client_send(c, HEADER("montague.example"));
+    client_expect(c, "</stream:features>");
+}
+
+static inline void client_auth_plain(struct client *c, const char *authzid, const char *user, const char *password)
+{
+    struct bytes raw = BYTES_EMPTY, b64 = BYTES_EMPTY;
+
+    bytes_append_text(&raw, authzid);
+    bytes_append_char(&raw, '\0');
+    bytes_append_text(&raw, user);
+    bytes_append_char(&raw, '\0');
+    bytes_append_text(&raw, password);
+    base64_encode(&b64, raw.data, raw.len);
+    client_send(c, "<auth " SASL " mechanism='PLAIN'>");
+    client_send(c, bytes_text(&b64));
+    client_send(c, "</auth>");
+    bytes_fini(&raw);
+    bytes_fini(&b64);
+}
+
+static inline void client_proved_stage(struct client *c, struct world *w, const char *user, const char *password)
+{
+    client_secure_stage(c, w);
+    client_auth_plain(c, "", user, password);
+    client_expect(c, "<success");
+    client_send(c, HEADER("montague.example"));
+    client_expect(c, "</stream:features>");
+}
+
+static inline void client_bind(struct client *c, const char *resource)
+{
+    char iq[256];
+
+    snprintf(iq, sizeof(iq), "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
+                             "<resource>%s</resource></bind></iq>", resource);
+    client_send(c, iq);
+    client_expect(c, "</iq>");
+}
+
+static inline void client_bound_stage(struct client *c, struct world *w)
+{
+    client_proved_stage(c, w, "romeo", "rose");
+    client_bind(c, "orchard");
+}
+
+/* Stream management on; the token for resumption in `token`. */
+static inline void client_managed_stage(struct client *c, struct world *w, char token[64])
+{
+    client_bound_stage(c, w);
+    client_send(c, "<enable " SM " resume='true'/>");
+    client_expect(c, "/>");
+    client_attr(c, "id", token, 64);
+}
+
+#endif

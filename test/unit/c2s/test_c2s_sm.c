@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: MIT */
+/* Stream management (XEP-0198) and the bounds of what may be under way. The exchange is scripted, so
+ * the test decides when a stanza is settled; everything in c2s is real. */
+#include "test/unit/c2s/c2s_world.h"
+#include "test/unit/c2s/scripted_exchange.h"
+
+struct fixture {
+    struct world w;
+    struct exchange x;
+    struct client c;
+    char token[64];
+};
+
+static int setup_with(void **state, bool threaded, struct c2s_limits limits)
+{
+    struct fixture *f = mem_new(struct fixture);
+
+    world_open(&f->w, threaded);
+    f->x.loop = f->w.loop;
+    f->w.exchange = &f->x;
+    world_start(&f->w, limits);
+    f->c.fd = -1;
+    *state = f;
+    return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_with(state, false, (struct c2s_limits){0});
+}
+
+static int setup_threaded(void **state)
+{
+    return setup_with(state, true, (struct c2s_limits){0});
+}
+
+static int setup_small(void **state)
+{
+    return setup_with(state, false, (struct c2s_limits){.output_bytes = 65536, .unacked_bytes = 1 << 20});
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    client_close(&f->c);
+    script_reset(&f->x);
+    world_stop(&f->w);
+    script_free_resources(&f->x);
+    world_close(&f->w);
+    mem_free(f);
+    return 0;
+}
+
+static void until_in(struct fixture *f, unsigned count)
+{
+    for (int i = 0; i < PATIENCE_TURNS && f->x.in_count < count; i++)
+        world_turn(&f->w);
+    assert_true(f->x.in_count >= count);
+}
+
+static void until_hibernating(struct fixture *f, unsigned i)
+{
+    for (int k = 0; k < PATIENCE_TURNS && f->x.resources[i]->state != LINK_HIBERNATING; k++)
+        world_turn(&f->w);
+    assert_int_equal(f->x.resources[i]->state, LINK_HIBERNATING);
+}
+
+static void until_unbound(struct fixture *f, unsigned i)
+{
+    for (int k = 0; k < PATIENCE_TURNS && f->x.resources[i]->bound; k++)
+        world_turn(&f->w);
+    assert_false(f->x.resources[i]->bound);
+}
+
+static void say(struct fixture *f, int first, int count)
+{
+    char text[128];
+
+    for (int i = first; i < first + count; i++) {
+        snprintf(text, sizeof(text), "<message id='m%d' to='juliet@capulet.example'><body>.</body></message>", i);
+        client_send(&f->c, text);
+    }
+}
+
+static void deliver(struct fixture *f, const char *id, uint64_t seq)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text), "<message xmlns='jabber:client' id='%s'><body>.</body></message>", id);
+    script_deliver(&f->x, 0, text, seq);
+}
+
+/* A second connection of `user` that asks to resume. */
+static void resume(struct fixture *f, struct client *d, const char *user, const char *password, unsigned h)
+{
+    char text[256];
+
+    client_proved_stage(d, &f->w, user, password);
+    snprintf(text, sizeof(text), "<resume " SM " previd='%s' h='%u'/>", f->token, h);
+    client_send(d, text);
+}
+
+/* ---- what we acknowledge ---- */
+
+/* `h` is the longest settled prefix; what raises it after a short answer is told unasked. */
+static void count_follows_commits(void **state)
+{
+    struct fixture *f = *state;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    say(f, 0, 4);
+    client_send(&f->c, "<r " SM "/>");
+    until_in(f, 4);
+    client_expect(&f->c, "h='0'/>");
+    script_settle(&f->x, 0);
+    client_expect(&f->c, "<a " SM " h='1'/>");
+    script_settle(&f->x, 2); /* no prefix yet */
+    client_expect_not(&f->c, "<a");
+    script_settle(&f->x, 1);
+    client_expect(&f->c, "<a " SM " h='3'/>");
+    script_settle(&f->x, 3);
+    client_expect(&f->c, "<a " SM " h='4'/>");
+    say(f, 4, 1); /* nobody asked: nothing is told */
+    until_in(f, 5);
+    script_settle(&f->x, 4);
+    client_expect_not(&f->c, "<a");
+    client_send(&f->c, "<r " SM "/>");
+    client_expect(&f->c, "<a " SM " h='5'/>");
+}
+
+/* One <a/> a batch, not one a commit. */
+static void one_answer_a_batch(void **state)
+{
+    struct fixture *f = *state;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    say(f, 0, 20);
+    client_send(&f->c, "<r " SM "/>");
+    until_in(f, 20);
+    client_expect(&f->c, "h='0'/>");
+    for (unsigned i = 0; i < 20; i++)
+        script_settle(&f->x, i);
+    client_expect(&f->c, "<a " SM " h='20'/>");
+    assert_null(strstr(f->c.got, "h='19'"));
+}
+
+/* Presence and iq count; what came before <enable/>, and nonzas, do not (XEP-0198 section 4). */
+static void what_counts(void **state)
+{
+    struct fixture *f = *state;
+
+    f->x.settle_at_once = true;
+    client_bound_stage(&f->c, &f->w);
+    say(f, 0, 3);
+    client_send(&f->c, "<enable " SM "/><active xmlns='urn:xmpp:csi:0'/><presence/>"
+                       "<iq type='get' id='i'><query xmlns='urn:x'/></iq><message to='@@'/><r " SM "/>");
+    client_expect(&f->c, "<enabled " SM "/>");
+    client_expect(&f->c, "<a " SM);
+    client_expect(&f->c, "/>");
+    world_settle_down(&f->w);
+    client_send(&f->c, "<r " SM "/>");
+    client_expect(&f->c, " h='3'/>");
+}
+
+/* Credit: with 64 KiB unsettled the connection is not read; commits open it again, in order. */
+static void credit(void **state)
+{
+    struct fixture *f = *state;
+    struct bytes b = BYTES_EMPTY;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    for (int i = 0; i < 60; i++) {
+        bytes_printf(&b, "<message id='m%d'><body>", i);
+        for (int k = 0; k < 4000; k++)
+            bytes_append_char(&b, 'x');
+        bytes_append_text(&b, "</body></message>");
+    }
+    client_send_n(&f->c, b.data, b.len);
+    bytes_fini(&b);
+    until_in(f, 16);
+    world_settle_down(&f->w);
+    assert_in_range(f->x.in_count, 16, 18);
+    for (unsigned i = 0; i < 60; i++) {
+        until_in(f, i + 1);
+        script_settle(&f->x, i);
+    }
+    client_send(&f->c, "<r " SM "/>");
+    client_expect(&f->c, " h='60'/>");
+    for (int i = 0; i < 60; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "m%d", i);
+        assert_string_equal(f->x.in[i]->id, id);
+    }
+}
+
+/* ---- what the client acknowledges ---- */
+
+static void kept_until_acknowledged(void **state)
+{
+    struct fixture *f = *state;
+    struct resource *r;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    r = f->x.resources[0];
+    deliver(f, "a", 11);
+    deliver(f, "b", 0);
+    deliver(f, "c", 13);
+    client_expect(&f->c, "id='c'");
+    client_expect_not(&f->c, "<r");
+    assert_int_equal(r->done_count, 0);
+    world_advance(&f->w, 1100); /* then we ask */
+    client_expect(&f->c, "<r " SM "/>");
+    client_send(&f->c, "<a " SM " h='2'/>");
+    for (int i = 0; i < PATIENCE_TURNS && !r->done_count; i++)
+        world_turn(&f->w);
+    world_settle_down(&f->w);
+    assert_int_equal(r->done_count, 1);
+    assert_int_equal(r->done[0], 11);
+    world_advance(&f->w, 1100); /* one is still open */
+    client_expect(&f->c, "<r " SM "/>");
+    client_send(&f->c, "<a " SM " h='3'/>");
+    for (int i = 0; i < PATIENCE_TURNS && r->done_count < 2; i++)
+        world_turn(&f->w);
+    assert_int_equal(r->done[1], 13);
+}
+
+/* Many at once: we ask without waiting. */
+static void asks_after_many(void **state)
+{
+    struct fixture *f = *state;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    for (int i = 0; i < 40; i++)
+        deliver(f, "x", 0);
+    client_expect(&f->c, "<r " SM "/>");
+    client_expect_not(&f->c, "<r");
+    client_send(&f->c, "<a " SM " h='40'/>");
+    world_settle_down(&f->w);
+    world_advance(&f->w, 70000);
+    client_expect_not(&f->c, "<r");
+}
+
+/* Kept messages from before <enable/> are the socket's, later ones the client's. */
+static void enabled_in_the_middle(void **state)
+{
+    struct fixture *f = *state;
+    struct resource *r;
+
+    client_bound_stage(&f->c, &f->w);
+    r = f->x.resources[0];
+    deliver(f, "a", 1);
+    client_send(&f->c, "<enable " SM " resume='1'/>");
+    client_expect(&f->c, "<enabled");
+    deliver(f, "b", 2);
+    client_expect(&f->c, "id='b'");
+    world_settle_down(&f->w);
+    assert_int_equal(r->done_count, 1);
+    client_send(&f->c, "<a " SM " h='1'/>");
+    for (int i = 0; i < PATIENCE_TURNS && r->done_count < 2; i++)
+        world_turn(&f->w);
+    assert_int_equal(r->done[0], 1);
+    assert_int_equal(r->done[1], 2);
+}
+
+/* An <r/> that nobody answers: the client has gone; it may come back. */
+static void no_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    deliver(f, "a", 11);
+    world_advance(&f->w, 1100);
+    client_expect(&f->c, "<r " SM "/>");
+    world_advance(&f->w, 62000);
+    client_expect(&f->c, "<connection-timeout");
+    world_advance(&f->w, 6000);
+    until_hibernating(f, 0);
+}
+
+/* ---- resumption ---- */
+
+static void resumed_in_order(void **state)
+{
+    struct fixture *f = *state;
+    struct client d;
+
+    f->x.settle_at_once = true;
+    client_managed_stage(&f->c, &f->w, f->token);
+    say(f, 0, 5);
+    until_in(f, 5);
+    deliver(f, "a", 11);
+    deliver(f, "b", 12);
+    deliver(f, "c", 0);
+    client_expect(&f->c, "id='c'");
+    client_close(&f->c);
+    until_hibernating(f, 0);
+    deliver(f, "d", 14);
+    resume(f, &d, "romeo", "rose", 1);
+    client_expect(&d, "<resumed " SM);
+    client_expect(&d, "h='5'/>");
+    client_expect(&d, "</message>");
+    assert_non_null(strstr(d.got, "id='b'"));
+    client_expect(&d, "id='c'");
+    client_expect(&d, "id='d'");
+    world_settle_down(&f->w);
+    struct resource *r = f->x.resources[0];
+    assert_int_equal(r->state, LINK_ACTIVE);
+    assert_int_equal(r->done_count, 1);
+    assert_int_equal(r->done[0], 11);
+    deliver(f, "e", 15); /* and it goes on */
+    client_expect(&d, "id='e'");
+    client_send(&d, "<a " SM " h='5'/>");
+    for (int i = 0; i < PATIENCE_TURNS && r->done_count < 4; i++)
+        world_turn(&f->w);
+    assert_int_equal(r->done[3], 15);
+    client_send(&d, "<message id='m5'/><r " SM "/>");
+    client_expect(&d, " h='6'/>");
+    client_close(&d);
+    until_hibernating(f, 0); /* a second time */
+    resume(f, &d, "romeo", "rose", 5);
+    client_expect(&d, "<resumed " SM);
+    client_expect(&d, "h='6'/>");
+    client_expect_not(&d, "<message");
+    client_close(&d);
+}
+
+/* The old connection is only half dead: it gets conflict, and what it says later is not taken. */
+static void resumed_over_the_old(void **state)
+{
+    struct fixture *f = *state;
+    struct client d;
+
+    f->x.settle_at_once = true;
+    client_managed_stage(&f->c, &f->w, f->token);
+    deliver(f, "a", 11);
+    resume(f, &d, "romeo", "rose", 0);
+    client_expect(&d, "<resumed");
+    client_expect(&d, "id='a'");
+    client_expect(&f->c, "<conflict");
+    say(f, 0, 1);
+    client_expect_end(&f->c);
+    world_settle_down(&f->w);
+    assert_int_equal(f->x.in_count, 0);
+    assert_true(f->x.resources[0]->bound);
+    deliver(f, "b", 12);
+    client_expect(&d, "id='b'");
+    client_close(&d);
+}
+
+/* What came before the cut is still on its way to the disk: the answer waits, so that the client does
+ * not repeat what will be kept. */
+static void resumption_waits_for_commits(void **state)
+{
+    struct fixture *f = *state;
+    struct client d, e;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    say(f, 0, 2);
+    until_in(f, 2);
+    client_close(&f->c);
+    until_hibernating(f, 0);
+    resume(f, &d, "romeo", "rose", 0);
+    client_expect_not(&d, "<resumed");
+    script_settle(&f->x, 0);
+    client_expect_not(&d, "<resumed");
+    resume(f, &e, "romeo", "rose", 0); /* it was impatient */
+    client_expect(&d, "<conflict");
+    client_close(&d);
+    script_settle(&f->x, 1);
+    client_expect(&e, "<resumed");
+    client_expect(&e, "h='2'/>");
+    client_close(&e);
+}
+
+/* The one that waits goes away: the link hibernates on, and can be resumed. */
+static void leaves_while_resuming(void **state)
+{
+    struct fixture *f = *state;
+    struct client d;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    say(f, 0, 1);
+    until_in(f, 1);
+    client_close(&f->c);
+    until_hibernating(f, 0);
+    resume(f, &d, "romeo", "rose", 0);
+    world_settle_down(&f->w);
+    client_close(&d);
+    world_settle_down(&f->w);
+    script_settle(&f->x, 0);
+    world_settle_down(&f->w);
+    assert_true(f->x.resources[0]->bound);
+    resume(f, &d, "romeo", "rose", 0);
+    client_expect(&d, "<resumed");
+    client_expect(&d, "h='1'/>");
+    client_close(&d);
+}
+
+static void resumed_by_another(void **state)
+{
+    struct fixture *f = *state;
+    struct client d;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    client_close(&f->c);
+    until_hibernating(f, 0);
+    resume(f, &d, "mercutio", "mab", 0);
+    client_expect(&d, "<item-not-found");
+    assert_true(f->x.resources[0]->bound);
+    client_bind(&d, "balcony"); /* the stream is still good for binding */
+    client_close(&d);
+}
+
+static void resumed_with_too_much(void **state)
+{
+    struct fixture *f = *state;
+    struct client d;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    deliver(f, "a", 0);
+    client_expect(&f->c, "id='a'");
+    client_close(&f->c);
+    until_hibernating(f, 0);
+    resume(f, &d, "romeo", "rose", 2);
+    client_expect(&d, "<undefined-condition");
+    client_expect(&d, "<handled-count-too-high xmlns='urn:xmpp:sm:3' h='2' send-count='1'/>");
+    client_close(&d);
+    resume(f, &d, "romeo", "rose", 1);
+    client_expect(&d, "<resumed");
+    client_close(&d);
+}
+
+/* Nobody comes back: what was not acknowledged goes back, and a late resumption learns the count. */
+static void not_resumed_in_time(void **state)
+{
+    struct fixture *f = *state;
+    struct client d;
+
+    f->x.settle_at_once = true;
+    client_managed_stage(&f->c, &f->w, f->token);
+    say(f, 0, 7);
+    until_in(f, 7);
+    deliver(f, "a", 0);
+    deliver(f, "b", 12);
+    deliver(f, "c", 0);
+    client_expect(&f->c, "id='c'");
+    client_close(&f->c);
+    until_hibernating(f, 0);
+    world_advance(&f->w, 290000);
+    assert_true(f->x.resources[0]->bound);
+    world_advance(&f->w, 20000);
+    assert_false(f->x.resources[0]->bound);
+    assert_string_equal(f->x.resources[0]->undelivered, "a c ");
+    assert_int_equal(f->x.resources[0]->done_count, 0);
+    resume(f, &d, "romeo", "rose", 0);
+    client_expect(&d, "<failed " SM " h='7'><item-not-found");
+    client_close(&d);
+}
+
+/* Without resume='true', and after an orderly end, it is over at once. */
+static void over_at_once(void **state)
+{
+    struct fixture *f = *state;
+
+    client_bound_stage(&f->c, &f->w);
+    client_send(&f->c, "<enable " SM "/>");
+    client_expect(&f->c, "<enabled " SM "/>");
+    deliver(f, "a", 0);
+    client_expect(&f->c, "id='a'");
+    client_close(&f->c);
+    until_unbound(f, 0);
+    assert_string_equal(f->x.resources[0]->undelivered, "a ");
+    client_managed_stage(&f->c, &f->w, f->token);
+    client_send(&f->c, "</stream:stream>");
+    until_unbound(f, 1);
+}
+
+/* The account or the resource is taken away while nobody is there. */
+static void replaced_while_hibernating(void **state)
+{
+    struct fixture *f = *state;
+    struct client d;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    deliver(f, "a", 0);
+    client_close(&f->c);
+    until_hibernating(f, 0);
+    script_replace(&f->x, 0, STREAM_CONFLICT);
+    world_settle_down(&f->w);
+    resume(f, &d, "romeo", "rose", 0);
+    client_expect(&d, "<item-not-found");
+    client_close(&d);
+}
+
+/* The link ends while stanzas are unsettled: they settle into nothing. */
+static void ends_unsettled(void **state)
+{
+    struct fixture *f = *state;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    say(f, 0, 3);
+    until_in(f, 3);
+    client_send(&f->c, "</stream:stream>");
+    until_unbound(f, 0);
+    for (unsigned i = 0; i < 3; i++)
+        script_settle(&f->x, i);
+    world_settle_down(&f->w);
+}
+
+static void stops_with_hibernating(void **state)
+{
+    struct fixture *f = *state;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    say(f, 0, 1);
+    until_in(f, 1);
+    client_close(&f->c);
+    until_hibernating(f, 0);
+    c2s_stop(f->w.c2s, f->w.loop, world_on_stopped, &f->w);
+    world_settle_down(&f->w);
+    assert_false(f->w.stopped); /* a stanza is not settled */
+    assert_false(f->x.resources[0]->bound);
+    script_settle(&f->x, 0);
+    for (int i = 0; i < PATIENCE_TURNS && !f->w.stopped; i++)
+        world_turn(&f->w);
+    assert_true(f->w.stopped);
+    c2s_destroy(&f->w.c2s);
+}
+
+/* ---- clients that read nothing ---- */
+
+static void flood(struct fixture *f, int count, uint64_t first_seq)
+{
+    struct bytes b = BYTES_EMPTY;
+
+    bytes_append_text(&b, "<message xmlns='jabber:client' id='big'><body>");
+    for (int i = 0; i < 20000; i++)
+        bytes_append_char(&b, 'x');
+    bytes_append_text(&b, "</body></message>");
+    for (int i = 0; i < count && f->x.resources[0]->bound; i++) {
+        script_deliver(&f->x, 0, bytes_text(&b), first_seq ? first_seq + (uint64_t)i : 0);
+        world_turn(&f->w);
+    }
+    bytes_fini(&b);
+}
+
+/* Without stream management: cut, and what the socket did not take is not reported. */
+static void reads_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    client_bound_stage(&f->c, &f->w);
+    flood(f, 250, 0);
+    script_deliver(&f->x, 0, "<message xmlns='jabber:client' id='kept'/>", 77);
+    world_advance(&f->w, 11000);
+    flood(f, 250, 0);
+    until_unbound(f, 0);
+    assert_int_equal(f->x.resources[0]->done_count, 0);
+}
+
+/* With it: too much is unacknowledged, the link ends; kept messages stay pending. */
+static void acknowledges_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    flood(f, 250, 1000);
+    until_unbound(f, 0);
+    assert_int_equal(f->x.resources[0]->done_count, 0);
+    assert_string_equal(f->x.resources[0]->undelivered, "");
+    client_expect(&f->c, "<resource-constraint");
+}
+
+#define BOTH(test)                                                                                 \
+    cmocka_unit_test_setup_teardown(test, setup, teardown),                                        \
+        {#test " (I/O on its own thread)", test, setup_threaded, teardown, NULL}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(count_follows_commits),
+        BOTH(one_answer_a_batch),
+        BOTH(what_counts),
+        BOTH(credit),
+        BOTH(kept_until_acknowledged),
+        BOTH(asks_after_many),
+        BOTH(enabled_in_the_middle),
+        BOTH(no_answer),
+        BOTH(resumed_in_order),
+        BOTH(resumed_over_the_old),
+        BOTH(resumption_waits_for_commits),
+        BOTH(leaves_while_resuming),
+        BOTH(resumed_by_another),
+        BOTH(resumed_with_too_much),
+        BOTH(not_resumed_in_time),
+        BOTH(over_at_once),
+        BOTH(replaced_while_hibernating),
+        BOTH(ends_unsettled),
+        BOTH(stops_with_hibernating),
+        cmocka_unit_test_setup_teardown(reads_nothing, setup_small, teardown),
+        cmocka_unit_test_setup_teardown(acknowledges_nothing, setup_small, teardown),
+    };
+    return cmocka_run_group_tests_name("c2s_sm", tests, NULL, NULL);
+}
