@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Proleptic Gregorian calendar by Hinnant's days_from_civil, free of the time zone of the process. */
+/* Proleptic Gregorian calendar by Hinnant's days_from_civil, free of the time zone of the process.
+ */
 #include "gateway/xmpp/datetime.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define SECOND_US INT64_C(1000000)
-#define DAY_US (86400 * SECOND_US)
+#define DAY_US    (86400 * SECOND_US)
 
 struct civil {
     int year, month, day;

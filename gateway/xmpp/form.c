@@ -116,7 +116,8 @@ void form_open(struct builder *b, enum form_kind kind, const char *form_type, co
     if (instructions)
         build_leaf(b, "instructions", NULL, instructions);
     if (form_type)
-        form_add(b, &(struct form_field){.type = FORM_HIDDEN, .var = "FORM_TYPE", .value = form_type});
+        form_add(b,
+                 &(struct form_field){.type = FORM_HIDDEN, .var = "FORM_TYPE", .value = form_type});
 }
 
 static bool has_many_values(enum form_type type)

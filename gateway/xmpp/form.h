@@ -82,7 +82,8 @@ struct form_field {
 };
 
 void form_add(struct builder *b, const struct form_field *field);
-/* The same for fields that are chosen from: options as label, value pairs, ended by a NULL value. */
+/* The same for fields that are chosen from: options as label, value pairs, ended by a NULL value.
+ */
 struct form_option {
     const char *label, *value;
 };

@@ -28,7 +28,15 @@ static inline char map_ascii(unsigned char c, enum ascii_class class)
     if (class == AS_DOMAIN)
         return 0;
     switch (c) {
-    case ' ': case '"': case '&': case '\'': case '/': case ':': case '<': case '>': case '@':
+    case ' ':
+    case '"':
+    case '&':
+    case '\'':
+    case '/':
+    case ':':
+    case '<':
+    case '>':
+    case '@':
         return 0;
     default:
         return (char)c;
@@ -139,7 +147,8 @@ static size_t to_ascii(char out[PREP_MAX + 1], const char *text)
         IDN2_OK)
         return 0;
     size_t want = strlen((const char *)ascii);
-    if (want > 0 && want <= DOMAIN_MAX && map_all(out, (const char *)ascii, want, AS_DOMAIN) == want)
+    if (want > 0 && want <= DOMAIN_MAX &&
+        map_all(out, (const char *)ascii, want, AS_DOMAIN) == want)
         len = want;
     idn2_free(ascii);
     out[len] = '\0';

@@ -9,12 +9,12 @@
 #include "gateway/xmpp/stanza_build.h"
 
 struct rsm_query {
-    bool present;            /* there was a <set/> */
+    bool present; /* there was a <set/> */
     bool has_max, has_index;
-    uint32_t max;            /* 0: only the count is wanted */
-    uint32_t index;          /* of the first item wanted */
-    const char *after;       /* NULL: absent; borrowed from the stanza */
-    const char *before;      /* NULL: absent; "": the last page */
+    uint32_t max;       /* 0: only the count is wanted */
+    uint32_t index;     /* of the first item wanted */
+    const char *after;  /* NULL: absent; borrowed from the stanza */
+    const char *before; /* NULL: absent; "": the last page */
 };
 
 /* What was found: nothing when `first` is NULL. */

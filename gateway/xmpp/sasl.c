@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The frame around mechanisms: base64, initial responses, names and authorization identities
- * (RFC 6120 6.3.8: only one's own bare JID). An account that does not exist takes the same steps. */
+ * (RFC 6120 6.3.8: only one's own bare JID). An account that does not exist takes the same steps.
+ */
 #include "gateway/xmpp/sasl.h"
 
 #include <string.h>
@@ -14,12 +15,12 @@
 
 /* State, and what may follow it. */
 #define SASL_STATES(S)                                                                             \
-    S(IDLE, TO(FIRST) | TO(KEYS) | TO(OVER))   /* nothing was asked */                             \
-    S(FIRST, TO(KEYS) | TO(OVER))              /* an empty challenge is out: no initial response */\
-    S(KEYS, TO(PROOF) | TO(WORK) | TO(OVER))   /* the caller looks keys up */                      \
-    S(PROOF, TO(OVER))                         /* a challenge is out */                            \
-    S(WORK, TO(OVER))                          /* the caller lets us compute */                    \
-    S(OVER, TO(FIRST) | TO(KEYS) | TO(OVER))   /* success or failure is told; may begin again */
+    S(IDLE, TO(FIRST) | TO(KEYS) | TO(OVER)) /* nothing was asked */                               \
+    S(FIRST, TO(KEYS) | TO(OVER))            /* an empty challenge is out: no initial response */  \
+    S(KEYS, TO(PROOF) | TO(WORK) | TO(OVER)) /* the caller looks keys up */                        \
+    S(PROOF, TO(OVER))                       /* a challenge is out */                              \
+    S(WORK, TO(OVER))                        /* the caller lets us compute */                      \
+    S(OVER, TO(FIRST) | TO(KEYS) | TO(OVER)) /* success or failure is told; may begin again */
 
 enum state {
 #define SASL_STATE_ENUM(name, next) STATE_##name,
@@ -47,10 +48,9 @@ static const struct {
 #undef SASL_MECHANISM_ROW
 };
 
-static const char *const failures[] = {
-    [SASL_OK] = NULL,
+static const char *const failures[] = {[SASL_OK] = NULL,
 #define SASL_FAILURE_ROW(name, wire) [SASL_##name] = wire,
-    SASL_FAILURES(SASL_FAILURE_ROW)
+                                       SASL_FAILURES(SASL_FAILURE_ROW)
 #undef SASL_FAILURE_ROW
 };
 
@@ -64,7 +64,7 @@ struct sasl {
     struct bytes data;           /* base64, for the peer */
     bool has_data;
     struct scram_server scram;
-    struct bytes password; /* PLAIN, until it was compared */
+    struct bytes password;  /* PLAIN, until it was compared */
     struct scram_keys keys; /* PLAIN */
     bool matched;           /* what sasl_work found */
 };

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* SASL, the server's side (RFC 6120 section 6): one exchange, as a function of what arrives. No I/O:
- * the exchange says when it needs an account's keys and when it has something slow to compute, and
- * the caller does both where it likes.
+/* SASL, the server's side (RFC 6120 section 6): one exchange, as a function of what arrives. No
+ * I/O: the exchange says when it needs an account's keys and when it has something slow to compute,
+ * and the caller does both where it likes.
  *
  *     sasl_begin ---> SASL_CONTINUE: send the challenge, then sasl_respond
  *                     SASL_NEED_KEYS: look up sasl_username() for sasl_hash(), then sasl_give_keys
  *                     SASL_NEED_WORK: sasl_work() on the thread pool, then sasl_worked
  *                     SASL_SUCCESS, SASL_FAILED: over; sasl_begin may follow
  *
- * Between NEED_KEYS or NEED_WORK and the answer nothing else may be called (checked): the caller takes
- * nothing from the stream meanwhile. */
+ * Between NEED_KEYS or NEED_WORK and the answer nothing else may be called (checked): the caller
+ * takes nothing from the stream meanwhile. */
 #ifndef CAUSEWAY_XMPP_SASL_H
 #define CAUSEWAY_XMPP_SASL_H
 
@@ -49,7 +49,7 @@ enum sasl_mechanism {
 #define SASL_MECHANISM_ENUM(name, wire, family, hash) SASL_MECHANISM_##name,
     SASL_MECHANISMS(SASL_MECHANISM_ENUM)
 #undef SASL_MECHANISM_ENUM
-    SASL_MECHANISM_COUNT,
+        SASL_MECHANISM_COUNT,
 };
 
 #define SASL_BIT(mechanism) (1u << SASL_MECHANISM_##mechanism)
@@ -60,10 +60,10 @@ const char *sasl_mechanism_name(enum sasl_mechanism m);
 bool sasl_mechanism_parse(const char *wire_name, enum sasl_mechanism *out);
 
 struct sasl_config {
-    const char *domain; /* prepared; the account is sasl_username()@domain */
-    unsigned offered;   /* SASL_BIT()s; others are refused with invalid-mechanism */
-    struct span fake_secret;     /* of the server, stable: makes salts for accounts that do not exist */
-    unsigned fake_iterations;    /* as new accounts have */
+    const char *domain;      /* prepared; the account is sasl_username()@domain */
+    unsigned offered;        /* SASL_BIT()s; others are refused with invalid-mechanism */
+    struct span fake_secret; /* of the server, stable: makes salts for accounts that do not exist */
+    unsigned fake_iterations;     /* as new accounts have */
     struct scram_binding binding; /* channel binding; type NULL: none */
 };
 

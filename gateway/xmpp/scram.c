@@ -167,11 +167,12 @@ static enum scram_result take_flag(struct scram_server *s, struct cursor *c, boo
     if (take_attr(c, 'p', &type)) {
         s->bound = true;
         return plus && s->binding.type && span_eq_text(type, s->binding.type) ? SCRAM_FINE
-                                                                            : SCRAM_WRONG;
+                                                                              : SCRAM_WRONG;
     }
     if (c->end - c->at < 2 || (c->at[0] != 'n' && c->at[0] != 'y') || c->at[1] != ',')
         return SCRAM_MALFORMED;
-    bool downgraded = c->at[0] == 'y' && s->binding.type; /* we announced -PLUS, it did not arrive */
+    bool downgraded =
+        c->at[0] == 'y' && s->binding.type; /* we announced -PLUS, it did not arrive */
     c->at += 2;
     return plus || downgraded ? SCRAM_WRONG : SCRAM_FINE;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* SCRAM (RFC 5802, RFC 7677): keys as they are stored, and the server's side of an exchange. Pure. */
+/* SCRAM (RFC 5802, RFC 7677): keys as they are stored, and the server's side of an exchange. Pure.
+ */
 #ifndef CAUSEWAY_XMPP_SCRAM_H
 #define CAUSEWAY_XMPP_SCRAM_H
 
@@ -17,8 +18,9 @@ struct scram_keys {
     unsigned iterations;
     unsigned salt_len;
     unsigned char salt[SCRAM_SALT_MAX];
-    unsigned char stored_key[SCRAM_KEY_MAX], server_key[SCRAM_KEY_MAX]; /* scram_hash_len() of each */
-    bool fake; /* of an account that does not exist: never matches */
+    unsigned char stored_key[SCRAM_KEY_MAX],
+        server_key[SCRAM_KEY_MAX]; /* scram_hash_len() of each */
+    bool fake;                     /* of an account that does not exist: never matches */
 };
 
 struct scram_binding {

@@ -101,9 +101,9 @@ bool scram_client_final(struct scram_client *c, const char *password, struct spa
     struct bytes salt = BYTES_EMPTY, auth = BYTES_EMPTY, final = BYTES_EMPTY;
     struct span nonce;
     uint32_t iterations;
-    bool ok = read_challenge(c, challenge, &nonce, &salt, &iterations) &&
-              scram_salted(c->hash, password, (unsigned char *)salt.data, salt.len, iterations,
-                           salted);
+    bool ok =
+        read_challenge(c, challenge, &nonce, &salt, &iterations) &&
+        scram_salted(c->hash, password, (unsigned char *)salt.data, salt.len, iterations, salted);
     if (ok) {
         bytes_printf(&final, "c=biws,r=%.*s", (int)nonce.len, nonce.data);
         bytes_printf(&auth, "%s,%.*s,%s", c->first_bare.data, (int)challenge.len, challenge.data,

@@ -19,8 +19,8 @@ void scram_client_fini(struct scram_client *c);
 /* Appends client-first-message, without channel binding and authzid. */
 void scram_client_first(const struct scram_client *c, struct bytes *out);
 /* Reads server-first-message, appends client-final-message. Slow. false: not to be answered. */
-MUST_USE bool scram_client_final(struct scram_client *c, const char *password, struct span challenge,
-                                 struct bytes *out);
+MUST_USE bool scram_client_final(struct scram_client *c, const char *password,
+                                 struct span challenge, struct bytes *out);
 /* Reads server-final-message. false: the server does not know the password. */
 MUST_USE bool scram_client_verify(const struct scram_client *c, struct span message);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What moves through Causeway. Parsed once, frozen, then read by any thread.
  *
- * A stanza is an envelope (the root's attributes) and a payload (the root's children). Routing makes
- * new envelopes; the payload is counted and shared, never copied: a message to a thousand occupants
- * is one payload and a thousand start tags.
+ * A stanza is an envelope (the root's attributes) and a payload (the root's children). Routing
+ * makes new envelopes; the payload is counted and shared, never copied: a message to a thousand
+ * occupants is one payload and a thousand start tags.
  *
  * The payload is kept twice: as a compact tree for those who look inside, and as the bytes that go
  * out. The bytes are canonical: an element in the content namespace (jabber:client, jabber:server)
@@ -64,13 +64,14 @@ struct attr {
 
 struct element {
     const char *name; /* local name */
-    const char *ns;   /* never NULL; elements in the content namespace have NS_CLIENT, whatever came */
+    const char
+        *ns; /* never NULL; elements in the content namespace have NS_CLIENT, whatever came */
     const struct attr *attrs; /* without xmlns declarations */
     uint16_t attr_count;
     const struct element *first_child; /* NULL: none */
     const struct element *next;        /* sibling */
-    const char *text; /* character data directly inside, joined; "" when none */
-    struct span xml;  /* this element as it stands in payload->xml, start tag to end tag */
+    const char *text;                  /* character data directly inside, joined; "" when none */
+    struct span xml; /* this element as it stands in payload->xml, start tag to end tag */
 };
 
 /* Children, shared between envelopes. */
@@ -86,12 +87,12 @@ struct stanza {
     struct ref ref;
     enum stanza_kind kind;
     enum stanza_type type;
-    const struct jid *from, *to; /* NULL: absent, or not a JID: */
+    const struct jid *from, *to;       /* NULL: absent, or not a JID: */
     bool from_malformed, to_malformed; /* it was there and is not a JID */
-    const char *id, *lang;       /* NULL: absent */
-    struct payload *payload;     /* owned count */
-    struct span extra; /* further children for this recipient (delay, stanza-id), after the payload's;
-                        * not in the tree */
+    const char *id, *lang;             /* NULL: absent */
+    struct payload *payload;           /* owned count */
+    struct span extra;  /* further children for this recipient (delay, stanza-id), after the
+                         * payload's;  not in the tree */
     struct arena arena; /* holds the envelope, and itself; empty: the payload's arena holds it */
 };
 
@@ -128,6 +129,7 @@ size_t stanza_size(const struct stanza *st);
 MUST_USE struct stanza *stanza_parse(const char *xml, size_t len);
 
 const char *stanza_kind_name(enum stanza_kind kind); /* "message", ... */
-const char *stanza_type_name(enum stanza_type type); /* wire; NULL where the attribute is left out */
+const char *
+stanza_type_name(enum stanza_type type); /* wire; NULL where the attribute is left out */
 
 #endif

@@ -12,8 +12,8 @@
 #include "gateway/xmpp/stanza_internal.h"
 
 enum {
-    BLOCK_BYTES = 1280,         /* a chat message or an iq with all that belongs to it */
-    RETURNED_MAX_BYTES = 8192,  /* of the payload that an error gives back */
+    BLOCK_BYTES = 1280,        /* a chat message or an iq with all that belongs to it */
+    RETURNED_MAX_BYTES = 8192, /* of the payload that an error gives back */
 };
 
 struct arena *build_arena(struct builder *b)
@@ -273,8 +273,7 @@ static void take_text(struct builder *b)
     size_t from = b->text_at[b->depth];
     if (b->text.len == from)
         return;
-    b->open[b->depth]->text =
-        keep(b, (struct span){b->text.data + from, b->text.len - from});
+    b->open[b->depth]->text = keep(b, (struct span){b->text.data + from, b->text.len - from});
     b->text.len = from;
 }
 
@@ -320,7 +319,8 @@ static void copy_below(struct builder *b, const struct element *e, const char *i
 {
     for (const struct element *c = e->first_child; c; c = c->next) {
         CHECK(b->depth < BUILD_MAX_DEPTH);
-        struct element *copy = add_element(b, keep(b, span_of(c->name)), keep_ns(b, span_of(c->ns)));
+        struct element *copy =
+            add_element(b, keep(b, span_of(c->name)), keep_ns(b, span_of(c->ns)));
         b->depth++;
         b->open[b->depth] = copy;
         b->last_child[b->depth] = NULL;

@@ -41,7 +41,8 @@ void build_lang(struct builder *b, const char *lang);
 /* Attribute of the root that is not one of the envelope's (nonzas). NULL value: nothing. */
 void build_root_attr(struct builder *b, const char *name, const char *value);
 
-/* ns NULL: the namespace of the parent; for a child of the root of a stanza, the content namespace. */
+/* ns NULL: the namespace of the parent; for a child of the root of a stanza, the content namespace.
+ */
 void build_open(struct builder *b, const char *name, const char *ns);
 void build_attr(struct builder *b, const char *name, const char *value); /* NULL value: nothing */
 void build_attr_ns(struct builder *b, const char *ns, const char *name, const char *value);

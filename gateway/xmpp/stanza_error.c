@@ -9,10 +9,9 @@
 
 static const struct {
     const char *name, *type;
-} conditions[] = {
-    [STANZA_OK] = {NULL, NULL},
+} conditions[] = {[STANZA_OK] = {NULL, NULL},
 #define STANZA_ERROR_ROW(name, wire, type) [STANZA_##name] = {wire, type},
-    STANZA_ERRORS(STANZA_ERROR_ROW)
+                  STANZA_ERRORS(STANZA_ERROR_ROW)
 #undef STANZA_ERROR_ROW
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files around the stanza share: the builder's calls for text that is known to be sound and
- * is not NUL-terminated, as expat gives it. */
+/* What the files around the stanza share: the builder's calls for text that is known to be sound
+ * and is not NUL-terminated, as expat gives it. */
 #ifndef CAUSEWAY_XMPP_STANZA_INTERNAL_H
 #define CAUSEWAY_XMPP_STANZA_INTERNAL_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The root's start tag in front of canonical bytes (stanza.h). Payloads are copied, never walked. */
+/* The root's start tag in front of canonical bytes (stanza.h). Payloads are copied, never walked.
+ */
 #include <stdio.h>
 #include <string.h>
 

@@ -7,10 +7,9 @@
 #include "gateway/base/check.h"
 #include "gateway/base/text.h"
 
-static const char *const conditions[] = {
-    [STREAM_OK] = NULL,
+static const char *const conditions[] = {[STREAM_OK] = NULL,
 #define STREAM_ERROR_ROW(name, wire) [STREAM_##name] = wire,
-    STREAM_ERRORS(STREAM_ERROR_ROW)
+                                         STREAM_ERRORS(STREAM_ERROR_ROW)
 #undef STREAM_ERROR_ROW
 };
 

@@ -15,18 +15,19 @@ struct entity {
 
 /* Indexed by what escape_class says; 0 is plain. */
 static const struct entity entities[] = {
-    {0, ""},        {5, "&amp;"}, {4, "&lt;"},  {4, "&gt;"},         {6, "&apos;"},
-    {6, "&quot;"},  {5, "&#13;"}, {5, "&#10;"}, {4, "&#9;"},         {3, "\xef\xbf\xbd"},
+    {0, ""},       {5, "&amp;"}, {4, "&lt;"},  {4, "&gt;"}, {6, "&apos;"},
+    {6, "&quot;"}, {5, "&#13;"}, {5, "&#10;"}, {4, "&#9;"}, {3, "\xef\xbf\xbd"},
 };
 enum { PLAIN, AMP, LT, GT, APOS, QUOT, CR, LF, TAB, ILLEGAL };
 
 static const unsigned char in_attribute[256] = {
-    ['&'] = AMP, ['<'] = LT, ['>'] = GT, ['\''] = APOS, ['"'] = QUOT, ['\r'] = CR, ['\n'] = LF,
-    ['\t'] = TAB, [0] = ILLEGAL, [1] = ILLEGAL, [2] = ILLEGAL, [3] = ILLEGAL, [4] = ILLEGAL,
-    [5] = ILLEGAL, [6] = ILLEGAL, [7] = ILLEGAL, [8] = ILLEGAL, [11] = ILLEGAL, [12] = ILLEGAL,
-    [14] = ILLEGAL, [15] = ILLEGAL, [16] = ILLEGAL, [17] = ILLEGAL, [18] = ILLEGAL, [19] = ILLEGAL,
-    [20] = ILLEGAL, [21] = ILLEGAL, [22] = ILLEGAL, [23] = ILLEGAL, [24] = ILLEGAL, [25] = ILLEGAL,
-    [26] = ILLEGAL, [27] = ILLEGAL, [28] = ILLEGAL, [29] = ILLEGAL, [30] = ILLEGAL, [31] = ILLEGAL,
+    ['&'] = AMP,    ['<'] = LT,     ['>'] = GT,     ['\''] = APOS,  ['"'] = QUOT,   ['\r'] = CR,
+    ['\n'] = LF,    ['\t'] = TAB,   [0] = ILLEGAL,  [1] = ILLEGAL,  [2] = ILLEGAL,  [3] = ILLEGAL,
+    [4] = ILLEGAL,  [5] = ILLEGAL,  [6] = ILLEGAL,  [7] = ILLEGAL,  [8] = ILLEGAL,  [11] = ILLEGAL,
+    [12] = ILLEGAL, [14] = ILLEGAL, [15] = ILLEGAL, [16] = ILLEGAL, [17] = ILLEGAL, [18] = ILLEGAL,
+    [19] = ILLEGAL, [20] = ILLEGAL, [21] = ILLEGAL, [22] = ILLEGAL, [23] = ILLEGAL, [24] = ILLEGAL,
+    [25] = ILLEGAL, [26] = ILLEGAL, [27] = ILLEGAL, [28] = ILLEGAL, [29] = ILLEGAL, [30] = ILLEGAL,
+    [31] = ILLEGAL,
 };
 
 /* Quotes, line feeds and tabs may stand in character data as they are. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* expat's callbacks to the builder; every limit and refusal of RFC 6120 11 is here.
  *
- * Memory: expat knows only malloc-like functions without an owner, so the parser that is being fed is
- * noted for the thread, and each block remembers whom it was charged to. */
+ * Memory: expat knows only malloc-like functions without an owner, so the parser that is being fed
+ * is noted for the thread, and each block remembers whom it was charged to. */
 #include "gateway/xmpp/xml_parser_internal.h"
 
 #include <stdint.h>
@@ -165,7 +165,8 @@ static unsigned count_attrs(const char **attrs)
     return n;
 }
 
-/* The stanza's bytes, as far as they can be told from what was fed: to its end tag when that is there. */
+/* The stanza's bytes, as far as they can be told from what was fed: to its end tag when that is
+ * there. */
 static size_t guess_size(const struct xml_parser *p, struct span name)
 {
     char end_tag[24];
@@ -183,7 +184,9 @@ static size_t guess_size(const struct xml_parser *p, struct span name)
 static size_t block_hint(const struct xml_parser *p, struct span name)
 {
     size_t hint = 320 + 3 * guess_size(p, name);
-    return hint < BLOCK_MIN_BYTES ? BLOCK_MIN_BYTES : hint > BLOCK_MAX_BYTES ? BLOCK_MAX_BYTES : hint;
+    return hint < BLOCK_MIN_BYTES   ? BLOCK_MIN_BYTES
+           : hint > BLOCK_MAX_BYTES ? BLOCK_MAX_BYTES
+                                    : hint;
 }
 
 static void begin_stanza(struct xml_parser *p, struct span ns, struct span name, const char **attrs,
@@ -364,7 +367,7 @@ static void on_namespace(void *user, const XML_Char *prefix, const XML_Char *uri
         p->declares_stream = true;
     else if (prefix && dialback && strcmp(prefix, "db") == 0)
         p->declares_db = true;
-    else
+    else if (!prefix || strcmp(prefix, "xml") != 0) /* that one is always bound */
         p->declares_other = true;
 }
 
@@ -466,8 +469,8 @@ static void fail_by_expat(struct xml_parser *p)
 }
 
 /* expat puts off another look at an unfinished tag until much more has come, which would delay
- * stanzas that end exactly where a read ends; without that, a large tag in small pieces is an attack.
- * So: look again when a '>' came, but not without end. true: it looks again. */
+ * stanzas that end exactly where a read ends; without that, a large tag in small pieces is an
+ * attack. So: look again when a '>' came, but not without end. true: it looks again. */
 static bool set_deferral(struct xml_parser *p, const char *data, size_t len)
 {
     bool look = p->stalls < STALLS_MAX && memchr(data, '>', len) != NULL;

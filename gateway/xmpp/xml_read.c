@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Readers and the pool of parsers. A parser that has read one stream's header stands where any other
- * stream with the same declarations stands between two stanzas; so it is lent to whoever has bytes
- * and comes back as soon as nothing unfinished is inside. What it found waits in the reader. */
+/* Readers and the pool of parsers. A parser that has read one stream's header stands where any
+ * other stream with the same declarations stands between two stanzas; so it is lent to whoever has
+ * bytes and comes back as soon as nothing unfinished is inside. What it found waits in the reader.
+ */
 #include "gateway/xmpp/xml_read.h"
 
 #include <stdio.h>
@@ -147,8 +148,13 @@ static void found_header(void *user, const char **attrs)
     const struct {
         const char *name, **value;
     } wanted[] = {
-        {"from", &h->from}, {"to", &h->to}, {"id", &h->id}, {"version", &h->version},
-        {NS_XML "\x01" "lang", &h->lang},
+        {"from", &h->from},
+        {"to", &h->to},
+        {"id", &h->id},
+        {"version", &h->version},
+        {NS_XML "\x01"
+                "lang",
+         &h->lang},
     };
     for (; *attrs; attrs += 2)
         for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)

@@ -2,11 +2,11 @@
 /* Bytes of a stream to stream headers and frozen stanzas (RFC 6120 sections 4 and 11).
  *
  * Restricted XML only: no DTD, processing instruction, comment or foreign entity; limits on size,
- * depth, attributes and children are checked while bytes arrive. Parsers belong to the thread's pool
- * and are lent to a reader while a stanza is incomplete: an idle reader holds none.
+ * depth, attributes and children are checked while bytes arrive. Parsers belong to the thread's
+ * pool and are lent to a reader while a stanza is incomplete: an idle reader holds none.
  *
- * The reader is pulled: feed bytes, then take events until there is none. So closing or restarting a
- * stream while its events are handled is harmless. */
+ * The reader is pulled: feed bytes, then take events until there is none. So closing or restarting
+ * a stream while its events are handled is harmless. */
 #ifndef CAUSEWAY_XMPP_XML_READ_H
 #define CAUSEWAY_XMPP_XML_READ_H
 
@@ -17,12 +17,12 @@
 #include "gateway/xmpp/stream_error.h"
 
 struct xml_limits {
-    size_t stanza_bytes;   /* one first-level element, start tag to end tag; header too */
-    unsigned depth;        /* below the stream's root; at most BUILD_MAX_DEPTH */
-    unsigned attributes;   /* an element */
-    unsigned children;     /* a stanza, all levels */
+    size_t stanza_bytes; /* one first-level element, start tag to end tag; header too */
+    unsigned depth;      /* below the stream's root; at most BUILD_MAX_DEPTH */
+    unsigned attributes; /* an element */
+    unsigned children;   /* a stanza, all levels */
 };
-#define XML_LIMITS_DEFAULT ((struct xml_limits){262144, 32, 64, 4096})
+#define XML_LIMITS_DEFAULT     ((struct xml_limits){262144, 32, 64, 4096})
 #define XML_LIMITS_BEFORE_AUTH ((struct xml_limits){10240, 8, 24, 64})
 
 struct stream_header {
@@ -49,8 +49,8 @@ struct xml_event {
 };
 
 struct xml_pool;
-struct xml_pool *xml_pool_create(void);        /* one an I/O loop */
-void xml_pool_destroy(struct xml_pool **pool); /* after all its readers */
+struct xml_pool *xml_pool_create(void);            /* one an I/O loop */
+void xml_pool_destroy(struct xml_pool **pool);     /* after all its readers */
 size_t xml_pool_lent(const struct xml_pool *pool); /* parsers out on loan, for tests and metrics */
 
 struct xml_reader;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A whole exchange: lines are the mechanism, the initial response and further responses, as text that
- * is encoded here (a line that begins with '=' goes as it is). Nobody gets in without the password. */
+/* A whole exchange: lines are the mechanism, the initial response and further responses, as text
+ * that is encoded here (a line that begins with '=' goes as it is). Nobody gets in without the
+ * password. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

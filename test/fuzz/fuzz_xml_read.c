@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The reader, fed in pieces. The first byte chooses how large they are and whether limits are small;
- * whatever the pieces, the events are those of the whole, and no parser stays lent. */
+/* The reader, fed in pieces. The first byte chooses how large they are and whether limits are
+ * small; whatever the pieces, the events are those of the whole, and no parser stays lent. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

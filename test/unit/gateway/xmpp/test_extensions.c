@@ -47,11 +47,23 @@ static void dates(void **state)
         assert_string_equal(out, rows[i].out ? rows[i].out : rows[i].in);
     }
     static const char *const bad[] = {
-        "", "2002-09-10", "2002-09-10T23:08:25", "2002-02-29T00:00:00Z", "2002-13-01T00:00:00Z",
-        "2002-00-01T00:00:00Z", "2002-01-00T00:00:00Z", "2002-01-01T24:00:00Z",
-        "2002-01-01T00:60:00Z", "2002-01-01T00:00:61Z", "2002-01-01T00:00:00.Z",
-        "2002-01-01T00:00:00+1:00", "2002-01-01T00:00:00Zx", "2002-01-01 00:00:00Z",
-        "02-01-01T00:00:00Z", "2002-01-01T00:00:00+24:00", "0000-01-01T00:00:00Z",
+        "",
+        "2002-09-10",
+        "2002-09-10T23:08:25",
+        "2002-02-29T00:00:00Z",
+        "2002-13-01T00:00:00Z",
+        "2002-00-01T00:00:00Z",
+        "2002-01-00T00:00:00Z",
+        "2002-01-01T24:00:00Z",
+        "2002-01-01T00:60:00Z",
+        "2002-01-01T00:00:61Z",
+        "2002-01-01T00:00:00.Z",
+        "2002-01-01T00:00:00+1:00",
+        "2002-01-01T00:00:00Zx",
+        "2002-01-01 00:00:00Z",
+        "02-01-01T00:00:00Z",
+        "2002-01-01T00:00:00+24:00",
+        "0000-01-01T00:00:00Z",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int64_t us;
@@ -129,13 +141,19 @@ static void paging(void **state)
     } rows[] = {
         {"", STANZA_OK, {0}, "absent"},
         {SET(""), STANZA_OK, {.present = true}, "empty"},
-        {SET("<max>10</max><after>a</after>"), STANZA_OK,
-         {.present = true, .has_max = true, .max = 10, .after = "a"}, "forwards"},
-        {SET("<max>10</max><before/>"), STANZA_OK,
-         {.present = true, .has_max = true, .max = 10, .before = ""}, "the last page"},
+        {SET("<max>10</max><after>a</after>"),
+         STANZA_OK,
+         {.present = true, .has_max = true, .max = 10, .after = "a"},
+         "forwards"},
+        {SET("<max>10</max><before/>"),
+         STANZA_OK,
+         {.present = true, .has_max = true, .max = 10, .before = ""},
+         "the last page"},
         {SET("<max>0</max>"), STANZA_OK, {.present = true, .has_max = true}, "only the count"},
-        {SET("<index>7</index><max>1</max>"), STANZA_OK,
-         {.present = true, .has_max = true, .max = 1, .has_index = true, .index = 7}, "by index"},
+        {SET("<index>7</index><max>1</max>"),
+         STANZA_OK,
+         {.present = true, .has_max = true, .max = 1, .has_index = true, .index = 7},
+         "by index"},
         {SET("<max>-1</max>"), STANZA_BAD_REQUEST, {0}, "negative"},
         {SET("<max/>"), STANZA_BAD_REQUEST, {0}, "no number"},
         {SET("<index>7</index><after>a</after>"), STANZA_BAD_REQUEST, {0}, "both"},
@@ -163,7 +181,8 @@ static void paging(void **state)
     assert_true(span_eq_text(
         st->payload->xml,
         "<set xmlns='http://jabber.org/protocol/rsm'><first index='0'>a</first><last>b</last>"
-        "<count>9</count></set><set xmlns='http://jabber.org/protocol/rsm'><count>0</count></set>"));
+        "<count>9</count></set><set "
+        "xmlns='http://jabber.org/protocol/rsm'><count>0</count></set>"));
     stanza_unref(&st);
 }
 
@@ -192,8 +211,11 @@ static void forms_read(void **state)
     assert_false(form_bool(f, "many", true) == false);
     stanza_unref(&st);
     static const char *const bad[] = {
-        "", "<x xmlns='jabber:x:data'/>", "<x xmlns='jabber:x:data' type='what'/>",
-        "<x xmlns='jabber:x:data' type='submit'><field/></x>", "<x type='submit'/>",
+        "",
+        "<x xmlns='jabber:x:data'/>",
+        "<x xmlns='jabber:x:data' type='what'/>",
+        "<x xmlns='jabber:x:data' type='submit'><field/></x>",
+        "<x type='submit'/>",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         st = iq_with(bad[i]);
@@ -210,8 +232,8 @@ static void forms_written(void **state)
     struct builder b;
     build_begin(&b, STANZA_IQ, IQ_RESULT);
     form_open(&b, FORM_KIND_FORM, "u:f", "T", NULL);
-    form_add(&b, &(struct form_field){.type = FORM_TEXT_MULTI, .var = "m", .value = "a\nb",
-                                      .required = true});
+    form_add(&b, &(struct form_field){
+                     .type = FORM_TEXT_MULTI, .var = "m", .value = "a\nb", .required = true});
     form_add_list(&b, &(struct form_field){.type = FORM_LIST_SINGLE, .var = "l", .label = "L"},
                   (const struct form_option[]){{"One", "1"}, {NULL, NULL}});
     form_open_item(&b);

@@ -31,11 +31,25 @@ static void parse_table(void **state)
          "a final dot is dropped (RFC 7622 3.2)"},
         {"a@[::1]", "a@[::1]", "a@[::1]", "a", "[::1]", NULL, "an IPv6 literal"},
         {"a@127.0.0.1", "a@127.0.0.1", "a@127.0.0.1", "a", "127.0.0.1", NULL, "an IPv4 literal"},
-        {"\xc3\x9c@B\xc3\x9c" "CHER.example", "\xc3\xbc@b\xc3\xbc" "cher.example",
-         "\xc3\xbc@b\xc3\xbc" "cher.example", "\xc3\xbc", "b\xc3\xbc" "cher.example", NULL,
-         "nodeprep and IDNA fold"},
-        {"xn--bcher-kva.example", "b\xc3\xbc" "cher.example", "b\xc3\xbc" "cher.example", NULL,
-         "b\xc3\xbc" "cher.example", NULL, "an A-label becomes its U-label"},
+        {"\xc3\x9c@B\xc3\x9c"
+         "CHER.example",
+         "\xc3\xbc@b\xc3\xbc"
+         "cher.example",
+         "\xc3\xbc@b\xc3\xbc"
+         "cher.example",
+         "\xc3\xbc",
+         "b\xc3\xbc"
+         "cher.example",
+         NULL, "nodeprep and IDNA fold"},
+        {"xn--bcher-kva.example",
+         "b\xc3\xbc"
+         "cher.example",
+         "b\xc3\xbc"
+         "cher.example",
+         NULL,
+         "b\xc3\xbc"
+         "cher.example",
+         NULL, "an A-label becomes its U-label"},
         {"a@b/\xf0\x9f\x98\x80", "a@b/\xf0\x9f\x98\x80", "a@b", "a", "b", "\xf0\x9f\x98\x80",
          "an emoji as nickname"},
         {"a.b+c@d", "a.b+c@d", "a.b+c@d", "a.b+c", "d", NULL, "punctuation in the localpart"},
@@ -149,7 +163,9 @@ static void domain_ascii(void **state)
 {
     (void)state;
     char out[PREP_MAX + 1];
-    assert_int_equal(prep_domain_ascii(out, "b\xc3\xbc" "cher.example"), 21);
+    assert_int_equal(prep_domain_ascii(out, "b\xc3\xbc"
+                                            "cher.example"),
+                     21);
     assert_string_equal(out, "xn--bcher-kva.example");
     assert_true(prep_domain_ascii(out, "capulet.example"));
     assert_string_equal(out, "capulet.example");
@@ -159,8 +175,8 @@ static void domain_ascii(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parse_table),      cmocka_unit_test(lengths),
-        cmocka_unit_test(derived),          cmocka_unit_test(fast_path_agrees),
+        cmocka_unit_test(parse_table),  cmocka_unit_test(lengths),
+        cmocka_unit_test(derived),      cmocka_unit_test(fast_path_agrees),
         cmocka_unit_test(domain_ascii),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,7 +126,7 @@ static void first_message_table(void **state)
 }
 
 #define NONCES "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j"
-#define PROOF "v0X8v3Bz2T0CJGbJQyF0X+HI4Ts="
+#define PROOF  "v0X8v3Bz2T0CJGbJQyF0X+HI4Ts="
 
 static void final_message_table(void **state)
 {
@@ -137,7 +137,9 @@ static void final_message_table(void **state)
         const char *proves;
     } rows[] = {
         {"c=biws," NONCES ",p=" PROOF, SCRAM_FINE, "RFC 5802"},
-        {"c=biws," NONCES ",p=" "A0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SCRAM_WRONG, "wrong proof"},
+        {"c=biws," NONCES ",p="
+         "A0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+         SCRAM_WRONG, "wrong proof"},
         {"c=eSws," NONCES ",p=" PROOF, SCRAM_WRONG, "another GS2 header than before"},
         {"c=biws," NONCES "x,p=" PROOF, SCRAM_WRONG, "another nonce"},
         {"c=biws," NONCES ",x=1,p=" PROOF, SCRAM_WRONG, "an extension is part of what is proved"},
@@ -156,8 +158,8 @@ static void final_message_table(void **state)
         struct scram_server s;
         struct bytes out = BYTES_EMPTY;
         scram_server_init(&s, (struct scram_binding){0});
-        assert_int_equal(
-            scram_server_start(&s, vectors[0].first, strlen(vectors[0].first), false), SCRAM_FINE);
+        assert_int_equal(scram_server_start(&s, vectors[0].first, strlen(vectors[0].first), false),
+                         SCRAM_FINE);
         scram_server_challenge(&s, &keys, vectors[0].server_nonce);
         if (scram_server_finish(&s, rows[i].message, strlen(rows[i].message), &out) !=
             rows[i].result)
@@ -200,8 +202,8 @@ static void begin_table(void **state)
          "one's own bare JID"},
         {"PLAIN", RAW("nurse@capulet.example\0juliet\0r0m30"), SASL_FAILED, SASL_INVALID_AUTHZID,
          "somebody else"},
-        {"PLAIN", RAW("juliet@capulet.example/r\0juliet\0r0m30"), SASL_FAILED,
-         SASL_INVALID_AUTHZID, "a full JID"},
+        {"PLAIN", RAW("juliet@capulet.example/r\0juliet\0r0m30"), SASL_FAILED, SASL_INVALID_AUTHZID,
+         "a full JID"},
         {"PLAIN", RAW("juliet\0r0m30"), SASL_FAILED, SASL_MALFORMED_REQUEST, "a part is missing"},
         {"PLAIN", RAW("\0juliet\0"), SASL_FAILED, SASL_MALFORMED_REQUEST, "no password"},
         {"PLAIN", RAW("\0\0r0m30"), SASL_FAILED, SASL_MALFORMED_REQUEST, "no name"},
@@ -224,7 +226,8 @@ static void begin_table(void **state)
     struct bytes b = BYTES_EMPTY;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct sasl *s = sasl_create(&config);
-        enum sasl_step step = sasl_begin(s, rows[i].mechanism, encoded(&b, rows[i].raw, rows[i].len));
+        enum sasl_step step =
+            sasl_begin(s, rows[i].mechanism, encoded(&b, rows[i].raw, rows[i].len));
         if (step != rows[i].step || sasl_failure(s) != rows[i].failure)
             fail_msg("%s: %d %s", rows[i].proves, step, sasl_failure_name(sasl_failure(s)));
         if (step == SASL_NEED_KEYS)

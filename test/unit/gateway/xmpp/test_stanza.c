@@ -49,20 +49,25 @@ static void canonical_table(void **state)
          "<message><a xmlns=''/></message>", "no namespace"},
         {"<message xmlns='jabber:client' xml:lang='de'><body xml:lang='en'>a</body></message>",
          NS_CLIENT, "<message xml:lang='de'><body xml:lang='en'>a</body></message>", "languages"},
-        {"<message xmlns='jabber:client'><a p:b='1' xmlns:p='u:p&amp;' c='2'/></message>", NS_CLIENT,
-         "<message><a xmlns:n0='u:p&amp;' n0:b='1' c='2'/></message>", "foreign attributes"},
+        {"<message xmlns='jabber:client'><a p:b='1' xmlns:p='u:p&amp;' c='2'/></message>",
+         NS_CLIENT, "<message><a xmlns:n0='u:p&amp;' n0:b='1' c='2'/></message>",
+         "foreign attributes"},
         {"<message xmlns='jabber:client'><body a='&lt;&#10;&quot;&apos;'>&amp;&lt;\"'&#13;\n"
-         "<![CDATA[<]]></body></message>", NS_CLIENT,
+         "<![CDATA[<]]></body></message>",
+         NS_CLIENT,
          "<message><body a='&lt;&#10;&quot;&apos;'>&amp;&lt;\"'&#13;\n&lt;</body></message>",
          "escapes"},
         {"<message xmlns='jabber:client' id=\"'&lt;\" odd='1'/>", NS_CLIENT,
-         "<message id='&apos;&lt;' odd='1'/>", "envelope escapes; other attributes of the root stay"},
+         "<message id='&apos;&lt;' odd='1'/>",
+         "envelope escapes; other attributes of the root stay"},
         {"<stream:features xmlns:stream='http://etherx.jabber.org/streams'><a xmlns='u:a'/>"
-         "</stream:features>", NS_CLIENT,
-         "<stream:features><a xmlns='u:a'/></stream:features>", "prefix that the header declares"},
+         "</stream:features>",
+         NS_CLIENT, "<stream:features><a xmlns='u:a'/></stream:features>",
+         "prefix that the header declares"},
         {"<db:result xmlns:db='jabber:server:dialback' from='a' to='b' type='error' xmlns="
-         "'jabber:server'><error/></db:result>", NS_SERVER,
-         "<db:result from='a' to='b' type='error'><error/></db:result>", "dialback with its prefix"},
+         "'jabber:server'><error/></db:result>",
+         NS_SERVER, "<db:result from='a' to='b' type='error'><error/></db:result>",
+         "dialback with its prefix"},
         {"<r xmlns='urn:xmpp:sm:3'/>", NS_CLIENT, "<r xmlns='urn:xmpp:sm:3'/>", "a nonza"},
         {"<presence xmlns='jabber:client' type='unavailable'>a<b/>c</presence>", NS_CLIENT,
          "<presence type='unavailable'>a<b/>c</presence>", "mixed content keeps its order"},
@@ -87,8 +92,18 @@ static void refused(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "", "<", "x", "<message xmlns='jabber:client'>", "<a/><b/>", "<a/>x", "<a/><", "<a></b>",
-        "<!DOCTYPE a><a/>", "<a><!-- --></a>", "<a>&b;</a>", "<?x?><a/>",
+        "",
+        "<",
+        "x",
+        "<message xmlns='jabber:client'>",
+        "<a/><b/>",
+        "<a/>x",
+        "<a/><",
+        "<a></b>",
+        "<!DOCTYPE a><a/>",
+        "<a><!-- --></a>",
+        "<a>&b;</a>",
+        "<?x?><a/>",
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (stanza_parse(rows[i], strlen(rows[i])))
@@ -179,7 +194,9 @@ static void builder(void **state)
     struct bytes out = BYTES_EMPTY;
     build_begin(&b, STANZA_MESSAGE, MESSAGE_CHAT);
     build_id(&b, "i'd");
-    build_leaf(&b, "body", NULL, "a\x01" "b\xff<\xef\xbf\xbf");
+    build_leaf(&b, "body", NULL,
+               "a\x01"
+               "b\xff<\xef\xbf\xbf");
     build_open(&b, "x", "u:x");
     build_attr(&b, "absent", NULL);
     build_attr(&b, "k", "1\n2");
@@ -187,9 +204,11 @@ static void builder(void **state)
     build_close(&b);
     struct stanza *st = build_end(&b);
     assert_string_equal(written(&out, st, NS_CLIENT),
-                        "<message id='i&apos;d' type='chat'><body>a\xef\xbf\xbd" "b\xef\xbf\xbd&lt;"
+                        "<message id='i&apos;d' type='chat'><body>a\xef\xbf\xbd"
+                        "b\xef\xbf\xbd&lt;"
                         "\xef\xbf\xbd</body><x xmlns='u:x' k='1&#10;2'><y/></x></message>");
-    assert_string_equal(stanza_body(st), "a\xef\xbf\xbd" "b\xef\xbf\xbd<\xef\xbf\xbd");
+    assert_string_equal(stanza_body(st), "a\xef\xbf\xbd"
+                                         "b\xef\xbf\xbd<\xef\xbf\xbd");
     stanza_unref(&st);
     build_begin_nonza(&b, "features", NS_STREAM);
     build_leaf(&b, "starttls", NS_TLS, NULL);
@@ -212,7 +231,8 @@ static void builder(void **state)
 static void copies(void **state)
 {
     (void)state;
-    static const char inner[] = "<q xmlns='u:q' a='1'>t<r>u</r>v<c xmlns='jabber:client'><d/></c></q>";
+    static const char inner[] =
+        "<q xmlns='u:q' a='1'>t<r>u</r>v<c xmlns='jabber:client'><d/></c></q>";
     struct bytes out = BYTES_EMPTY;
     bytes_printf(&out, "<iq xmlns='jabber:client' type='set'>%s</iq>", inner);
     struct stanza *st = parsed(out.data);
@@ -245,7 +265,8 @@ static void replies(void **state)
     assert_string_equal(written(&out, result, NS_CLIENT),
                         "<iq from='d' to='a@b/c' id='7' type='result'/>");
     assert_null(build_error(result, STANZA_BAD_REQUEST, NULL, NULL)); /* RFC 6120 8.3.1 */
-    struct stanza *error = build_error(iq, STANZA_SERVICE_UNAVAILABLE, "no", jid_parse_text(&a, "d"));
+    struct stanza *error =
+        build_error(iq, STANZA_SERVICE_UNAVAILABLE, "no", jid_parse_text(&a, "d"));
     assert_string_equal(
         written(&out, error, NS_CLIENT),
         "<iq from='d' to='a@b/c' id='7' type='error'><q xmlns='u:q'><r/></q><error by='d' "
@@ -293,11 +314,16 @@ static void errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(canonical_table), cmocka_unit_test(refused),
-        cmocka_unit_test(types_table),     cmocka_unit_test(tree),
-        cmocka_unit_test(readdress),       cmocka_unit_test(builder),
-        cmocka_unit_test(copies),          cmocka_unit_test(replies),
-        cmocka_unit_test(large_payload_is_not_returned), cmocka_unit_test(errors),
+        cmocka_unit_test(canonical_table),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(types_table),
+        cmocka_unit_test(tree),
+        cmocka_unit_test(readdress),
+        cmocka_unit_test(builder),
+        cmocka_unit_test(copies),
+        cmocka_unit_test(replies),
+        cmocka_unit_test(large_payload_is_not_returned),
+        cmocka_unit_test(errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,11 +12,13 @@
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/xml_read.h"
 
-#define HEADER "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='" NS_STREAM \
-               "' to='capulet.example' version='1.0'>"
+#define HEADER                                                                                     \
+    "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='" NS_STREAM           \
+    "' to='capulet.example' version='1.0'>"
 #define HEADER_ODD "<s:stream xmlns='jabber:client' xmlns:s='" NS_STREAM "' xmlns:o='u:o'>"
-#define HEADER_S2S "<stream:stream xmlns='jabber:server' xmlns:stream='" NS_STREAM                  \
-                   "' xmlns:db='jabber:server:dialback' from='a' to='b'>"
+#define HEADER_S2S                                                                                 \
+    "<stream:stream xmlns='jabber:server' xmlns:stream='" NS_STREAM                                \
+    "' xmlns:db='jabber:server:dialback' from='a' to='b'>"
 
 /* What the reader tells, as one line: H(to) <xml> X E(condition). */
 static void take_all(struct xml_reader *r, struct bytes *out)
@@ -51,7 +53,8 @@ static void run(struct xml_pool *pool, const char *in, size_t step, struct xml_l
     struct xml_reader *r = xml_reader_create(pool, limits);
     size_t len = strlen(in);
     for (size_t at = 0; at < len; at += step) {
-        char *piece = strndup(in + at, step); /* of its exact size, so that ASan sees reads behind */
+        char *piece =
+            strndup(in + at, step); /* of its exact size, so that ASan sees reads behind */
         bool failed = out->len && strstr(out->data, "E(");
         xml_reader_feed(r, piece, strlen(piece));
         if (!failed)
@@ -74,13 +77,14 @@ static const struct {
      "the end of the stream, and what comes behind it is nobody's"},
     {HEADER "<message><body>\xc3\xa4\xf0\x9f\x98\x80\r\n&#x20ac;<![CDATA[<>]]></body></message>",
      "H(jabber:client,capulet.example)<message><body>\xc3\xa4\xf0\x9f\x98\x80\n\xe2\x82\xac&lt;&gt;"
-     "</body></message>", "characters of several bytes, line ends, references, CDATA"},
+     "</body></message>",
+     "characters of several bytes, line ends, references, CDATA"},
     {HEADER_ODD "<o:x/><presence/></s:stream>", "H(jabber:client,-)<x xmlns='u:o'/><presence/>X",
      "a prefix from the header works in every stanza"},
     {HEADER_S2S "<db:result from='a' to='b'>k</db:result><message to='x@b'/>",
      "H(jabber:server,b)<db:result from='a' to='b'>k</db:result><message to='x@b'/>", "dialback"},
-    {HEADER_S2S "<message xmlns='jabber:client'/>",
-     "H(jabber:server,b)<message/>", "the wrong content namespace"},
+    {HEADER_S2S "<message xmlns='jabber:client'/>", "H(jabber:server,b)<message/>",
+     "the wrong content namespace"},
     {"<stream:stream xmlns='jabber:client' xmlns:stream='u:x'>", "E(invalid-namespace)",
      "not the namespace of streams"},
     {"<stream:features xmlns:stream='" NS_STREAM "'>", "E(bad-format)", "not a stream"},
@@ -88,8 +92,8 @@ static const struct {
     {"<?xml version='1.0' encoding='ISO-8859-1'?>", "E(unsupported-encoding)", "not UTF-8"},
     {"<!DOCTYPE x [<!ENTITY a 'b'>]>", "E(restricted-xml)", "a DTD (RFC 6120 11.1)"},
     {HEADER "<!-- c -->", "H(jabber:client,capulet.example)E(restricted-xml)", "a comment"},
-    {HEADER "<presence><?pi x?></presence>",
-     "H(jabber:client,capulet.example)E(restricted-xml)", "a processing instruction"},
+    {HEADER "<presence><?pi x?></presence>", "H(jabber:client,capulet.example)E(restricted-xml)",
+     "a processing instruction"},
     {HEADER "<message><body>&foo;</body></message>",
      "H(jabber:client,capulet.example)E(restricted-xml)", "an entity of its own"},
     {HEADER "<presence/><a></b>", "H(jabber:client,capulet.example)<presence/>E(not-well-formed)",
@@ -213,6 +217,46 @@ static void lending(void **state)
     xml_pool_destroy(&pool);
 }
 
+/* A header with unusual declarations keeps its parser, others give it back. */
+static void odd_headers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        size_t lent;
+        const char *proves;
+    } odd[] = {
+        {HEADER, 0, "client"},
+        {HEADER_S2S, 0, "server with dialback"},
+        {"<stream:stream xmlns='jabber:server' xmlns:stream='" NS_STREAM "'>", 0, "server"},
+        {"<stream:stream xmlns='jabber:component:accept' xmlns:stream='" NS_STREAM "'>", 0,
+         "component"},
+        {"<stream:stream xmlns='jabber:client' xmlns:stream='" NS_STREAM "' xmlns:xml='" NS_XML
+         "'>",
+         0, "the prefix that is always bound"},
+        {HEADER_ODD, 1, "other prefixes"},
+        {"<stream xmlns='" NS_STREAM "'>", 1, "no content namespace"},
+        {"<stream:stream xmlns='u:x' xmlns:stream='" NS_STREAM "'>", 1, "an unknown one"},
+    };
+    struct xml_pool *pool = xml_pool_create();
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        struct xml_reader *r = xml_reader_create(pool, XML_LIMITS_DEFAULT);
+        struct xml_event ev;
+        for (int k = 0; k < 2; k++) {
+            xml_reader_feed(r, k ? "<a/>" : odd[i].header, strlen(k ? "<a/>" : odd[i].header));
+            if (xml_pool_lent(pool) != odd[i].lent)
+                fail_msg("%s", odd[i].proves);
+            xml_reader_next(r, &ev);
+            assert_int_equal(ev.kind, k ? XML_STANZA : XML_HEADER);
+        }
+        assert_int_equal(ev.stanza->kind, STANZA_NONZA);
+        stanza_unref(&ev.stanza);
+        xml_reader_destroy(&r);
+        assert_int_equal(xml_pool_lent(pool), 0);
+    }
+    xml_pool_destroy(&pool);
+}
+
 /* After STARTTLS and SASL a new header comes; what was pipelined is counted. */
 static void restart(void **state)
 {
@@ -278,9 +322,10 @@ static void memory_budget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(splits),  cmocka_unit_test(limits_table),
-        cmocka_unit_test(lending), cmocka_unit_test(restart),
-        cmocka_unit_test(large_attribute_in_small_pieces), cmocka_unit_test(memory_budget),
+        cmocka_unit_test(splits),        cmocka_unit_test(limits_table),
+        cmocka_unit_test(lending),       cmocka_unit_test(restart),
+        cmocka_unit_test(odd_headers),   cmocka_unit_test(large_attribute_in_small_pieces),
+        cmocka_unit_test(memory_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
