@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A listening socket and the count of live connections by source address. Several loops listen on the
- * same address with SO_REUSEPORT and the kernel deals connections out; the bound is then a loop's. */
+/* A listening socket and the count of live connections by source address. Several loops listen
+ * on the same address with SO_REUSEPORT and the kernel deals connections out; the bound is then
+ * a loop's. */
 #include "gateway/net/listener.h"
 
 #include <arpa/inet.h>

@@ -9,8 +9,9 @@
 
 enum { WHEEL_DIGIT_BITS = 6, WHEEL_SLOTS = 64, WHEEL_LEVELS = 8 };
 
-/* Level k holds the timers whose due time first differs from `now_ms` in digit k (of base 64), in the
- * slot of that digit. So everything in a lower level is due before everything in a higher one. */
+/* Level k holds the timers whose due time first differs from `now_ms` in digit k (of base 64),
+ * in the slot of that digit. So everything in a lower level is due before everything in a higher
+ * one. */
 struct wheel {
     uint64_t now_ms;
     bool firing;
@@ -36,14 +37,15 @@ struct loop {
     atomic_uintptr_t owner; /* pthread_self of who runs it; 0: nobody */
     atomic_bool stop;
 
-    _Atomic(struct command *) inbox; /* from other threads, newest first */
-    atomic_bool asleep;              /* a post must wake it */
+    _Atomic(struct command *) inbox;      /* from other threads, newest first */
+    atomic_bool asleep;                   /* a post must wake it */
     struct command *own_first, **own_end; /* from its own thread, oldest first */
 
     struct list hooks;
     struct wheel wheel;
     struct xml_pool *xml_pool;
-    struct wire_shared *wires; /* buffers that all wires of this loop share; NULL before the first */
+    struct wire_shared
+        *wires; /* buffers that all wires of this loop share; NULL before the first */
 };
 
 /* timer.c */

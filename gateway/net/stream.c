@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The XML stream (RFC 6120 section 4). Everything that can end a stream comes through
- * stream_close_with or the peer's </stream:stream>, and every end comes out of on_wire_end, so a policy
- * has one place to clean up. Events are pulled from the reader one at a time, and the state is asked
- * before each: whatever a callback did to the stream holds at once. */
+ * stream_close_with or the peer's </stream:stream>, and every end comes out of on_wire_end, so a
+ * policy has one place to clean up. Events are pulled from the reader one at a time, and the
+ * state is asked before each: whatever a callback did to the stream holds at once. */
 #include "gateway/net/stream.h"
 
 #include <stdarg.h>
@@ -22,13 +22,15 @@ enum {
     ELEMENT_MS = 120000, /* a first-level element that was begun must end within this */
 };
 
-#define STREAM_STATES(S) /* name      may be followed by                                         */    \
-    S(OPENING,     TO(OPEN) | TO(SECURING) | TO(CLOSING) | TO(ENDING)) /* the peer's header awaited */ \
-    S(SECURING,    TO(OPENING) | TO(ENDING))  /* TLS handshake; nothing can be said */                 \
-    S(OPEN,        TO(OPENING) | TO(SECURING) | TO(PEER_CLOSED) | TO(CLOSING) | TO(ENDING))            \
-    S(PEER_CLOSED, TO(ENDING)) /* the peer said </stream:stream>; ours follows at the turn's end */    \
-    S(CLOSING,     TO(ENDING)) /* we said </stream:stream>; the peer's is awaited */                   \
+/* clang-format off */
+#define STREAM_STATES(S) /* name      may be followed by                                      */   \
+    S(OPENING,     TO(OPEN) | TO(SECURING) | TO(CLOSING) | TO(ENDING)) /* peer's header awaited */  \
+    S(SECURING,    TO(OPENING) | TO(ENDING))  /* TLS handshake; nothing can be said */             \
+    S(OPEN,        TO(OPENING) | TO(SECURING) | TO(PEER_CLOSED) | TO(CLOSING) | TO(ENDING))        \
+    S(PEER_CLOSED, TO(ENDING)) /* it said </stream:stream>; ours follows at the turn's end */      \
+    S(CLOSING,     TO(ENDING)) /* we said </stream:stream>; the peer's is awaited */               \
     S(ENDING,      0)          /* the wire closes; only on_end remains */
+/* clang-format on */
 
 #define TO(name) (1u << STATE_##name)
 enum stream_state {
@@ -183,8 +185,8 @@ void stream_send_text(struct stream *s, const char *fmt, ...)
     wire_appended(s->wire);
 }
 
-/* RFC 6120 4.9.1.2: an error before our header still gets one. The address that the peer asked for is
- * repeated, as the error may be about just that. */
+/* RFC 6120 4.9.1.2: an error before our header still gets one. The address that the peer asked
+ * for is repeated, as the error may be about just that. */
 static void send_header_for_error(struct stream *s)
 {
     const struct stream_header *h = s->header;
@@ -193,8 +195,7 @@ static void send_header_for_error(struct stream *s)
     stream_send_header(s, h ? h->to : NULL, h ? h->from : NULL, id, "1.0", "en");
 }
 
-static void send_error(struct stream *s, enum stream_error e, const char *text,
-                       struct span app_xml)
+static void send_error(struct stream *s, enum stream_error e, const char *text, struct span app_xml)
 {
     struct bytes b = BYTES_EMPTY;
     bytes_printf(&b, "<stream:error><%s xmlns='" NS_STREAM_ERRORS "'/>", stream_error_name(e));
@@ -219,8 +220,7 @@ static void close_wire(struct stream *s)
     wire_close(s->wire, CLOSE_MS);
 }
 
-void stream_close_with(struct stream *s, enum stream_error e, const char *text,
-                       struct span app_xml)
+void stream_close_with(struct stream *s, enum stream_error e, const char *text, struct span app_xml)
 {
     loop_check(stream_loop(s));
     if (s->state == STATE_ENDING || s->state == STATE_CLOSING || s->state == STATE_PEER_CLOSED)
@@ -304,7 +304,8 @@ static void on_peer_header(struct stream *s, const struct stream_header *h)
     s->header = NULL;
 }
 
-/* RFC 6120 4.9.2: exactly one condition in its namespace, perhaps text, perhaps an own condition. */
+/* RFC 6120 4.9.2: exactly one condition in its namespace, perhaps text, perhaps an own
+ * condition. */
 static void keep_received_error(struct stream *s, const struct stanza *st)
 {
     const char *text = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One SSL_CTX a certificate, made once, counted by OpenSSL, replaced as a whole: live connections
- * keep theirs. A small mutex guards the table, because certificates are set and picked on any thread.
- * The same context accepts and connects; a session says which.
+/* One SSL_CTX a certificate, made once, counted by OpenSSL, replaced as a whole: live
+ * connections keep theirs. A small mutex guards the table, because certificates are set and
+ * picked on any thread. The same context accepts and connects; a session says which.
  *
  * RFC 9325: TLS 1.2 with ECDHE and AEAD, or 1.3; no compression, no renegotiation. One ticket is
  * always sent: a client with Nagle on stalls in its first request without it (measured: 44 ms).
@@ -360,7 +360,8 @@ void tls_session_describe(SSL *ssl, const struct tls_side *side, struct tls_info
 
 /* ---- channel binding */
 
-/* RFC 9266: 32 bytes under a label of its own; before TLS 1.3 only with the extended master secret. */
+/* RFC 9266: 32 bytes under a label of its own; before TLS 1.3 only with the extended master
+ * secret. */
 static bool binding_exporter(SSL *ssl, struct bytes *out)
 {
     static const char label[] = "EXPORTER-Channel-Binding";
@@ -377,7 +378,8 @@ static bool binding_exporter(SSL *ssl, struct bytes *out)
     return true;
 }
 
-/* RFC 5929 section 4: the server's certificate under its signature's hash, SHA-256 for weaker ones. */
+/* RFC 5929 section 4: the server's certificate under its signature's hash, SHA-256 for weaker
+ * ones. */
 static bool binding_end_point(X509 *cert, struct bytes *out)
 {
     int digest = NID_undef;
@@ -396,8 +398,7 @@ static bool binding_end_point(X509 *cert, struct bytes *out)
     return true;
 }
 
-bool tls_session_binding(SSL *ssl, const struct tls_side *side, const char *type,
-                         struct bytes *out)
+bool tls_session_binding(SSL *ssl, const struct tls_side *side, const char *type, struct bytes *out)
 {
     if (text_eq(type, "tls-exporter"))
         return binding_exporter(ssl, out);

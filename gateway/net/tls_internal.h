@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What wire_tls.c needs of tls.c: sessions with the callbacks that pick certificate and protocol. */
+/* What wire_tls.c needs of tls.c: sessions with the callbacks that pick certificate and
+ * protocol. */
 #ifndef CAUSEWAY_NET_TLS_INTERNAL_H
 #define CAUSEWAY_NET_TLS_INTERNAL_H
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection: a socket, the output that the owner wrote in this turn, and TLS in between when it
- * was started. An idle wire owns no buffer: input is read into the loop's, output is given back.
+/* A connection: a socket, the output that the owner wrote in this turn, and TLS in between when
+ * it was started. An idle wire owns no buffer: input is read into the loop's, output is given
+ * back.
  *
- * Output waits in `out` as plain text until the turn's end; then it is sealed and written with one
- * call. What the kernel does not take becomes the flight; while a flight is under way nothing more is
- * sealed, so a slow reader costs its plain text and one flight. */
+ * Output waits in `out` as plain text until the turn's end; then it is sealed and written with
+ * one call. What the kernel does not take becomes the flight; while a flight is under way
+ * nothing more is sealed, so a slow reader costs its plain text and one flight. */
 #include "gateway/net/wire.h"
 
 #include <arpa/inet.h>
@@ -26,11 +27,13 @@ enum {
     EOF_LINGER_MS = 1000,
 };
 
-#define WIRE_STATES(S) /* name        may be followed by                              */              \
-    S(OPEN,      TO(CLOSING) | TO(GONE))      /* bytes go both ways                    */              \
-    S(CLOSING,   TO(LINGERING) | TO(GONE))    /* output drains; input is thrown away   */              \
-    S(LINGERING, TO(GONE))                    /* FIN sent; the peer's is awaited       */              \
+/* clang-format off */
+#define WIRE_STATES(S) /* name        may be followed by                              */           \
+    S(OPEN,      TO(CLOSING) | TO(GONE))      /* bytes go both ways                    */          \
+    S(CLOSING,   TO(LINGERING) | TO(GONE))    /* output drains; input is thrown away   */          \
+    S(LINGERING, TO(GONE))                    /* FIN sent; the peer's is awaited       */          \
     S(GONE,      0)                           /* only on_end remains                   */
+/* clang-format on */
 
 #define TO(name) (1u << WIRE_##name)
 enum wire_state {
@@ -73,10 +76,10 @@ struct wire {
     size_t low, high;
     enum wire_state state;
     enum wire_end end;
-    struct error *error;  /* why it ended; NULL: nothing to say */
+    struct error *error; /* why it ended; NULL: nothing to say */
     bool paused;
-    bool above;           /* went over `high`; on_drained is due */
-    bool eof;             /* the peer sent its FIN or close_notify */
+    bool above; /* went over `high`; on_drained is due */
+    bool eof;   /* the peer sent its FIN or close_notify */
     union address peer;
     char *peer_text; /* made when first asked for */
 };

@@ -49,11 +49,12 @@ enum wire_tls_result wire_tls_input(struct wire_tls *t, struct wire_shared *sh, 
 MUST_USE bool wire_tls_seal(struct wire_tls *t, struct wire_shared *sh, const char *data,
                             size_t len, struct error *e);
 void wire_tls_bye(struct wire_tls *t, struct wire_shared *sh); /* close_notify, at most once */
-const struct tls_info *wire_tls_info(const struct wire_tls *t); /* NULL before the handshake is done */
+const struct tls_info *
+wire_tls_info(const struct wire_tls *t); /* NULL before the handshake is done */
 bool wire_tls_binding(struct wire_tls *t, const char *type, struct bytes *out);
 
-/* For stream.c: the output buffer itself, so that a stanza is serialised in place; what was appended
- * is sent at the turn's end, after wire_appended. NULL: the wire is closing. */
+/* For stream.c: the output buffer itself, so that a stanza is serialised in place; what was
+ * appended is sent at the turn's end, after wire_appended. NULL: the wire is closing. */
 struct bytes *wire_append(struct wire *w);
 void wire_appended(struct wire *w);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* TLS as bytes in, bytes out. One BIO an SSL, without a buffer of its own: it reads from and appends
- * to buffers of the loop, so an idle connection keeps only what OpenSSL itself needs (13.6 KiB), and no
- * system call happens inside OpenSSL. */
+/* TLS as bytes in, bytes out. One BIO an SSL, without a buffer of its own: it reads from and
+ * appends to buffers of the loop, so an idle connection keeps only what OpenSSL itself needs
+ * (13.6 KiB), and no system call happens inside OpenSSL. */
 #include <openssl/err.h>
 #include <string.h>
 
@@ -125,7 +125,8 @@ void wire_tls_destroy(struct wire_tls **tp)
     mem_free(t);
 }
 
-/* SSL_get_error takes what lies in the error queue for its own; emptying it costs, asking does not. */
+/* SSL_get_error takes what lies in the error queue for its own; emptying it costs, asking does
+ * not. */
 static void forget_errors(void)
 {
     if (ERR_peek_error())

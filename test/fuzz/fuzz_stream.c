@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as what a peer says on a stream, over a socket pair, in pieces of a size that the first byte
- * says; its next bits choose what the policy does. However it goes: the header comes before stanzas,
- * nothing comes after on_end, on_end comes once, and what we said is one well-formed stream. */
+/* Any bytes as what a peer says on a stream, over a socket pair, in pieces of a size that the
+ * first byte says; its next bits choose what the policy does. However it goes: the header comes
+ * before stanzas, nothing comes after on_end, on_end comes once, and what we said is one well-
+ * formed stream. */
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -95,7 +96,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1 || size > 65536)
         return 0;
     log_set_level(LOG_ERROR);
-    struct run r = {.pauses = data[0] & 16, .answers = data[0] & 32, .restarts = data[0] & 64,
+    struct run r = {.pauses = data[0] & 16,
+                    .answers = data[0] & 32,
+                    .restarts = data[0] & 64,
                     .closes = data[0] & 128};
     size_t step = (size_t)1 << (data[0] & 15);
     clock_fake_init(&r.clock);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A certificate authority of a test's own: P-256 keys and certificates as PEM files in a new folder. */
+/* A certificate authority of a test's own: P-256 keys and certificates as PEM files in a new
+ * folder. */
 #ifndef CAUSEWAY_TEST_PKI_H
 #define CAUSEWAY_TEST_PKI_H
 

@@ -152,16 +152,16 @@ static void on_note(struct command *c)
     trace(n, ") ");
 }
 
-/* A post from the loop's own thread runs after the poster returned, in the same turn, and before the
- * turn's hooks; a hook that was asked for twice runs once. */
+/* A post from the loop's own thread runs after the poster returned, in the same turn, and before
+ * the turn's hooks; a hook that was asked for twice runs once. */
 static void own_posts_then_hooks(void **state)
 {
     (void)state;
     char text[128] = "";
     struct loop *l = loop_create("test", clock_real());
     struct note b = {{NULL, on_note}, .loop = l, .trace = text, .name = "b", .hooks = true};
-    struct note a = {{NULL, on_note}, .loop = l, .trace = text, .name = "a", .posts = &b,
-                     .hooks = true};
+    struct note a = {{NULL, on_note}, .loop = l,   .trace = text,
+                     .name = "a",     .posts = &b, .hooks = true};
     loop_post(l, &a.command);
     assert_string_equal(text, ""); /* never inside loop_post */
     while (loop_turn(l))
@@ -210,8 +210,10 @@ static void stops_after_what_is_posted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(across_threads),       cmocka_unit_test(ping_pong),
-        cmocka_unit_test(own_posts_then_hooks), cmocka_unit_test(cancelled_hook),
+        cmocka_unit_test(across_threads),
+        cmocka_unit_test(ping_pong),
+        cmocka_unit_test(own_posts_then_hooks),
+        cmocka_unit_test(cancelled_hook),
         cmocka_unit_test(stops_after_what_is_posted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,10 +13,12 @@
 #include "gateway/xmpp/ns.h"
 #include "pki.h"
 
-#define HEADER "<?xml version='1.0'?><stream:stream xmlns='jabber:client' " \
-               "xmlns:stream='http://etherx.jabber.org/streams' to='a.example' version='1.0'>"
-#define OUR_HEADER "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/" \
-                   "streams' xmlns='jabber:client' from='a.example' id='i1' version='1.0'>"
+#define HEADER                                                                                     \
+    "<?xml version='1.0'?><stream:stream xmlns='jabber:client' "                                   \
+    "xmlns:stream='http://etherx.jabber.org/streams' to='a.example' version='1.0'>"
+#define OUR_HEADER                                                                                 \
+    "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/"                  \
+    "streams' xmlns='jabber:client' from='a.example' id='i1' version='1.0'>"
 #define MESSAGE(body) "<message><body>" body "</body></message>"
 
 struct world {
@@ -122,8 +124,7 @@ static void listen_to(struct world *w)
 {
     size_t have = strlen(w->said);
     ssize_t n;
-    while (w->peer >= 0 &&
-           (n = recv(w->peer, w->said + have, sizeof w->said - 1 - have, 0)) > 0)
+    while (w->peer >= 0 && (n = recv(w->peer, w->said + have, sizeof w->said - 1 - have, 0)) > 0)
         w->said[have += (size_t)n] = '\0';
 }
 
@@ -259,8 +260,8 @@ static void we_close_first(void **state)
     assert_non_null(strstr(w.said, "<stream:error><system-shutdown xmlns='urn:ietf:params:xml:ns:"
                                    "xmpp-streams'/><text "));
     assert_non_null(strstr(w.said, "see &lt;you&gt; later</text></stream:error></stream:stream>"));
-    assert_non_null(w.stream);         /* waits for the peer's word */
-    say(&w, MESSAGE("late"));          /* nobody hears this any more */
+    assert_non_null(w.stream); /* waits for the peer's word */
+    say(&w, MESSAGE("late"));  /* nobody hears this any more */
     say(&w, "</stream:stream>");
     assert_string_equal(w.trace, "header end ");
     assert_true(w.end.orderly);
@@ -354,7 +355,8 @@ static void silent_peer(void **state)
     finish(&w);
 }
 
-/* A peer that begins an element and does not end it; one that ends each in time may go on for ever. */
+/* A peer that begins an element and does not end it; one that ends each in time may go on for
+ * ever. */
 static void slow_element(void **state)
 {
     (void)state;
@@ -390,8 +392,8 @@ static void restart(void **state)
     say(&w, HEADER "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
     say(&w, HEADER MESSAGE("1"));
     assert_string_equal(w.trace, "header auth header 1 ");
-    assert_string_equal(w.said, OUR_HEADER "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"
-                                OUR_HEADER);
+    assert_string_equal(w.said, OUR_HEADER
+                        "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>" OUR_HEADER);
     clock_fake_advance(&w.clock, 60000); /* the header's time is over only for who said none */
     settle(&w);
     assert_non_null(w.stream);
@@ -546,12 +548,18 @@ static void both_end(struct stream *s, const struct stream_end *end)
         b->client = NULL;
 }
 
-static const struct stream_policy server_side = {
-    .content_ns = NS_SERVER, .receiving = true, .on_header = both_header,
-    .on_stanza = both_stanza, .on_secure = both_secure, .on_end = both_end};
-static const struct stream_policy client_side = {
-    .content_ns = NS_SERVER, .receiving = false, .on_header = both_header,
-    .on_stanza = both_stanza, .on_secure = both_secure, .on_end = both_end};
+static const struct stream_policy server_side = {.content_ns = NS_SERVER,
+                                                 .receiving = true,
+                                                 .on_header = both_header,
+                                                 .on_stanza = both_stanza,
+                                                 .on_secure = both_secure,
+                                                 .on_end = both_end};
+static const struct stream_policy client_side = {.content_ns = NS_SERVER,
+                                                 .receiving = false,
+                                                 .on_header = both_header,
+                                                 .on_stanza = both_stanza,
+                                                 .on_secure = both_secure,
+                                                 .on_end = both_end};
 
 static void starttls_both_ways(void **state)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Timers on a fake clock: each fires once, in its millisecond, in order, and not when it was stopped. */
+/* Timers on a fake clock: each fires once, in its millisecond, in order, and not when it was
+ * stopped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,8 +52,9 @@ static void advance(struct world *w, uint64_t ms)
 static void exact(void **state)
 {
     (void)state;
-    static const uint64_t delays[] = {1, 2, 63, 64, 65, 100, 4095, 4096, 4097, 300000, 262144, 262143,
-                                      86400000, 16777216, 40000000000};
+    static const uint64_t delays[] = {1,      2,      63,       64,       65,
+                                      100,    4095,   4096,     4097,     300000,
+                                      262144, 262143, 86400000, 16777216, 40000000000};
     for (size_t i = 0; i < sizeof delays / sizeof *delays; i++) {
         struct world w;
         begin(&w);
@@ -167,9 +169,11 @@ static void real_clock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exact),           cmocka_unit_test(at_once),
+        cmocka_unit_test(exact),
+        cmocka_unit_test(at_once),
         cmocka_unit_test(stops_another_of_the_same_moment),
-        cmocka_unit_test(restarts_itself), cmocka_unit_test(many),
+        cmocka_unit_test(restarts_itself),
+        cmocka_unit_test(many),
         cmocka_unit_test(real_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

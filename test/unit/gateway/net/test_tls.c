@@ -10,7 +10,7 @@
 #include "pki.h"
 
 #define XMPP_ADDR "otherName:1.3.6.1.5.5.7.8.5;UTF8:"
-#define SRV_NAME "otherName:1.3.6.1.5.5.7.8.7;IA5STRING:"
+#define SRV_NAME  "otherName:1.3.6.1.5.5.7.8.7;IA5STRING:"
 
 static const struct {
     const char *san, *domain;
@@ -32,7 +32,10 @@ static const struct {
     {SRV_NAME "_xmpp-server.a.example", "a.example", true, "RFC 4985: SRV-ID"},
     {SRV_NAME "_imap.a.example", "a.example", false, "of another service"},
     {SRV_NAME "_xmpp-client.a.example", "a.example", false, "clients' service proves no server"},
-    {"DNS:xn--bcher-kva.example", "b\xc3\xbc" "cher.example", true, "U-label asked, A-label there"},
+    {"DNS:xn--bcher-kva.example",
+     "b\xc3\xbc"
+     "cher.example",
+     true, "U-label asked, A-label there"},
     {"email:a@a.example,IP:127.0.0.1", "a.example", false, "other kinds of names"},
     {"DNS:a.example", "", false, "an empty name"},
 };

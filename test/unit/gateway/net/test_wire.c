@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Two wires of one loop, with the test between them: it carries their bytes, counts TLS records, and
- * can be a slow reader. */
+/* Two wires of one loop, with the test between them: it carries their bytes, counts TLS records,
+ * and can be a slow reader. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -572,7 +573,8 @@ static const struct {
     bool accepted;
 } foreign[] = {
     {"TLS 1.3, with the one ticket", TLS1_3_VERSION, NULL, true},
-    {"TLS 1.2 with forward secrecy and AEAD", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", true},
+    {"TLS 1.2 with forward secrecy and AEAD", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256",
+     true},
     {"RFC 9325 4.2.1: no CBC", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256", false},
     {"RFC 9325 3.1.1: no TLS 1.1", TLS1_1_VERSION, "ALL:@SECLEVEL=0", false},
 };
@@ -630,6 +632,50 @@ static void foreign_clients(void **state)
     }
 }
 
+/* ---- one store, several threads */
+
+struct acceptor {
+    struct tls_store *store;
+    struct world world;
+    pthread_t thread;
+    unsigned secured;
+};
+
+static void *accept_many(void *arg)
+{
+    struct acceptor *a = arg;
+    for (int i = 0; i < 30; i++) {
+        struct world *w = &a->world;
+        begin(w);
+        wire_accept_tls(w->server.wire, a->store, "a.example", false, TLS_ALPN_NONE);
+        wire_connect_tls(w->client.wire, a->store, "b.example", "b.example", TLS_ALPN_NONE);
+        settle(w);
+        a->secured += w->client.secured;
+        finish(w);
+    }
+    return NULL;
+}
+
+/* Two loops accept and connect with a store whose certificates are being replaced. */
+static void reload_under_load(void **state)
+{
+    (void)state;
+    struct world w;
+    struct acceptor acceptors[2] = {0};
+    begin(&w);
+    for (int i = 0; i < 2; i++) {
+        acceptors[i].store = w.store;
+        pthread_create(&acceptors[i].thread, NULL, accept_many, &acceptors[i]);
+    }
+    for (int i = 0; i < 40; i++)
+        set_cert(&w, w.store, i % 2 ? "a.example" : "b.example", "DNS:a.example,DNS:b.example", 1);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(acceptors[i].thread, NULL);
+        assert_int_equal(acceptors[i].secured, 30);
+    }
+    finish(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -649,6 +695,7 @@ int main(void)
         cmocka_unit_test(channel_binding),
         cmocka_unit_test(reload),
         cmocka_unit_test(foreign_clients),
+        cmocka_unit_test(reload_under_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
