@@ -541,6 +541,7 @@ struct wire *wire_open(struct loop *l, uv_os_sock_t fd, const struct wire_events
     w->tcp.data = w;
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* output is gathered here */
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on); /* a vanished idle peer ends one day */
     socklen_t len = sizeof w->peer;
     if (getpeername(fd, &w->peer.any, &len) != 0)
         w->peer.any.sa_family = AF_UNSPEC; /* reset already: reading will tell */
