@@ -11,6 +11,7 @@
 #include "gateway/base/error.h"
 #include "gateway/base/list.h"
 #include "gateway/exchange/settle.h"
+#include "gateway/exchange/message.h"
 #include "gateway/exchange/session.h"
 #include "gateway/store/journal.h"
 #include "gateway/xmpp/stanza.h"
@@ -58,6 +59,7 @@ struct event {
     const struct event_ops *ops;
     enum event_state state;
     struct exchange *x;
+    struct loop *loop;        /* the actor's; NULL: on its way */
     struct lane *lane;        /* where it is; NULL: on its way */
     struct person *person;    /* the actor; state NOBODY: there is no such account. NULL: a pair's */
     struct pair *pair;
@@ -68,6 +70,7 @@ struct event {
     struct event_keep *kept;  /* NULL: nothing is kept */
     uint64_t seq;             /* of the committed row; 0: not kept */
     uint64_t queue_seq;       /* row of the pair's queue that this error ends; 0: none */
+    struct message_weight weight; /* of a message */
     enum session_verdict verdict;
     enum stanza_error refused;/* admission's refusal */
     bool ours;                /* made by the gateway, not by a terminal or another community */
@@ -85,6 +88,8 @@ struct event *event_create(struct exchange *x, const struct event_ops *ops, stru
 void event_post(struct event *ev, const struct jid *actor);
 /* To the pair of the domains of ev->st. Takes over. Any exchange loop. */
 void event_post_pair(struct event *ev);
+/* To the shard of `key`, for what has no actor: run finds the event with container_of and owns it. */
+void event_post_shard(struct event *ev, const char *key, void (*run)(struct command *cmd));
 /* Into a lane of an actor of this loop, behind what is there. Takes over. */
 void event_submit(struct event *ev, struct lane *lane);
 /* What admit or perform waited for has happened. */

@@ -10,6 +10,7 @@
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/event.h"
 #include "gateway/exchange/session.h"
+#include "gateway/net/timer.h"
 
 enum person_state {
     PERSON_LOADING, /* roster and sessions are being read; events queue */
@@ -40,6 +41,7 @@ struct person {
     unsigned jobs;                /* store jobs under way that point here */
     bool linked;                  /* what session_link_changed was told last */
     bool stale;                   /* the account changed: load again when idle */
+    struct timer retry;           /* while the store could not read the person */
     struct list lru_node;         /* linked while nothing needs the person in memory */
 };
 

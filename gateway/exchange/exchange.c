@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT */
+/* The exchange as a whole: its shards, communities and services, and the doors through which other
+ * loops come in. Everything set up here stays as it is while loops run. */
+#include "gateway/exchange/exchange.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/hash.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/exchange/event.h"
+#include "gateway/exchange/exchange_internal.h"
+#include "gateway/exchange/own.h"
+#include "gateway/exchange/person.h"
+#include "gateway/exchange/resource.h"
+#include "gateway/exchange/route.h"
+#include "gateway/store/rosters.h"
+#include "gateway/xmpp/ns.h"
+#include "gateway/xmpp/stanza_build.h"
+
+/* ---- what the exchange itself offers ---- */
+
+static const struct service_xep own_xeps[] = {
+    {"0203", "2.0", "delay stamps on what waited"},
+    {"0334", "1.0", "no-store, no-permanent-store, store"},
+    {"0359", "0.7", "stanza-id of the archive on what it delivers"},
+    {NULL, NULL, NULL},
+};
+static const char *const own_domain_features[] = {NS_ROSTER, NULL};
+static const char *const own_account_features[] = {NS_SID, NULL};
+static const struct service own_service = {
+    .name = "exchange",
+    .xeps = own_xeps,
+    .domain_features = own_domain_features,
+    .account_features = own_account_features,
+};
+
+/* ---- setting up ---- */
+
+static void add_communities(struct exchange *x, const struct exchange_options *o)
+{
+    x->community_count = o->community_count;
+    x->communities = arena_alloc(&x->arena, (o->community_count + 1) * sizeof(struct community));
+    for (unsigned i = 0; i < o->community_count; i++) {
+        struct community *c = &x->communities[i];
+        *c = o->communities[i];
+        c->domain = arena_dup(&x->arena, c->domain);
+        unsigned n = 0;
+        while (c->admins && c->admins[n])
+            n++;
+        const char **admins = arena_alloc(&x->arena, (n + 1) * sizeof(char *));
+        for (unsigned k = 0; k < n; k++)
+            admins[k] = arena_dup(&x->arena, c->admins[k]);
+        c->admins = n ? admins : NULL;
+        map_put(&x->by_domain, c->domain, c);
+    }
+}
+
+static void add_iqs(struct exchange *x, const struct service_iq *iqs)
+{
+    for (const struct service_iq *iq = iqs; iq && iq->element; iq++) {
+        struct iq_entry *e = arena_new(&x->arena, struct iq_entry);
+        e->iq = iq;
+        const char *key = arena_printf(&x->arena, "%s %s", iq->ns, iq->element);
+        struct iq_entry *first = map_get(&x->iqs, key);
+        if (!first) {
+            map_put(&x->iqs, key, e);
+            continue;
+        }
+        while (first->next)
+            first = first->next;
+        first->next = e;
+    }
+}
+
+static void add_services(struct exchange *x, const struct service *const *list)
+{
+    unsigned n = 0;
+    while (list && list[n])
+        n++;
+    x->services = arena_alloc(&x->arena, (n + 2) * sizeof(struct service *));
+    x->services[0] = &own_service;
+    for (unsigned i = 0; i < n; i++) {
+        x->services[i + 1] = list[i];
+        add_iqs(x, list[i]->iqs);
+    }
+}
+
+struct exchange *exchange_create(const struct exchange_options *o)
+{
+    CHECK(o->loop_count > 0 && o->store);
+    struct exchange *x = mem_new(struct exchange);
+    arena_init(&x->arena);
+    x->store = o->store;
+    x->remote = o->remote;
+    x->reach = o->reach;
+    x->resources_max = o->resources_max ? o->resources_max : 10;
+    add_communities(x, o);
+    add_services(x, o->services);
+    x->shard_count = o->loop_count;
+    x->shards = mem_array(o->loop_count, sizeof(struct shard));
+    for (unsigned i = 0; i < o->loop_count; i++) {
+        x->shards[i].x = x;
+        x->shards[i].loop = o->loops[i];
+        list_init(&x->shards[i].idle);
+    }
+    x->sweep = session_sweep_create(x, x->shards[0].loop);
+    return x;
+}
+
+void exchange_attach(struct exchange *x, struct edge_remote *remote, struct reach *reach)
+{
+    x->remote = remote ? remote : x->remote;
+    x->reach = reach ? reach : x->reach;
+}
+
+static void close_links(struct person *p)
+{
+    resource_each(r, p)
+        resource_replace(r, STREAM_SYSTEM_SHUTDOWN);
+}
+
+static void shard_fini(struct shard *s)
+{
+    struct person *p;
+    for (size_t at = 0; (p = map_next(&s->persons, &at));) {
+        close_links(p);
+        person_destroy(&p);
+    }
+    map_fini(&s->persons);
+    struct pair *pair;
+    for (size_t at = 0; (pair = map_next(&s->pairs, &at));)
+        pair_destroy(&pair);
+    map_fini(&s->pairs);
+}
+
+void exchange_destroy(struct exchange **xp)
+{
+    struct exchange *x = *xp;
+    *xp = NULL;
+    if (!x)
+        return;
+    session_sweep_destroy(&x->sweep);
+    for (unsigned i = 0; i < x->shard_count; i++)
+        shard_fini(&x->shards[i]);
+    mem_free(x->shards);
+    map_fini(&x->by_domain);
+    map_fini(&x->iqs);
+    arena_fini(&x->arena);
+    mem_free(x);
+}
+
+/* ---- start: what was left in the queues to other communities ---- */
+
+struct start {
+    struct queue_names names;
+    struct exchange *x;
+};
+
+static void wake_pair(struct exchange *x, char *queue)
+{
+    char *local = queue + 2, *remote = strchr(local, ' ');
+    if (!remote)
+        return;
+    *remote++ = '\0';
+    if (exchange_is_local_domain(x, local))
+        x->remote->ops->wake(x->remote, local, remote);
+    else
+        log_warn(NULL, "messages from %s to %s wait, but %s is not a domain of ours any more", local, remote,
+                 local);
+}
+
+static void on_names(struct store_job *job, const struct error *e)
+{
+    struct start *s = container_of(job, struct start, names.job);
+    if (e->code != ERROR_NONE)
+        log_error(NULL, "queues to other communities cannot be read: %s", e->text);
+    for (unsigned i = 0; e->code == ERROR_NONE && i < s->names.count; i++)
+        wake_pair(s->x, arena_dup(&s->names.arena, s->names.names[i]));
+    arena_fini(&s->names.arena);
+    mem_free(s);
+}
+
+void exchange_start(struct exchange *x)
+{
+    session_sweep_start(x->sweep);
+    if (!x->remote)
+        return;
+    struct start *s = mem_new(struct start);
+    s->x = x;
+    s->names.prefix = "s:";
+    arena_init(&s->names.arena);
+    s->names.job.reply_on = x->shards[0].loop;
+    s->names.job.done = on_names;
+    journal_queue_names(x->store, &s->names);
+}
+
+/* ---- who is where ---- */
+
+struct shard *exchange_shard_of(struct exchange *x, const char *key)
+{
+    return x->shard_count == 1 ? x->shards : &x->shards[hash_stable(key) % x->shard_count];
+}
+
+struct loop *exchange_loop_of(struct exchange *x, const char *bare)
+{
+    return exchange_shard_of(x, bare)->loop;
+}
+
+const struct community *exchange_community(struct exchange *x, const char *domain)
+{
+    return map_get(&x->by_domain, domain);
+}
+
+bool exchange_is_local_domain(struct exchange *x, const char *domain)
+{
+    return map_get(&x->by_domain, domain) != NULL;
+}
+
+bool exchange_is_local(struct exchange *x, const struct jid *j)
+{
+    return exchange_is_local_domain(x, j->domain);
+}
+
+const struct iq_entry *exchange_iq_entries(struct exchange *x, const struct element *payload)
+{
+    char key[256];
+    int n = snprintf(key, sizeof(key), "%s %s", payload->ns, payload->name);
+    return n < (int)sizeof(key) ? map_get(&x->iqs, key) : NULL;
+}
+
+const struct service *const *exchange_services(struct exchange *x)
+{
+    return x->services;
+}
+
+struct reach *exchange_reach(struct exchange *x)
+{
+    return x->reach;
+}
+
+struct session_sweep *exchange_session_sweep(struct exchange *x)
+{
+    return x->sweep;
+}
+
+struct store *exchange_store(struct exchange *x)
+{
+    return x->store;
+}
+
+/* ---- from services ---- */
+
+void exchange_answer(struct exchange *x, struct stanza *st)
+{
+    route_ours(x, st);
+}
+
+void exchange_refuse(struct exchange *x, const struct stanza *st, enum stanza_error e, const char *text)
+{
+    struct stanza *error = build_error(st, e, text, NULL);
+    if (error && error->to)
+        route_ours(x, error);
+    stanza_unref(&error);
+}
+
+struct call {
+    void (*fn)(struct person *p, void *user);
+    void *user;
+};
+
+static enum event_fate call_perform(struct event *ev)
+{
+    struct call *c = ev->data;
+    c->fn(ev->person->state == PERSON_READY ? ev->person : NULL, c->user);
+    return EVENT_FINISHED;
+}
+
+static enum event_fate visit_perform(struct event *ev)
+{
+    struct call *c = ev->data;
+    c->fn(ev->person, c->user);
+    return EVENT_FINISHED;
+}
+
+static const struct event_ops call_ops = {"call", NULL, call_perform};
+static const struct event_ops visit_ops = {"visit", NULL, visit_perform};
+
+static void post_call(struct exchange *x, const struct event_ops *ops, const char *bare,
+                      void (*fn)(struct person *p, void *user), void *user)
+{
+    struct event *ev = event_create(x, ops, NULL);
+    struct call *c = arena_new(&ev->arena, struct call);
+    c->fn = fn;
+    c->user = user;
+    ev->data = c;
+    const struct jid *actor = jid_parse_text(&ev->arena, bare);
+    CHECK(actor && exchange_is_local(x, actor));
+    event_post(ev, actor);
+}
+
+void exchange_with_person(struct exchange *x, const char *bare, void (*fn)(struct person *p, void *user),
+                          void *user)
+{
+    post_call(x, &call_ops, bare, fn, user);
+}
+
+void person_visit(struct exchange *x, const char *bare, void (*fn)(struct person *p, void *user), void *user)
+{
+    post_call(x, &visit_ops, bare, fn, user);
+}
+
+/* ---- accounts come and go outside ---- */
+
+struct recheck {
+    struct roster_load rows;
+    struct event *ev;
+};
+
+static void on_recheck(struct store_job *job, const struct error *e)
+{
+    struct recheck *c = container_of(job, struct recheck, rows.job);
+    c->ev->error = *e;
+    event_ready(c->ev);
+}
+
+/* A linked person whose account is gone loses the links; another one is loaded again when idle. */
+static enum event_fate recheck_perform(struct event *ev)
+{
+    struct person *p = ev->person;
+    struct recheck *c = ev->data;
+    p->stale = true;
+    if (!c && list_is_empty(&p->resources))
+        return EVENT_FINISHED;
+    if (c) {
+        bool gone = ev->error.code == ERROR_NONE && !c->rows.account_exists;
+        arena_fini(&c->rows.arena);
+        if (gone)
+            resource_each(r, p)
+                resource_replace(r, STREAM_NOT_AUTHORIZED);
+        return EVENT_FINISHED;
+    }
+    c = arena_new(&ev->arena, struct recheck);
+    ev->data = c;
+    c->ev = ev;
+    c->rows.owner = p->jid->bare;
+    c->rows.job.reply_on = p->loop;
+    c->rows.job.done = on_recheck;
+    c->rows.job.must_see = store_ticket(p->x->store);
+    arena_init(&c->rows.arena);
+    roster_load(p->x->store, &c->rows);
+    return EVENT_STAYS;
+}
+
+static const struct event_ops recheck_ops = {"account changed", NULL, recheck_perform};
+
+void exchange_account_changed(struct exchange *x, const char *bare)
+{
+    struct event *ev = event_create(x, &recheck_ops, NULL);
+    const struct jid *actor = jid_parse_text(&ev->arena, bare);
+    if (actor && actor->local && exchange_is_local(x, actor))
+        event_post(ev, jid_to_bare(&ev->arena, actor));
+    else
+        event_destroy(&ev);
+}
+
+/* ---- other communities ---- */
+
+void exchange_receive_remote(struct exchange *x, struct stanza *st, struct settle *s)
+{
+    CHECK(st->from && st->to && st->kind != STANZA_NONZA);
+    struct event *ev = event_create(x, NULL, st);
+    ev->settle = s;
+    bool malformed = st->type == STANZA_TYPE_UNKNOWN;
+    if (malformed)
+        route_refuse(ev, STANZA_BAD_REQUEST, NULL);
+    if (malformed || !exchange_is_local(x, st->to))
+        event_destroy(&ev);
+    else
+        route_event(ev);
+}
+
+static const char *queue_of(const struct stanza *st, char queue[2100])
+{
+    snprintf(queue, 2100, "s:%s %s", st->from->domain, st->to->domain);
+    return queue;
+}
+
+void exchange_remote_done(struct exchange *x, const struct stanza *st, uint64_t seq)
+{
+    char queue[2100];
+    if (seq)
+        journal_done(x->store, queue_of(st, queue), seq);
+}
+
+void exchange_remote_failed(struct exchange *x, struct stanza *st, uint64_t seq, enum stanza_error why,
+                            const char *text)
+{
+    bool silent = st->kind == STANZA_PRESENCE && st->type == PRESENCE_PROBE;
+    struct stanza *error = silent ? NULL : build_error(st, why, text, NULL);
+    bool bounces = error && error->to && error->to->local && exchange_is_local(x, error->to);
+    if (seq && bounces)
+        own_bounce(x, error, seq);
+    else if (bounces)
+        route_ours(x, error);
+    else
+        exchange_remote_done(x, st, seq);
+    stanza_unref(&error);
+}
+
+/* ---- devices ---- */
+
+struct progress {
+    char *peer, *device;
+    uint64_t seq;
+    enum reach_progress progress;
+};
+
+static void on_progress(struct person *p, void *user)
+{
+    struct progress *r = user;
+    session_reach_progress(p, r->peer, r->seq, r->progress, r->device);
+    mem_free(r->peer);
+    mem_free(r->device);
+    mem_free(r);
+}
+
+void exchange_reach_progress(struct exchange *x, const char *callee, const char *peer, uint64_t seq,
+                             enum reach_progress p, const char *device)
+{
+    struct progress *r = mem_new(struct progress);
+    r->peer = mem_dup(peer);
+    r->device = device ? mem_dup(device) : NULL;
+    r->seq = seq;
+    r->progress = p;
+    person_visit(x, callee, on_progress, r);
+}
+
+struct answer {
+    struct reach_answer answer;
+    struct arena arena;
+};
+
+static void on_answer(struct person *p, void *user)
+{
+    struct answer *c = user;
+    session_reach_answer(p, &c->answer);
+    arena_fini(&c->arena);
+    mem_free(c);
+}
+
+static const char *dup_or_null(struct arena *a, const char *text)
+{
+    return text ? arena_dup(a, text) : NULL;
+}
+
+void exchange_reach_answer(struct exchange *x, const struct reach_answer *a)
+{
+    struct answer *c = mem_new(struct answer);
+    arena_init(&c->arena);
+    c->answer = *a;
+    c->answer.callee = arena_dup(&c->arena, a->callee);
+    c->answer.peer = arena_dup(&c->arena, a->peer);
+    c->answer.text = dup_or_null(&c->arena, a->text);
+    c->answer.via = dup_or_null(&c->arena, a->via);
+    c->answer.dedup = dup_or_null(&c->arena, a->dedup);
+    person_visit(x, c->answer.callee, on_answer, c);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* The exchange's inside: shards and what all of them share. Only files of this folder include it. */
+#ifndef CAUSEWAY_EXCHANGE_EXCHANGE_INTERNAL_H
+#define CAUSEWAY_EXCHANGE_EXCHANGE_INTERNAL_H
+
+#include "gateway/base/arena.h"
+#include "gateway/base/list.h"
+#include "gateway/base/map.h"
+#include "gateway/exchange/exchange.h"
+
+enum {
+    SHARD_IDLE_PERSONS = 10000, /* kept in memory without a link */
+    SHARD_IDLE_PAIRS = 1000,
+};
+
+/* One loop's part of the people and of the pairs. */
+struct shard {
+    struct exchange *x;
+    struct loop *loop;
+    struct map persons;  /* bare JID -> struct person */
+    struct map pairs;    /* "LOCAL REMOTE" -> struct pair */
+    struct list idle;    /* persons that nothing needs, the longest idle first */
+    unsigned idle_count;
+};
+
+/* A handler of services, by namespace and element; in the order of the services' list. */
+struct iq_entry {
+    const struct service_iq *iq;
+    struct iq_entry *next;
+};
+
+/* Set up before anything runs; read by every loop afterwards. */
+struct exchange {
+    struct shard *shards;
+    unsigned shard_count;
+    struct store *store;
+    struct community *communities;
+    unsigned community_count;
+    struct map by_domain;            /* -> struct community */
+    const struct service **services; /* ours first; ends with NULL */
+    struct map iqs;                  /* "ns element" -> struct iq_entry */
+    struct edge_remote *remote;      /* NULL: none */
+    struct reach *reach;             /* NULL: none */
+    struct session_sweep *sweep;     /* of requests whose time is over */
+    unsigned resources_max;
+    struct arena arena;              /* what stands above */
+};
+
+struct shard *exchange_shard_of(struct exchange *x, const char *key);
+/* The handlers for an iq payload; NULL: none. */
+const struct iq_entry *exchange_iq_entries(struct exchange *x, const struct element *payload);
+bool exchange_is_local(struct exchange *x, const struct jid *j);
+
+/* The way out to one other community, for one of our domains (pair.c). */
+struct pair *pair_get(struct shard *s, const char *name);
+struct lane *pair_lane(struct pair *p);
+const char *pair_queue(const struct pair *p); /* "s:LOCAL REMOTE" */
+void pair_idle(struct pair *p);               /* its lane may be empty */
+void pair_destroy(struct pair **p);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* Kept messages on their last step. A row stays in "u:BARE" until one link has reported the message, so
+ * that no cut loses it; memory only knows which links hold it at the moment. A resource that becomes
+ * available reads the queue first, and the lane stands still while it does: nothing newer passes. */
+#include "gateway/exchange/pending.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/exchange/event.h"
+#include "gateway/exchange/exchange_internal.h"
+#include "gateway/exchange/person.h"
+#include "gateway/xmpp/datetime.h"
+#include "gateway/xmpp/ns.h"
+#include "gateway/xmpp/stanza_build.h"
+
+enum { FLUSH_WINDOW = 200 };
+
+/* A message that links hold. */
+struct outstanding {
+    char key[20]; /* of person->outstanding: the seq */
+    uint64_t seq;
+    struct stanza *st;
+    unsigned holders;
+    bool done; /* one has reported it */
+};
+
+/* One link's holding of it. */
+struct delivery {
+    struct list node;
+    struct outstanding *o;
+};
+
+static void key_of(uint64_t seq, char key[20])
+{
+    for (int i = 0; i < 16; i++)
+        key[i] = "0123456789abcdef"[(seq >> (4 * i)) & 15];
+    key[16] = '\0';
+}
+
+static struct outstanding *find(struct person *p, uint64_t seq)
+{
+    char key[20];
+    key_of(seq, key);
+    return map_get(&p->outstanding, key);
+}
+
+void pending_give(struct resource *r, struct stanza *st, uint64_t seq)
+{
+    struct person *p = r->person;
+    if (!r->link)
+        return;
+    struct outstanding *o = find(p, seq);
+    if (!o) {
+        o = mem_new(struct outstanding);
+        key_of(seq, o->key);
+        o->seq = seq;
+        o->st = stanza_ref(st);
+        map_put(&p->outstanding, o->key, o);
+    }
+    struct delivery *d = mem_new(struct delivery);
+    d->o = o;
+    o->holders++;
+    list_append(&r->deliveries, &d->node);
+    resource_give(r, st, seq);
+}
+
+static void let_go(struct person *p, struct delivery *d)
+{
+    struct outstanding *o = d->o;
+    list_remove(&d->node);
+    mem_free(d);
+    if (--o->holders)
+        return;
+    map_remove(&p->outstanding, o->key);
+    stanza_unref(&o->st);
+    mem_free(o);
+}
+
+void pending_delivered(struct resource *r, uint64_t seq)
+{
+    struct person *p = r->person;
+    list_each (at, &r->deliveries) {
+        struct delivery *d = list_entry(at, struct delivery, node);
+        if (d->o->seq != seq)
+            continue;
+        if (!d->o->done)
+            journal_done(p->x->store, p->queue, seq);
+        d->o->done = true;
+        let_go(p, d);
+        return;
+    }
+}
+
+/* One that reads the queue will find it there. */
+static void pass_on(struct person *p, struct outstanding *o)
+{
+    bool taken = false;
+    resource_each(other, p) {
+        taken |= other->flushing;
+        if (other->flushing || !resource_takes_messages(other))
+            continue;
+        pending_give(other, o->st, o->seq);
+        taken = true;
+    }
+    if (!taken)
+        session_returned(p, o->st, o->seq);
+}
+
+void pending_orphan(struct resource *r)
+{
+    struct person *p = r->person;
+    list_each (at, &r->deliveries) {
+        struct delivery *d = list_entry(at, struct delivery, node);
+        if (!d->o->done && d->o->holders == 1)
+            pass_on(p, d->o);
+        let_go(p, d);
+    }
+}
+
+/* ---- what a link gets ---- */
+
+static void put_attr(struct bytes *xml, const char *name, const char *value)
+{
+    bytes_printf(xml, " %s='", name);
+    xml_escape(xml, value, strlen(value));
+    bytes_append_char(xml, '\'');
+}
+
+struct stanza *pending_dress(struct person *p, struct stanza *st, uint64_t seq, int64_t kept_us)
+{
+    struct bytes xml = BYTES_EMPTY;
+    if (person_archives(p, st)) {
+        char id[ARCHIVE_ID_LEN + 1];
+        archive_id(p->x->store, seq, id);
+        bytes_append_text(&xml, "<stanza-id xmlns='" NS_SID "'");
+        put_attr(&xml, "by", p->jid->bare);
+        put_attr(&xml, "id", id);
+        bytes_append_text(&xml, "/>");
+    }
+    if (kept_us) {
+        char stamp[DATETIME_MAX];
+        datetime_write(stamp, kept_us);
+        bytes_append_text(&xml, "<delay xmlns='" NS_DELAY "'");
+        put_attr(&xml, "from", p->jid->domain);
+        put_attr(&xml, "stamp", stamp);
+        bytes_append_text(&xml, "/>");
+    }
+    if (!xml.len)
+        return stanza_ref(st);
+    struct stanza *dressed = stanza_readdress(st, st->from, st->to, bytes_span(&xml));
+    bytes_fini(&xml);
+    return dressed;
+}
+
+/* ---- reading the queue ---- */
+
+struct flush {
+    struct queue_read read;
+    struct event *ev;
+    bool reading;
+    uint64_t after;
+    uint64_t last; /* newest row given */
+};
+
+static void on_read(struct store_job *job, const struct error *e)
+{
+    struct flush *f = container_of(job, struct flush, read.job);
+    f->ev->error = *e;
+    event_ready(f->ev);
+}
+
+static void read_on(struct event *ev, struct flush *f)
+{
+    f->read = (struct queue_read){.queue = ev->person->queue, .after = f->after, .limit = FLUSH_WINDOW};
+    f->read.job.reply_on = ev->loop;
+    f->read.job.done = on_read;
+    f->read.job.must_see = store_ticket(ev->x->store);
+    arena_init(&f->read.arena);
+    f->reading = true;
+    journal_read_queue(ev->x->store, &f->read);
+}
+
+static bool is_target(const struct event *ev, const struct resource *r)
+{
+    return ev->resource ? r == ev->resource : !r->flushing && resource_takes_messages(r);
+}
+
+static void give_row(struct event *ev, struct flush *f, const struct queue_row *row)
+{
+    struct person *p = ev->person;
+    f->after = row->seq;
+    if (find(p, row->seq))
+        return; /* another link holds it; if that one goes without it, it comes here */
+    struct stanza *st = pending_dress(p, row->stanza, row->seq, row->kept_us);
+    resource_each(r, p)
+        if (is_target(ev, r))
+            pending_give(r, st, row->seq);
+    stanza_unref(&st);
+    f->last = row->seq;
+}
+
+static void flush_end(struct event *ev, struct flush *f)
+{
+    resource_each(r, ev->person)
+        if (is_target(ev, r) && f->last > r->seen_seq)
+            r->seen_seq = f->last;
+    if (ev->resource)
+        ev->resource->flushing = false;
+}
+
+static bool flush_is_wanted(const struct event *ev)
+{
+    const struct resource *r = ev->resource;
+    return ev->person->state == PERSON_READY && (!r || (r->link && r->flushing));
+}
+
+static enum event_fate flush_perform(struct event *ev)
+{
+    struct flush *f = ev->data;
+    if (f->reading) {
+        f->reading = false;
+        bool failed = ev->error.code != ERROR_NONE, more = f->read.more;
+        for (unsigned i = 0; i < f->read.count && flush_is_wanted(ev); i++)
+            give_row(ev, f, &f->read.rows[i]);
+        queue_read_fini(&f->read);
+        if (failed || !more || !flush_is_wanted(ev)) {
+            flush_end(ev, f);
+            return EVENT_FINISHED;
+        }
+    } else if (!flush_is_wanted(ev)) {
+        return EVENT_FINISHED;
+    }
+    read_on(ev, f);
+    return EVENT_STAYS;
+}
+
+static const struct event_ops flush_ops = {"flush", NULL, flush_perform};
+
+void pending_flush(struct person *p, struct resource *r)
+{
+    struct event *ev = event_create(p->x, &flush_ops, NULL);
+    struct flush *f = arena_new(&ev->arena, struct flush);
+    f->ev = ev;
+    ev->data = f;
+    ev->person = p;
+    ev->loop = p->loop;
+    if (r) {
+        r->flushing = true;
+        ev->resource = resource_ref(r);
+    }
+    event_submit(ev, &p->in);
+}

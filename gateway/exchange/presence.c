@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+/* Who sees whom: broadcast, probes and directed presence (RFC 6121 section 4), and the stanzas that ask
+ * for it (section 3) on the tables of subscription.c. A person is handled as two: as the one whose
+ * resource sends, and as the one whom it concerns; between them runs an event. */
+#include "gateway/exchange/presence.h"
+
+#include <stdlib.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+#include "gateway/exchange/exchange_internal.h"
+#include "gateway/exchange/pending.h"
+#include "gateway/exchange/person.h"
+#include "gateway/exchange/resource.h"
+#include "gateway/exchange/roster.h"
+#include "gateway/exchange/route.h"
+#include "gateway/xmpp/ns.h"
+#include "gateway/xmpp/stanza_build.h"
+
+/* ---- sending ---- */
+
+static void send_copy(struct person *p, struct stanza *st, const struct jid *from, const struct jid *to)
+{
+    struct stanza *copy = stanza_readdress(st, from, to, (struct span){0});
+    route_ours(p->x, copy);
+    stanza_unref(&copy);
+}
+
+static struct stanza *bare_presence(enum stanza_type type, const struct jid *from)
+{
+    struct builder b;
+    build_begin(&b, STANZA_PRESENCE, type);
+    build_from(&b, from);
+    return build_end(&b);
+}
+
+static void send_new(struct person *p, enum stanza_type type, const struct jid *from, const struct jid *to)
+{
+    struct stanza *st = bare_presence(type, from);
+    send_copy(p, st, from, to);
+    stanza_unref(&st);
+}
+
+/* To everybody who sees the person, and to its own resources. */
+static void broadcast(struct resource *r, struct stanza *st)
+{
+    struct person *p = r->person;
+    roster_each(i, p->roster)
+        if (subscription_has_from(i->state))
+            send_copy(p, st, r->jid, i->contact);
+    send_copy(p, st, r->jid, p->jid);
+}
+
+/* The presence of all resources, to one who may see it. */
+static void send_all(struct person *p, const struct jid *to, bool available)
+{
+    struct stanza *gone = available ? NULL : bare_presence(PRESENCE_UNAVAILABLE, p->jid);
+    resource_each(r, p)
+        if (r->presence)
+            send_copy(p, available ? r->presence : gone, r->jid, to);
+    stanza_unref(&gone);
+}
+
+/* ---- directed presence (4.6) ---- */
+
+static void forget_directed(struct resource *r)
+{
+    struct jid *j;
+    for (size_t at = 0; (j = map_next(&r->directed, &at));)
+        jid_destroy(&j);
+    map_fini(&r->directed);
+}
+
+static void forget_one(struct resource *r, const struct jid *to)
+{
+    struct jid *old = map_remove(&r->directed, to->full);
+    jid_destroy(&old);
+}
+
+static bool sees_by_subscription(struct person *p, const struct jid *who)
+{
+    enum roster_subscription s = person_subscription(p, who);
+    return s == SUB_FROM || s == SUB_BOTH || jid_eq_bare(who, p->jid);
+}
+
+/* Those who saw the resource by directed presence only. */
+static void end_directed(struct resource *r, struct stanza *st)
+{
+    struct jid *j;
+    for (size_t at = 0; (j = map_next(&r->directed, &at));)
+        if (!sees_by_subscription(r->person, j))
+            send_copy(r->person, st, r->jid, j);
+    forget_directed(r);
+}
+
+static enum event_fate sent_directed(struct event *ev)
+{
+    struct resource *r = ev->resource;
+    const struct jid *to = ev->st->to;
+    if (ev->st->type == PRESENCE_UNAVAILABLE) {
+        forget_one(r, to);
+    } else if (!map_get(&r->directed, to->full)) {
+        if (r->directed.count >= PRESENCE_DIRECTED_MAX) {
+            route_refuse(ev, STANZA_RESOURCE_CONSTRAINT, "too many directed presences");
+            return EVENT_FINISHED;
+        }
+        struct jid *own = jid_dup(to);
+        map_put(&r->directed, own->full, own);
+    }
+    if (!jid_eq_bare(to, ev->person->jid))
+        session_wrote_to(ev->person, to, ev->st);
+    route_event(ev);
+    return EVENT_MOVED;
+}
+
+/* ---- available and unavailable ---- */
+
+/* RFC 6121 4.7.2.3. */
+static bool read_priority(const struct stanza *st, int *out)
+{
+    const struct element *e = stanza_child(st, "priority", NULL);
+    *out = 0;
+    if (!e)
+        return true;
+    const char *text = e->text;
+    while (*text == ' ' || *text == '\n' || *text == '\t' || *text == '\r')
+        text++;
+    bool minus = *text == '-';
+    uint32_t n = 0;
+    if (!text_to_u32(text + (minus || *text == '+'), &n) || n > (minus ? 128u : 127u))
+        return false;
+    *out = minus ? -(int)n : (int)n;
+    return true;
+}
+
+/* What a resource learns when it becomes available (4.2.2, 4.3.1, 3.1.3). */
+static void greet(struct resource *r)
+{
+    struct person *p = r->person;
+    struct stanza *probe = bare_presence(PRESENCE_PROBE, r->jid);
+    roster_each(i, p->roster) {
+        if (subscription_has_to(i->state))
+            send_copy(p, probe, r->jid, i->contact);
+        if (i->request && subscription_is_pending(i->state))
+            resource_give(r, i->request, 0);
+    }
+    stanza_unref(&probe);
+    resource_each(other, p)
+        if (other != r && other->presence) {
+            struct stanza *copy = stanza_readdress(other->presence, other->jid, r->jid, (struct span){0});
+            resource_give(r, copy, 0);
+            stanza_unref(&copy);
+        }
+}
+
+static enum event_fate sent_available(struct event *ev)
+{
+    struct resource *r = ev->resource;
+    int priority;
+    if (!read_priority(ev->st, &priority)) {
+        route_refuse(ev, STANZA_BAD_REQUEST, "priority is a number from -128 to 127");
+        return EVENT_FINISHED;
+    }
+    bool initial = !r->presence, took = resource_takes_messages(r);
+    stanza_unref(&r->presence);
+    r->presence = stanza_ref(ev->st);
+    r->priority = priority;
+    broadcast(r, ev->st);
+    if (initial)
+        greet(r);
+    if (!took && resource_takes_messages(r))
+        pending_flush(r->person, r);
+    resource_note_linked(r->person);
+    return EVENT_FINISHED;
+}
+
+static void become_unavailable(struct resource *r, struct stanza *st)
+{
+    if (r->presence) {
+        stanza_unref(&r->presence);
+        broadcast(r, st);
+    }
+    end_directed(r, st);
+    r->flushing = false;
+    resource_note_linked(r->person);
+}
+
+static enum event_fate sent_perform(struct event *ev)
+{
+    struct resource *r = ev->resource;
+    if (!r || !r->link)
+        return EVENT_FINISHED; /* its unavailable presence is out already */
+    if (ev->st->to)
+        return sent_directed(ev);
+    if (ev->st->type == PRESENCE_AVAILABLE)
+        return sent_available(ev);
+    become_unavailable(r, ev->st);
+    return EVENT_FINISHED;
+}
+
+const struct event_ops presence_sent_ops = {"presence sent", NULL, sent_perform};
+
+void presence_gone(struct resource *r)
+{
+    if (!r->presence && !r->directed.count)
+        return;
+    struct stanza *st = bare_presence(PRESENCE_UNAVAILABLE, r->jid);
+    become_unavailable(r, st);
+    stanza_unref(&st);
+}
+
+/* ---- probes that come in (4.3.2) ---- */
+
+static bool directed_by(struct resource *r, const struct jid *who)
+{
+    return map_get(&r->directed, who->full) || map_get(&r->directed, who->bare);
+}
+
+static void answer_probe(struct event *ev)
+{
+    struct person *p = ev->person;
+    const struct jid *asker = ev->st->from, *asked = ev->st->to;
+    bool may_see = sees_by_subscription(p, asker), any = false;
+    resource_each(r, p)
+        if (r->presence && (may_see || directed_by(r, asker)) &&
+            (!asked->resource || text_eq(asked->resource, r->jid->resource))) {
+            send_copy(p, r->presence, r->jid, asker);
+            any = true;
+        }
+    if (any)
+        return;
+    send_new(p, may_see ? PRESENCE_UNAVAILABLE : PRESENCE_UNSUBSCRIBED, p->jid,
+             may_see ? asker : jid_to_bare(&ev->arena, asker));
+}
+
+static enum event_fate probe_perform(struct event *ev)
+{
+    if (ev->person->state == PERSON_NOBODY || session_blocks(ev->person, ev->st->from))
+        send_new(ev->person, PRESENCE_UNSUBSCRIBED, ev->person->jid, jid_to_bare(&ev->arena, ev->st->from));
+    else
+        answer_probe(ev);
+    return EVENT_FINISHED;
+}
+
+const struct event_ops presence_probe_in_ops = {"probe in", NULL, probe_perform};
+
+/* ---- subscriptions ---- */
+
+/* What is left to do after the commit. */
+struct plan {
+    const struct jid *contact; /* bare; in the event's arena */
+    bool pass;                 /* route (out) or deliver (in) the stanza */
+    bool push;                 /* the roster changed for clients to see */
+    bool answer;               /* in: the contact may see already: `subscribed` at once */
+    bool gained_from, lost_from;
+};
+
+static struct plan *plan_new(struct event *ev, const struct jid *contact)
+{
+    struct plan *plan = arena_new(&ev->arena, struct plan);
+    plan->contact = jid_to_bare(&ev->arena, contact);
+    ev->data = plan;
+    return plan;
+}
+
+static enum subscription_state state_of(struct person *p, const struct jid *contact)
+{
+    const struct roster_item *i = roster_find(p->roster, contact->bare);
+    return i ? i->state : SUBSCRIPTION_NONE;
+}
+
+static void note_from(struct plan *plan, enum subscription_state was, enum subscription_state now)
+{
+    plan->gained_from = !subscription_has_from(was) && subscription_has_from(now);
+    plan->lost_from = subscription_has_from(was) && !subscription_has_from(now);
+}
+
+static void set_request(struct roster_item *i, struct stanza *st)
+{
+    struct stanza *old = i->request;
+    i->request = st ? stanza_ref(st) : NULL;
+    stanza_unref(&old);
+}
+
+/* Pre-approval (3.4): the approval of a request that has not come yet, or its withdrawal. */
+static bool approval_of(enum stanza_type type, enum subscription_state was, bool before)
+{
+    if (type == PRESENCE_SUBSCRIBED)
+        return before || (!subscription_is_pending(was) && !subscription_has_from(was));
+    return type == PRESENCE_UNSUBSCRIBED ? false : before;
+}
+
+static enum event_state sent_subscription_admit(struct event *ev)
+{
+    struct person *p = ev->person;
+    enum stanza_type type = ev->st->type;
+    struct plan *plan = plan_new(ev, ev->st->to);
+    if (jid_eq(plan->contact, p->jid))
+        return EVENT_READY; /* one sees oneself */
+    const struct roster_item *now = roster_find(p->roster, plan->contact->bare);
+    enum subscription_state was = state_of(p, plan->contact);
+    struct subscription_step step = subscription_out(was, type);
+    bool had_approval = now && now->approved, approved = approval_of(type, was, had_approval);
+    note_from(plan, was, step.next);
+    plan->pass = step.pass;
+    if (step.next == was && approved == had_approval)
+        return EVENT_READY;
+    struct roster_change *c;
+    struct roster_item *i = roster_begin(ev, plan->contact, &c);
+    if (!i) {
+        plan->pass = false;
+        ev->refused = STANZA_RESOURCE_CONSTRAINT;
+        return EVENT_READY;
+    }
+    i->state = step.next;
+    i->approved = approved;
+    bool shows = type == PRESENCE_SUBSCRIBE || type == PRESENCE_SUBSCRIBED;
+    i->in_roster = i->in_roster || shows;
+    plan->push = i->in_roster;
+    if (!subscription_is_pending(i->state))
+        set_request(i, NULL);
+    roster_commit(ev, c, false);
+    return EVENT_WAITS;
+}
+
+static void show_or_hide(struct person *p, const struct plan *plan)
+{
+    if (plan->gained_from)
+        send_all(p, plan->contact, true);
+    if (plan->lost_from)
+        send_all(p, plan->contact, false);
+}
+
+static enum event_fate sent_subscription_perform(struct event *ev)
+{
+    struct person *p = ev->person;
+    struct plan *plan = ev->data;
+    if (ev->error.code != ERROR_NONE)
+        ev->refused = STANZA_RESOURCE_CONSTRAINT;
+    if (ev->refused != STANZA_OK) {
+        route_refuse(ev, ev->refused, NULL);
+        return EVENT_FINISHED;
+    }
+    if (plan->push)
+        roster_push(p, plan->contact);
+    session_wrote_to(p, plan->contact, ev->st);
+    if (ev->st->type == PRESENCE_UNSUBSCRIBED)
+        show_or_hide(p, plan); /* 3.2.2: unavailable, then the news */
+    if (plan->pass)
+        send_copy(p, ev->st, p->jid, plan->contact);
+    if (ev->st->type != PRESENCE_UNSUBSCRIBED)
+        show_or_hide(p, plan);
+    return EVENT_FINISHED;
+}
+
+const struct event_ops presence_subscription_sent_ops = {"subscription sent", sent_subscription_admit,
+                                                         sent_subscription_perform};
+
+/* RFC 6121 3.1.3: one who may see already, or was approved before, is answered for the person. */
+static bool answers_itself(const struct roster_item *i, enum subscription_state was, enum stanza_type type)
+{
+    return type == PRESENCE_SUBSCRIBE && (subscription_has_from(was) || (i && i->approved));
+}
+
+static enum subscription_state with_from(enum subscription_state s)
+{
+    return subscription_out(subscription_in(s, PRESENCE_SUBSCRIBE).next, PRESENCE_SUBSCRIBED).next;
+}
+
+/* 3.1.3: an account that does not exist is not told apart from one that does not answer. */
+static bool is_unseen(const struct event *ev)
+{
+    return ev->person->state == PERSON_NOBODY || session_blocks(ev->person, ev->st->from);
+}
+
+static enum event_state subscription_in_admit(struct event *ev)
+{
+    struct person *p = ev->person;
+    if (is_unseen(ev))
+        return EVENT_READY;
+    enum stanza_type type = ev->st->type;
+    struct plan *plan = plan_new(ev, ev->st->from);
+    const struct roster_item *now = roster_find(p->roster, plan->contact->bare);
+    enum subscription_state was = state_of(p, plan->contact);
+    struct subscription_step step = subscription_in(was, type);
+    plan->answer = answers_itself(now, was, type);
+    plan->pass = step.pass && !plan->answer;
+    if (plan->answer)
+        step.next = subscription_has_from(was) ? was : with_from(was);
+    note_from(plan, was, step.next);
+    if (step.next == was)
+        return EVENT_READY;
+    struct roster_change *c;
+    struct roster_item *i = roster_begin(ev, plan->contact, &c);
+    if (!i) {
+        ev->refused = STANZA_RESOURCE_CONSTRAINT;
+        return EVENT_READY;
+    }
+    i->state = step.next;
+    set_request(i, subscription_is_pending(step.next) ? (i->request ? i->request : ev->st) : NULL);
+    i->in_roster = i->in_roster || plan->answer;
+    plan->push = i->in_roster && type != PRESENCE_SUBSCRIBE;
+    plan->push = plan->push || plan->answer;
+    roster_commit(ev, c, false);
+    return EVENT_WAITS;
+}
+
+static enum event_fate subscription_in_perform(struct event *ev)
+{
+    struct person *p = ev->person;
+    struct plan *plan = ev->data;
+    if (!plan)
+        return EVENT_FINISHED;
+    if (ev->error.code != ERROR_NONE || ev->refused != STANZA_OK) {
+        route_refuse(ev, STANZA_RESOURCE_CONSTRAINT, NULL);
+        return EVENT_FINISHED;
+    }
+    if (plan->pass)
+        route_deliver(ev);
+    if (plan->push)
+        roster_push(p, plan->contact);
+    if (plan->answer)
+        send_new(p, PRESENCE_SUBSCRIBED, p->jid, plan->contact);
+    show_or_hide(p, plan);
+    return EVENT_FINISHED;
+}
+
+const struct event_ops presence_subscription_in_ops = {"subscription in", subscription_in_admit,
+                                                       subscription_in_perform};
+
+void presence_end_subscription(struct person *p, const struct jid *contact, enum subscription_state was)
+{
+    if (subscription_has_from(was))
+        send_all(p, contact, false);
+    if (subscription_has_to(was) || subscription_is_asked(was))
+        send_new(p, PRESENCE_UNSUBSCRIBE, p->jid, contact);
+    if (subscription_has_from(was) || subscription_is_pending(was))
+        send_new(p, PRESENCE_UNSUBSCRIBED, p->jid, contact);
+}

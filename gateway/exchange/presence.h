@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Presence of a person's resources and subscriptions: RFC 6121 sections 3 and 4. Internal. */
+#ifndef CAUSEWAY_EXCHANGE_PRESENCE_H
+#define CAUSEWAY_EXCHANGE_PRESENCE_H
+
+#include "gateway/exchange/event.h"
+#include "gateway/exchange/subscription.h"
+
+enum { PRESENCE_DIRECTED_MAX = 1000 };
+
+/* From a resource of the person: available and unavailable, with and without `to`. */
+extern const struct event_ops presence_sent_ops;
+/* From a resource: subscribe, subscribed, unsubscribe, unsubscribed. */
+extern const struct event_ops presence_subscription_sent_ops;
+/* To the person: the same four; and a probe. */
+extern const struct event_ops presence_subscription_in_ops;
+extern const struct event_ops presence_probe_in_ops;
+
+/* The link is gone: unavailable to all who saw it. */
+void presence_gone(struct resource *r);
+/* The contact was removed from the roster while the state was `was` (RFC 6121 2.5.2). */
+void presence_end_subscription(struct person *p, const struct jid *contact, enum subscription_state was);
+
+#endif

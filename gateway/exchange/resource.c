@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* Links come and go: binding (RFC 6120 section 7), what the edge reports, and the end. */
+#include "gateway/exchange/resource.h"
+
+#include <stddef.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/base/random.h"
+#include "gateway/base/text.h"
+#include "gateway/exchange/event.h"
+#include "gateway/exchange/exchange_internal.h"
+#include "gateway/exchange/pending.h"
+#include "gateway/exchange/person.h"
+#include "gateway/exchange/presence.h"
+#include "gateway/exchange/route.h"
+
+struct resource *resource_ref(struct resource *r)
+{
+    r->refs++;
+    return r;
+}
+
+void resource_unref(struct resource **rp)
+{
+    struct resource *r = *rp;
+    *rp = NULL;
+    if (!r || --r->refs)
+        return;
+    CHECK(!r->link);
+    CHECK(list_is_empty(&r->deliveries));
+    jid_destroy(&r->jid);
+    stanza_unref(&r->presence);
+    map_fini(&r->directed);
+    mem_free(r);
+}
+
+struct resource *resource_find(struct person *p, const char *resourcepart)
+{
+    list_each (at, &p->resources) {
+        struct resource *r = list_entry(at, struct resource, node);
+        if (text_eq(r->jid->resource, resourcepart))
+            return r;
+    }
+    return NULL;
+}
+
+bool resource_takes_messages(const struct resource *r)
+{
+    return r->presence && r->priority >= 0;
+}
+
+void resource_give(struct resource *r, struct stanza *st, uint64_t seq)
+{
+    if (r->link)
+        r->link->ops->deliver(r->link, st, seq);
+}
+
+void resource_note_linked(struct person *p)
+{
+    bool linked = person_is_linked(p);
+    if (linked == p->linked)
+        return;
+    p->linked = linked;
+    session_link_changed(p, linked);
+}
+
+/* ---- the end ---- */
+
+/* Out of the person; what it held goes on. The link knows already, or is told by the caller. */
+static void detach(struct resource *r)
+{
+    r->link->resource = NULL;
+    r->link = NULL;
+    list_remove(&r->node);
+    r->person->resource_count--;
+    presence_gone(r);
+    pending_orphan(r);
+    resource_note_linked(r->person);
+}
+
+void resource_replace(struct resource *r, enum stream_error why)
+{
+    struct edge_link *l = r->link;
+    struct resource *counted = r;
+    detach(r);
+    l->ops->on_replaced(l, why);
+    resource_unref(&counted);
+}
+
+static void answer_undelivered(struct person *p, struct stanza *st)
+{
+    if (st->kind == STANZA_IQ)
+        exchange_refuse(p->x, st, STANZA_RECIPIENT_UNAVAILABLE, NULL);
+}
+
+void exchange_unbind(struct resource *r, struct stanza *const *undelivered, unsigned count)
+{
+    struct person *p = r->person;
+    loop_check(p->loop);
+    detach(r);
+    for (unsigned i = 0; i < count; i++)
+        answer_undelivered(p, undelivered[i]);
+    resource_unref(&r);
+    person_idle(p);
+}
+
+/* ---- the beginning ---- */
+
+struct bind {
+    struct edge_link *link;
+    const char *wish; /* in the event's arena; NULL: the server chooses */
+};
+
+static const struct jid *choose(struct event *ev, const char *wish)
+{
+    char id[RANDOM_ID_LEN + 1];
+    if (!wish)
+        random_id(id);
+    const struct jid *own = ev->person->jid;
+    return jid_make(&ev->arena, own->local, own->domain, wish ? wish : id);
+}
+
+static void attach(struct person *p, struct edge_link *l, const struct jid *full)
+{
+    struct resource *r = mem_new(struct resource);
+    r->refs = 1;
+    r->person = p;
+    r->link = l;
+    r->jid = jid_dup(full);
+    list_init(&r->deliveries);
+    list_append(&p->resources, &r->node);
+    p->resource_count++;
+    l->resource = r;
+    l->ops->on_bound(l, r->jid, STANZA_OK);
+}
+
+static enum event_fate bind_perform(struct event *ev)
+{
+    struct person *p = ev->person;
+    const struct bind *b = ev->data;
+    if (p->state == PERSON_NOBODY) {
+        b->link->ops->on_bound(b->link, NULL, STANZA_NOT_AUTHORIZED);
+        return EVENT_FINISHED;
+    }
+    const struct jid *full = choose(ev, b->wish);
+    struct resource *old = full ? resource_find(p, full->resource) : NULL;
+    if (!full)
+        b->link->ops->on_bound(b->link, NULL, STANZA_BAD_REQUEST);
+    else if (!old && p->resource_count >= ev->x->resources_max)
+        b->link->ops->on_bound(b->link, NULL, STANZA_RESOURCE_CONSTRAINT);
+    else {
+        if (old)
+            resource_replace(old, STREAM_CONFLICT); /* 7.7.2.2: the new one wins */
+        attach(p, b->link, full);
+    }
+    return EVENT_FINISHED;
+}
+
+static const struct event_ops bind_ops = {"bind", NULL, bind_perform};
+
+void exchange_bind(struct exchange *x, struct edge_link *l, const struct jid *account, const char *wish)
+{
+    struct event *ev = event_create(x, &bind_ops, NULL);
+    struct bind *b = arena_new(&ev->arena, struct bind);
+    b->link = l;
+    b->wish = wish && *wish ? arena_dup(&ev->arena, wish) : NULL;
+    ev->data = b;
+    event_post(ev, jid_to_bare(&ev->arena, account));
+}
+
+/* ---- in between ---- */
+
+bool exchange_receive(struct resource *r, struct stanza *st, struct settle *s)
+{
+    loop_check(r->person->loop);
+    CHECK(st->kind != STANZA_NONZA);
+    return route_from_link(r, st, s);
+}
+
+void exchange_delivered(struct resource *r, uint64_t seq)
+{
+    loop_check(r->person->loop);
+    pending_delivered(r, seq);
+}
+
+void exchange_link_state(struct resource *r, enum link_state state)
+{
+    loop_check(r->person->loop);
+    r->state = state;
+    resource_note_linked(r->person);
+}
+
+const struct jid *exchange_resource_jid(const struct resource *r)
+{
+    return r->jid;
+}
