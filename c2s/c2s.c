@@ -38,7 +38,6 @@ static void fill_times(struct c2s_times *t)
 {
     OR(t->header_ms, 30000);
     OR(t->login_ms, 60000);
-    OR(t->stanza_ms, 60000);
     OR(t->idle_ms, 300000);
     OR(t->answer_ms, 60000);
     OR(t->resume_ms, 300000);

@@ -42,7 +42,6 @@ struct c2s_limits {
 struct c2s_times {
     uint64_t header_ms;    /* 30000: for the header, and for each restart */
     uint64_t login_ms;     /* 60000: from the connection to a bound (or resumed) stream */
-    uint64_t stanza_ms;    /* 60000: for one stanza from its first to its last byte */
     uint64_t idle_ms;      /* 300000: silence after which the client is asked whether it lives */
     uint64_t answer_ms;    /* 60000: time it has for the answer */
     uint64_t resume_ms;    /* 300000: how long a cut stream can be resumed */

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -220,6 +221,7 @@ static inline void client_open(struct client *c, struct world *w, unsigned liste
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(c->fd, (struct sockaddr *)&to, sizeof(to)), 0);
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* else half stanzas wait */
 }
 
 static inline void client_close(struct client *c)

@@ -505,6 +505,8 @@ static void slow_clients(void **state)
         {"no login", SECURE, "", 61000},
         {"half a login", SECURE, "<auth " SASL " mechanism='SCRAM-SHA-1'/>", 61000},
         {"no resource", PROVED, "", 61000},
+        {"half a stanza", BOUND, "<message><body>I will be with", 130000},
+        {"half a stanza behind a whole one", BOUND, "<presence/><message><body>I will be with", 130000},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -517,6 +519,24 @@ static void slow_clients(void **state)
         client_close(&c);
         world_advance(&f->w, 10000);
     }
+}
+
+/* Each stanza has its own time; whole ones in between start it anew. */
+static void slow_but_steady(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    client_bound_stage(&c, &f->w);
+    for (int i = 0; i < 4; i++) {
+        client_send(&c, "<presence/><presence");
+        world_advance(&f->w, 80000);
+        client_send(&c, "/>");
+        world_settle_down(&f->w);
+    }
+    client_expect_not(&c, "error");
+    assert_int_equal(f->x.in_count, 8);
+    client_close(&c);
 }
 
 /* Bound: after five minutes of silence a question, a minute later the end. */
@@ -603,6 +623,7 @@ int main(void)
         BOTH(bind_refused),
         BOTH(client_state),
         BOTH(slow_clients),
+        BOTH(slow_but_steady),
         BOTH(silent_clients),
         cmocka_unit_test_setup_teardown(two_per_address, setup_two_per_address, teardown),
         BOTH(shutdown_says_so),
