@@ -9,7 +9,7 @@
 
 #include "gateway/store/journal_internal.h"
 
-enum { COUNT_MOST = 10000 }; /* beyond, a total is not worth its price */
+enum { COUNT_MOST = 2000 }; /* beyond, a total is not worth its price */
 
 /* -- ids -- */
 
