@@ -173,7 +173,8 @@ static inline void world_close(struct world *w)
         loop_join(w->io);
         loop_destroy(&w->io);
     }
-    store_close(&w->store);
+    if (w->store)
+        store_close(&w->store);
     world_settle_down(w);
     loop_destroy(&w->loop);
     tls_store_destroy(&w->tls);
