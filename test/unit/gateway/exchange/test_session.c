@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/* Messaging sessions from outside: what the asker learns, what the callee is shown, what survives. */
+#include "test/unit/gateway/exchange/session_world.h"
+
+#define WAITS(from, to) "chat " from " > " to " contact waiting: [Your message waits until the recipient accepts it.]\n"
+#define PROMPT(peer, n, excerpt)                                                                   \
+    "chat capulet.example > " JULIET " contact asked: " peer " would like to write to you:\n> " excerpt                 \
+    "\nAnswer \"accept " n "\" to let them in, \"decline " n "\" to say nothing, or \"block " n                  \
+    "\" to hear no more of them. Writing to " peer " also accepts.\n"
+#define REPLY(text) "chat capulet.example > " JULIET "/balcony contact reply: " text "\n"
+#define TOLD "chat " JULIET " > " ROMEO " contact routed: [The recipient was told by text message.]\n"
+#define MESSAGE(from, to, body) "chat " from " > " to ": " body "\n"
+
+enum { WEEK_S = 7 * 24 * 3600 };
+
+static void a_request_is_held_shown_and_accepted(void **state)
+{
+    (void)state;
+    struct terminal t;
+    writes(ROMEO "/orchard", JULIET, "one");
+    writes(ROMEO "/orchard", JULIET, "two");
+    expect_text(&world.left, WAITS(JULIET, ROMEO "/orchard")); /* once */
+    expect_text(&world.devices, "request " JULIET " from " ROMEO " (r1): one\n");
+    log_on(&t, JULIET);
+    expect_text(&t.got, PROMPT(ROMEO, "1", "one"));
+    expect_text(&world.devices, "stop " JULIET " all\n");
+    says_to_domain(&t, "accept 1");
+    writes(ROMEO "/orchard", JULIET, "three");
+    const char *got = bytes_text(&t.got);
+    const char *one = strstr(got, ": one\n"), *two = strstr(got, ": two\n"), *three = strstr(got, ": three\n");
+    assert_true(one && two && three && one < two && two < three);
+    assert_non_null(strstr(got, REPLY(ROMEO " can write to you now. Here are the messages that waited.")));
+    expect_text(&world.left, ""); /* the asker learns by being answered */
+    log_off(&t);
+}
+
+static void a_link_is_asked_at_once(void **state)
+{
+    (void)state;
+    struct terminal t;
+    log_on(&t, JULIET);
+    writes(ROMEO "/orchard", JULIET "/balcony", "one");
+    expect_text(&t.got, PROMPT(ROMEO, "1", "one"));
+    expect_text(&world.left, WAITS(JULIET "/balcony", ROMEO "/orchard")); /* from the JID they wrote to */
+    expect_text(&world.devices, "");
+    sends(&t, chat(JULIET "/balcony", ROMEO, "<body>who?</body>")); /* writing back accepts */
+    expect_text(&t.got, MESSAGE(ROMEO "/orchard", JULIET "/balcony", "one"));
+    expect_text(&world.left, MESSAGE(JULIET "/balcony", ROMEO, "who?"));
+    writes(ROMEO "/orchard", JULIET "/balcony", "two");
+    expect_text(&t.got, MESSAGE(ROMEO "/orchard", JULIET "/balcony", "two"));
+    log_off(&t);
+}
+
+/* architecture.md section 6: unanswered, declined silently, linked, and no such account are one to the
+ * asker: notice, number of messages, and errors at the end. */
+static void the_asker_cannot_tell(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *proves, *callee;
+        bool linked;
+        const char *line;
+    } rows[] = {
+        {"nobody answers", JULIET, false, NULL},
+        {"no such account", NOBODY, false, NULL},
+        {"linked, does not answer", NURSE, true, NULL},
+        {"declines silently", NURSE, true, "decline"},
+    };
+    struct bytes first = BYTES_EMPTY;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct terminal t;
+        const char *asker = i == 3 ? "tybalt@montague.example/x" : ROMEO "/x";
+        struct bytes story = BYTES_EMPTY;
+        if (rows[i].linked)
+            log_on(&t, rows[i].callee);
+        writes(asker, rows[i].callee, "one");
+        if (rows[i].line)
+            says_to_domain(&t, rows[i].line);
+        for (int k = 0; k < 3; k++)
+            writes(asker, rows[i].callee, "more"); /* held_max is 3: the last is too many */
+        advance_s(WEEK_S);
+        writes(asker, rows[i].callee, "again"); /* a new request */
+        if (rows[i].linked)
+            log_off(&t);
+        /* the story without the names in it */
+        for (const char *at = bytes_text(&world.left); *at; at++) {
+            if (strncmp(at, rows[i].callee, strlen(rows[i].callee)) == 0) {
+                bytes_append_text(&story, "CALLEE");
+                at += strlen(rows[i].callee) - 1;
+            } else if (strncmp(at, asker, strlen(asker)) == 0) {
+                bytes_append_text(&story, "ASKER");
+                at += strlen(asker) - 1;
+            } else {
+                bytes_append_char(&story, *at);
+            }
+        }
+        bytes_clear(&world.left);
+        if (i == 0)
+            bytes_append_text(&first, bytes_text(&story));
+        if (strcmp(bytes_text(&first), bytes_text(&story)) != 0)
+            fail_msg("%s:\n%s--- but nobody answers:\n%s", rows[i].proves, bytes_text(&story), bytes_text(&first));
+        bytes_fini(&story);
+    }
+    assert_string_equal(bytes_text(&first),
+                        "chat CALLEE > ASKER contact waiting: [Your message waits until the recipient accepts it.]\n"
+                        "error CALLEE > ASKER error resource-constraint: more\n"
+                        "error CALLEE > ASKER error recipient-unavailable: one\n"
+                        "error CALLEE > ASKER error recipient-unavailable: more\n"
+                        "error CALLEE > ASKER error recipient-unavailable: more\n"
+                        "chat CALLEE > ASKER contact waiting: [Your message waits until the recipient accepts it.]\n");
+    bytes_fini(&first);
+}
+
+static void a_restart_loses_nothing(void **state)
+{
+    (void)state;
+    struct terminal t;
+    writes(ROMEO "/orchard", JULIET, "one");
+    bytes_clear(&world.left);
+    world_restart();
+    writes(ROMEO "/orchard", JULIET, "two");
+    expect_text(&world.left, ""); /* the notice was before the restart */
+    log_on(&t, JULIET);
+    expect_text(&t.got, PROMPT(ROMEO, "1", "one"));
+    log_off(&t);
+    world_restart();
+    log_on(&t, JULIET);
+    says_to_domain(&t, "accept romeo@montague.example");
+    assert_non_null(strstr(bytes_text(&t.got), ": one\n"));
+    assert_non_null(strstr(bytes_text(&t.got), ": two\n"));
+    log_off(&t);
+    world_restart(); /* consent outlives the process */
+    log_on(&t, JULIET);
+    writes(ROMEO "/orchard", JULIET, "three");
+    assert_non_null(strstr(bytes_text(&t.got), ": three\n"));
+    log_off(&t);
+}
+
+static void a_request_expires_while_nobody_is_in_memory(void **state)
+{
+    (void)state;
+    writes(ROMEO "/orchard", JULIET, "one");
+    writes(ROMEO "/orchard", NOBODY, "two");
+    bytes_clear(&world.left);
+    world_restart();
+    advance_s(WEEK_S + 60);
+    const char *left = bytes_text(&world.left);
+    assert_non_null(strstr(left, "error " JULIET " > " ROMEO "/orchard error recipient-unavailable: one\n"));
+    assert_non_null(strstr(left, "error " NOBODY " > " ROMEO "/orchard error recipient-unavailable: two\n"));
+    bytes_clear(&world.left);
+    advance_s(WEEK_S);
+    expect_text(&world.left, ""); /* once */
+}
+
+static void declined_openly_and_blocked(void **state)
+{
+    (void)state;
+    struct terminal t;
+    log_on(&t, JULIET);
+    writes(ROMEO "/orchard", JULIET, "one");
+    writes("tybalt@montague.example/x", JULIET, "two");
+    bytes_clear(&world.left);
+    bytes_clear(&t.got);
+    says_to_domain(&t, "Decline 1 openly");
+    expect_text(&world.left, "error " JULIET " > " ROMEO "/orchard error forbidden: one\n");
+    expect_text(&t.got, REPLY("Declined. " ROMEO " is told so."));
+    writes(ROMEO "/orchard", JULIET, "please");
+    expect_text(&world.left, "error " JULIET " > " ROMEO "/orchard error forbidden: please\n");
+    says_to_domain(&t, "block 2");
+    expect_text(&world.left, "error " JULIET " > tybalt@montague.example/x error service-unavailable: two\n");
+    expect_text(&t.got, REPLY("tybalt@montague.example is blocked. \"forget tybalt@montague.example\" undoes it."));
+    writes("tybalt@montague.example/x", JULIET, "three");
+    expect_text(&world.left, "error " JULIET " > tybalt@montague.example/x error service-unavailable: three\n");
+    says_to_domain(&t, "requests");
+    expect_text(&t.got, REPLY("Nobody is waiting for your answer.\nDeclined:\n1  " ROMEO
+                              "\nBlocked:\n2  tybalt@montague.example"));
+    says_to_domain(&t, "forget 2");
+    bytes_clear(&t.got);
+    writes("tybalt@montague.example/x", JULIET, "four");
+    expect_text(&world.left, WAITS(JULIET, "tybalt@montague.example/x"));
+    log_off(&t);
+}
+
+/* What makes a request, and what does not. */
+static void what_makes_a_request(void **state)
+{
+    (void)state;
+#define FROM_STRANGER(n, type, children)                                                           \
+    "<message xmlns='jabber:client' from='s" n "@montague.example/x' to='" JULIET "' type='" type "'>" children "</message>"
+    static const struct {
+        const char *proves, *xml, *answer; /* NULL: the notice; "": nothing */
+    } rows[] = {
+        {"a body", FROM_STRANGER("0", "chat", "<body>hi</body>"), NULL},
+        {"normal", FROM_STRANGER("1", "normal", "<body>hi</body>"), NULL},
+        {"encrypted", FROM_STRANGER("2", "chat", "<encryption xmlns='urn:xmpp:eme:0' namespace='x'/>"), NULL},
+        {"invitation, direct", FROM_STRANGER("3", "normal", "<x xmlns='jabber:x:conference' jid='r@c.example'/>"), NULL},
+        {"invitation, mediated",
+         FROM_STRANGER("4", "normal", "<x xmlns='http://jabber.org/protocol/muc#user'><invite from='a@b.example'/></x>"), NULL},
+        {"state", FROM_STRANGER("5", "chat", "<composing xmlns='http://jabber.org/protocol/chatstates'/>"), ""},
+        {"marker", FROM_STRANGER("6", "chat", "<displayed xmlns='urn:xmpp:chat-markers:0' id='1'/>"), ""},
+        {"receipt", FROM_STRANGER("7", "chat", "<received xmlns='urn:xmpp:receipts' id='1'/>"), ""},
+        {"headline", FROM_STRANGER("8", "headline", "<body>buy</body>"), "service-unavailable"},
+        {"pubsub event",
+         FROM_STRANGER("9", "normal", "<event xmlns='http://jabber.org/protocol/pubsub#event'/>"), "service-unavailable"},
+        {"what carries our namespace does not ask",
+         FROM_STRANGER("10", "chat", "<body>[waits]</body><contact xmlns='urn:causeway:contact:1' state='waiting'/>"), ""},
+        {"what is delayed does not ask",
+         FROM_STRANGER("11", "chat", "<body>old</body><delay xmlns='urn:xmpp:delay' stamp='2030-01-01T00:00:00Z'/>"),
+         "service-unavailable"},
+        {"an error does not ask", FROM_STRANGER("12", "error", "<body>x</body>"), ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        comes(rows[i].xml);
+        const char *left = bytes_text(&world.left);
+        bool right = !rows[i].answer     ? strstr(left, "contact waiting") != NULL
+                     : *rows[i].answer ? strstr(left, rows[i].answer) != NULL
+                                       : *left == '\0';
+        if (!right)
+            fail_msg("%s: %s", rows[i].proves, left);
+        bytes_clear(&world.left);
+        const char *devices = bytes_text(&world.devices);
+        if ((rows[i].answer == NULL) != (*devices != '\0'))
+            fail_msg("%s: devices: %s", rows[i].proves, devices);
+        bytes_clear(&world.devices);
+    }
+}
+
+struct roster_put_job { const char *contact; int64_t state; };
+
+static bool put_contact(struct store_tx *tx, void *user, struct error *e)
+{
+    const struct roster_put_job *j = user;
+    struct roster_row row = {.contact = j->contact, .state = j->state, .in_roster = 1, .version = 1};
+    return roster_put(tx, JULIET, &row, e);
+}
+
+static void has_contact(const char *contact, enum subscription_state subscription)
+{
+    struct roster_put_job j = {contact, subscription};
+    struct error e = ERROR_INIT;
+    assert_true(store_write_wait(world.store, put_contact, &j, &e));
+    exchange_account_changed(world.x, JULIET);
+    settle_all();
+}
+
+static void told(const char *peer, uint64_t seq, enum reach_progress pr)
+{
+    exchange_reach_progress(world.x, JULIET, peer, seq, pr, "text message");
+    settle_all();
+}
+
+/* Every message that waits for Juliet has the newest row; its number is what contact-router reports. */
+static bool newest_row(struct store_tx *tx, void *user, struct error *e)
+{
+    struct store_rows *r = store_query(tx, e, "select max(seq) from session_receipt", "");
+    while (r && store_next(r, e))
+        *(uint64_t *)user = (uint64_t)store_int(r, 0);
+    return e->code == ERROR_NONE;
+}
+
+static void what_a_contact_learns_of_devices(void **state)
+{
+    (void)state;
+    static const struct {
+        enum subscription_state subscription;
+        bool learns;
+    } rows[] = {{SUBSCRIPTION_TO, false}, {SUBSCRIPTION_FROM, true}, {SUBSCRIPTION_BOTH, true}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct terminal t;
+        uint64_t seq = 0;
+        struct error e = ERROR_INIT;
+        has_contact(ROMEO, rows[i].subscription);
+        struct stanza *st = chat(ROMEO "/orchard", JULIET, "<body>hi</body><request xmlns='urn:xmpp:receipts'/>");
+        struct bytes receipt = BYTES_EMPTY;
+        bytes_printf(&receipt, "chat " JULIET " > " ROMEO "/orchard received %s\n", st->id);
+        exchange_receive_remote(world.x, st, NULL);
+        stanza_unref(&st);
+        settle_all();
+        expect_text(&world.devices, "message " JULIET " from " ROMEO " (r1): hi\n");
+        assert_true(store_write_wait(world.store, newest_row, &seq, &e));
+        told(ROMEO, seq, REACH_SENT);
+        expect_text(&world.left, rows[i].learns ? TOLD : "");
+        told(ROMEO, seq, REACH_DELIVERED);
+        expect_text(&world.left, rows[i].learns ? bytes_text(&receipt) : "");
+        told(ROMEO, seq, REACH_READ);
+        expect_text(&world.left, ""); /* one receipt a message */
+        bytes_fini(&receipt);
+        log_on(&t, JULIET);
+        assert_non_null(strstr(bytes_text(&t.got), ": hi\n")); /* told by a device is not delivered */
+        log_off(&t);
+        bytes_clear(&world.devices);
+    }
+}
+
+static void a_person_may_forbid_it(void **state)
+{
+    (void)state;
+    struct terminal t;
+    has_contact(ROMEO, SUBSCRIPTION_BOTH);
+    log_on(&t, JULIET);
+    says_to_domain(&t, "tell off");
+    expect_text(&t.got, REPLY("Nobody learns that a device was told."));
+    log_off(&t);
+    writes(ROMEO "/orchard", JULIET, "hi");
+    bytes_clear(&world.left);
+    told(ROMEO, 1, REACH_SENT);
+    told(ROMEO, 1, REACH_DELIVERED);
+    expect_text(&world.left, "");
+}
+
+static void strangers_learn_nothing_of_devices(void **state)
+{
+    (void)state;
+    writes(ROMEO "/orchard", JULIET, "hi");
+    bytes_clear(&world.left);
+    told(ROMEO, 1, REACH_SENT);
+    told(ROMEO, 1, REACH_DELIVERED);
+    expect_text(&world.left, "");
+}
+
+static enum error_code answered;
+
+static void on_answered(void *user, const struct error *e)
+{
+    (void)user;
+    answered = e->code;
+}
+
+static enum error_code answers(const char *peer, enum reach_verb verb, const char *text)
+{
+    struct reach_answer a = {.callee = JULIET, .peer = peer, .verb = verb, .text = text, .via = "sms",
+                             .dedup = "SM1", .done = on_answered};
+    answered = ERROR_CANCELLED;
+    exchange_reach_answer(world.x, &a);
+    settle_all();
+    return answered;
+}
+
+static void an_answer_from_a_device(void **state)
+{
+    (void)state;
+    struct terminal t;
+    has_contact(ROMEO, SUBSCRIPTION_BOTH);
+    writes(ROMEO "/orchard", JULIET, "hi");
+    assert_int_equal(answers(ROMEO, REACH_SAY, "By and by"), ERROR_NONE);
+    expect_text(&world.left, "chat " JULIET " > " ROMEO " contact answer: By and by\n");
+    assert_non_null(strstr(bytes_text(&world.devices), "stop " JULIET " " ROMEO "\n"));
+    comes("<message xmlns='jabber:client' from='" ROMEO "/orchard' to='" JULIET "' type='chat'>"
+          "<body>sealed</body><encryption xmlns='urn:xmpp:eme:0' namespace='x'/></message>");
+    assert_non_null(strstr(bytes_text(&world.devices), "(r1): -\n")); /* nothing readable leaves */
+    assert_int_equal(answers(ROMEO, REACH_SAY, "Anon"), ERROR_NONE);
+    expect_text(&world.left, "chat " JULIET " > " ROMEO " contact answer: [by text message, not encrypted] Anon\n");
+    assert_int_equal(answers("tybalt@montague.example", REACH_SAY, "who?"), ERROR_NOT_FOUND);
+    assert_int_equal(answers(ROMEO, REACH_ACCEPT, NULL), ERROR_NOT_FOUND); /* nothing waits */
+    log_on(&t, JULIET);
+    log_off(&t);
+}
+
+static void a_request_is_accepted_by_device(void **state)
+{
+    (void)state;
+    writes(ROMEO "/orchard", JULIET, "one");
+    writes(ROMEO "/orchard", JULIET, "two");
+    bytes_clear(&world.left);
+    expect_text(&world.devices, "request " JULIET " from " ROMEO " (r1): one\n");
+    assert_int_equal(answers(ROMEO, REACH_ACCEPT, NULL), ERROR_NONE);
+    expect_text(&world.devices, "message " JULIET " from " ROMEO " (r1): one\n"
+                                "message " JULIET " from " ROMEO " (r1): two\n");
+    expect_text(&world.left, "");
+    struct terminal t;
+    log_on(&t, JULIET);
+    assert_non_null(strstr(bytes_text(&t.got), MESSAGE(ROMEO "/orchard", JULIET, "one")
+                                               MESSAGE(ROMEO "/orchard", JULIET, "two")));
+    log_off(&t);
+}
+
+static void approving_a_subscription_is_consent(void **state)
+{
+    (void)state;
+    struct terminal t;
+    log_on(&t, JULIET);
+    writes(ROMEO "/orchard", JULIET, "one");
+    bytes_clear(&t.got);
+    comes("<presence xmlns='jabber:client' from='" ROMEO "' to='" JULIET "' type='subscribe'/>");
+    expect_text(&t.got, "");
+    sends_xml(&t, "<presence xmlns='jabber:client' to='" ROMEO "' type='subscribed'/>");
+    expect_text(&t.got, MESSAGE(ROMEO "/orchard", JULIET, "one"));
+    log_off(&t);
+}
+
+static void policies(void **state)
+{
+    (void)state;
+    struct terminal t;
+    log_on(&t, JULIET);
+    says_to_domain(&t, "strangers refuse");
+    bytes_clear(&t.got);
+    writes(ROMEO "/orchard", JULIET, "one");
+    expect_text(&world.left, "error " JULIET " > " ROMEO "/orchard error service-unavailable: one\n");
+    says_to_domain(&t, "strangers deliver");
+    bytes_clear(&t.got);
+    writes(ROMEO "/orchard", JULIET, "two");
+    expect_text(&t.got, MESSAGE(ROMEO "/orchard", JULIET, "two"));
+    expect_text(&world.left, "");
+    log_off(&t);
+}
+
+static void lines_to_the_domain(void **state)
+{
+    (void)state;
+    struct terminal t;
+    log_on(&t, JULIET);
+    says_to_domain(&t, "devices");
+    expect_text(&t.got, REPLY("You have no devices."));
+    says_to_domain(&t, "wherefore art thou");
+    expect_text(&t.got, REPLY("I do not understand that. Write \"help\" for what I understand."));
+    says_to_domain(&t, "accept 7");
+    expect_text(&t.got, REPLY("I know no request by that name. \"requests\" lists what waits."));
+    says_to_domain(&t, "requests");
+    expect_text(&t.got, REPLY("Nobody is waiting for your answer."));
+    says_to_domain(&t, "help");
+    assert_non_null(strstr(bytes_text(&t.got), "devices - what reaches you"));
+    bytes_clear(&t.got);
+    sends_xml(&t, "<message xmlns='jabber:client' to='capulet.example' type='chat'>"
+                  "<active xmlns='http://jabber.org/protocol/chatstates'/></message>");
+    expect_text(&t.got, "");
+    log_off(&t);
+    writes(ROMEO "/orchard", "capulet.example", "help"); /* of another community: not answered */
+    expect_text(&world.left, "error capulet.example > " ROMEO "/orchard error service-unavailable: help\n");
+}
+
+int main(void)
+{
+#define SESSION_TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+    const struct CMUnitTest tests[] = {
+        SESSION_TEST(a_request_is_held_shown_and_accepted),
+        SESSION_TEST(a_link_is_asked_at_once),
+        SESSION_TEST(the_asker_cannot_tell),
+        SESSION_TEST(a_restart_loses_nothing),
+        SESSION_TEST(a_request_expires_while_nobody_is_in_memory),
+        SESSION_TEST(declined_openly_and_blocked),
+        SESSION_TEST(what_makes_a_request),
+        SESSION_TEST(what_a_contact_learns_of_devices),
+        SESSION_TEST(a_person_may_forbid_it),
+        SESSION_TEST(strangers_learn_nothing_of_devices),
+        SESSION_TEST(an_answer_from_a_device),
+        SESSION_TEST(a_request_is_accepted_by_device),
+        SESSION_TEST(approving_a_subscription_is_consent),
+        SESSION_TEST(policies),
+        SESSION_TEST(lines_to_the_domain),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
