@@ -160,6 +160,7 @@ struct flush {
     struct queue_read read;
     struct event *ev;
     bool reading;
+    bool later;    /* event_ready begins it */
     uint64_t after;
     uint64_t last; /* newest row given */
 };
@@ -213,7 +214,12 @@ static void flush_end(struct event *ev, struct flush *f)
 static bool flush_is_wanted(const struct event *ev)
 {
     const struct resource *r = ev->resource;
-    return ev->person->state == PERSON_READY && (!r || (r->link && r->flushing));
+    if (r)
+        return ev->person->state == PERSON_READY && r->link && r->flushing;
+    resource_each(any, ev->person)
+        if (is_target(ev, any))
+            return true;
+    return false;
 }
 
 static enum event_fate flush_perform(struct event *ev)
@@ -236,13 +242,20 @@ static enum event_fate flush_perform(struct event *ev)
     return EVENT_STAYS;
 }
 
-static const struct event_ops flush_ops = {"flush", NULL, flush_perform};
+static enum event_state flush_admit(struct event *ev)
+{
+    const struct flush *f = ev->data;
+    return f->later ? EVENT_WAITS : EVENT_READY;
+}
 
-void pending_flush(struct person *p, struct resource *r)
+static const struct event_ops flush_ops = {"flush", flush_admit, flush_perform};
+
+static struct event *flush(struct person *p, struct resource *r, bool later)
 {
     struct event *ev = event_create(p->x, &flush_ops, NULL);
     struct flush *f = arena_new(&ev->arena, struct flush);
     f->ev = ev;
+    f->later = later;
     ev->data = f;
     ev->person = p;
     ev->loop = p->loop;
@@ -251,4 +264,15 @@ void pending_flush(struct person *p, struct resource *r)
         ev->resource = resource_ref(r);
     }
     event_submit(ev, &p->in);
+    return ev;
+}
+
+void pending_flush(struct person *p, struct resource *r)
+{
+    (void)flush(p, r, false);
+}
+
+struct event *pending_flush_later(struct person *p)
+{
+    return flush(p, NULL, true);
 }

@@ -15,8 +15,11 @@ void pending_delivered(struct resource *r, uint64_t seq);
 /* The link is gone: what it did not report goes to other resources, or waits in the queue. */
 void pending_orphan(struct resource *r);
 /* A resource has become available for messages: it gets what waits before anything newer
- * (XEP-0160). r NULL: rows were moved into the queue; every resource that takes messages gets them. */
+ * (XEP-0160). */
 void pending_flush(struct person *p, struct resource *r);
+/* For every resource, when event_ready says that the rows are in the queue; what comes after this call
+ * waits behind it. */
+struct event *pending_flush_later(struct person *p);
 /* The copy that a link gets: with the archive's stanza-id (XEP-0359) if the person's archive has it,
  * and a delay stamp (XEP-0203) if kept_us is set. The count is the caller's. */
 struct stanza *pending_dress(struct person *p, struct stanza *st, uint64_t seq, int64_t kept_us);

@@ -275,7 +275,7 @@ void person_send_as(struct person *p, struct stanza *msg, void (*done)(void *use
     own_send_as(p, msg, done, user);
 }
 
-void person_pending_changed(struct person *p)
+struct event *person_pending_moving(struct person *p)
 {
-    pending_flush(p, NULL);
+    return pending_flush_later(p);
 }

@@ -69,7 +69,8 @@ void person_deliver_own(struct person *p, struct stanza *msg, const char *archiv
  * JID): archived for the person, routed like one of a resource, kept; done after the commit, on any
  * loop. Borrowed. */
 void person_send_as(struct person *p, struct stanza *msg, void (*done)(void *user, const struct error *e), void *user);
-/* Rows that were moved into "u:" by an accepted request: deliver to links now, in order. */
-void person_pending_changed(struct person *p);
+/* Rows are being moved into "u:" by an accepted request: stands in the person's lane from now on, so
+ * that nothing newer passes them. event_ready, after the commit or its failure, gives links what is there. */
+struct event *person_pending_moving(struct person *p);
 
 #endif

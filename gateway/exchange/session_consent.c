@@ -71,6 +71,7 @@ struct change {
     unsigned effects;
     enum stanza_error error;
     const char *reason; /* for people, in the error */
+    struct event *delivery; /* keeps the place in the lane of what is let in; NULL: nothing is */
     bool reaches;       /* there is no link: what is delivered makes events */
     struct session_event event; /* row and code of all of them */
     bool has_event;
@@ -135,8 +136,6 @@ static void perform_change(struct change *c)
     if (c->effects & CONSENT_BOUNCE_HELD)
         for (unsigned i = 0; i < c->moved_count; i++)
             exchange_refuse(p->x, c->moved[i].st, c->error, c->reason);
-    if (c->effects & CONSENT_DELIVER_HELD)
-        person_pending_changed(p);
     if (c->has_event)
         session_reach_wake(p);
 }
@@ -153,6 +152,8 @@ static void on_changed(struct store_job *job, const struct error *e)
     }
     if (c->done)
         c->done(c->user, e);
+    if (c->delivery)
+        event_ready(c->delivery);
     forget_moved(c);
     mem_free(c->moved);
     arena_fini(&c->arena);
@@ -225,6 +226,8 @@ void session_consent_apply(struct person *p, struct session *s, enum consent_eve
     }
     c->row = session_consent_row(p, s, &c->arena);
     change_reaches(p, s, c, was_held);
+    if (o.effects & CONSENT_DELIVER_HELD)
+        c->delivery = person_pending_moving(p);
     store_write(exchange_store(p->x), &c->job);
 }
 
@@ -242,7 +245,8 @@ void session_consent_expire(struct person *p)
 struct save {
     struct store_job job;
     struct arena arena;
-    const char *callee;
+    struct person *p; /* counted in p->jobs since it was told */
+    const char *callee, *peer;
     struct consent_row row;
 };
 
@@ -252,30 +256,48 @@ static bool run_save(struct store_tx *tx, struct store_job *job, struct error *e
     return sessions_put_consent(tx, sv->callee, &sv->row, e);
 }
 
-static void discard_save(struct store_job *job)
+static void end_save(struct save *sv)
 {
-    struct save *sv = container_of(job, struct save, job);
-    if (job->error.code != ERROR_NONE)
-        log_error(NULL, "%s: not noted that %s was told: %s", sv->callee, sv->row.peer, job->error.text);
+    struct person *p = sv->p;
     arena_fini(&sv->arena);
     mem_free(sv);
+    p->jobs--;
+    person_idle(p);
+}
+
+static void on_saved(struct store_job *job, const struct error *e)
+{
+    struct save *sv = container_of(job, struct save, job);
+    if (e->code != ERROR_NONE)
+        log_error(NULL, "%s: not noted that %s was told: %s", sv->callee, sv->peer, e->text);
+    end_save(sv);
 }
 
 /* In the order of the inbox, so behind the prompt's own write: a crash in between tells once more. */
 static void save_told(struct person *p, void *user)
 {
-    char *peer = user;
-    struct session *s = p->sessions ? session_find(p, peer) : NULL;
-    mem_free(peer);
-    if (!s || !s->expires_us)
+    struct save *sv = user;
+    struct session *s = session_find(p, sv->peer);
+    if (!s || !s->expires_us) { /* answered meanwhile */
+        end_save(sv);
         return;
+    }
+    sv->row = session_consent_row(p, s, &sv->arena);
+    store_write(exchange_store(p->x), &sv->job);
+}
+
+static struct save *new_save(struct person *p, const struct session *s)
+{
     struct save *sv = mem_new(struct save);
     arena_init(&sv->arena);
+    sv->p = p;
     sv->callee = arena_dup(&sv->arena, p->jid->bare);
-    sv->row = session_consent_row(p, s, &sv->arena);
+    sv->peer = arena_dup(&sv->arena, s->peer);
+    sv->job.reply_on = p->loop;
     sv->job.run = run_save;
-    sv->job.discard = discard_save;
-    store_write(exchange_store(p->x), &sv->job);
+    sv->job.done = on_saved;
+    p->jobs++;
+    return sv;
 }
 
 static void tell_asker(struct person *p, const struct session *s)
@@ -319,5 +341,5 @@ void session_consent_tell(struct person *p, struct session *s, bool asker, bool 
         prompt_callee(p, s);
     s->told |= asker;
     s->prompted |= callee;
-    person_visit(p->x, p->jid->bare, save_told, mem_dup(s->peer));
+    person_visit(p->x, p->jid->bare, save_told, new_save(p, s));
 }

@@ -65,7 +65,7 @@ bool session_reach_put(struct store_tx *tx, const char *callee, struct session_e
 {
     se->ev.seq = seq;
     se->ev.at_us = at_us;
-    return sessions_put(tx, callee, &se->row, e) && reach_event_put(tx, &se->ev, e) &&
+    return sessions_put(tx, callee, &se->row, e) && sessions_put_event(tx, &se->ev, e) &&
            (!se->receipt_id || sessions_put_receipt(tx, callee, seq, se->receipt_to, se->receipt_id, e));
 }
 

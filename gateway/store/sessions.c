@@ -219,7 +219,7 @@ void sessions_due(struct store *s, struct sessions_due *d)
 
 /* ---- reaching ---- */
 
-bool reach_event_put(struct store_tx *tx, struct reach_event *ev, struct error *e)
+bool sessions_put_event(struct store_tx *tx, struct reach_event *ev, struct error *e)
 {
     if (!store_exec(tx, e, "update reach_event_count set last = last + 1", "") ||
         !store_exec(tx, e,

@@ -100,7 +100,7 @@ struct reach_event {
     int64_t at_us;
 };
 /* Inside a transaction. contact-router reads the rows, and deletes those it is done with. */
-MUST_USE bool reach_event_put(struct store_tx *tx, struct reach_event *ev, struct error *e);
+MUST_USE bool sessions_put_event(struct store_tx *tx, struct reach_event *ev, struct error *e);
 
 /* A receipt (XEP-0184) that is owed to whoever wrote row `seq`, when a device confirms it. */
 MUST_USE bool sessions_put_receipt(struct store_tx *tx, const char *callee, uint64_t seq, const char *to,

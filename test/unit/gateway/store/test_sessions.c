@@ -28,7 +28,7 @@ static bool run_put(struct store_tx *tx, void *user, struct error *e)
     return (!p->consent || sessions_put_consent(tx, p->callee, p->consent, e)) &&
            (!p->session || sessions_put(tx, p->callee, p->session, e)) &&
            (!p->prefs || sessions_put_prefs(tx, p->callee, p->prefs, e)) &&
-           (!p->event || reach_event_put(tx, p->event, e)) &&
+           (!p->event || sessions_put_event(tx, p->event, e)) &&
            (!p->receipt || sessions_put_receipt(tx, p->callee, 7, ROMEO "/orchard", "id7", e)) &&
            (!p->take || sessions_take_receipt(tx, p->callee, p->take, &p->arena, &p->to, &p->id, e)) &&
            (!p->drop || sessions_drop_consent(tx, p->callee, ROMEO, e)) &&
