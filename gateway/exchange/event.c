@@ -48,6 +48,7 @@ void event_destroy(struct event **evp)
     event_settle(ev);
     resource_unref(&ev->resource);
     stanza_unref(&ev->st);
+    stanza_unref(&ev->push);
     mem_free(ev->kept);
     arena_fini(&ev->arena);
     mem_free(ev);

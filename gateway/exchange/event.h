@@ -78,6 +78,7 @@ struct event {
     struct error error;       /* why the store did not keep it; code NONE: it did */
     void (*on_done)(void *user, const struct error *e); /* at the end; NULL: nobody asks */
     void *on_done_user;
+    struct stanza *push;      /* roster push of what it changed, without `to`; NULL: none */
     void *data;               /* the ops' own; in arena */
     struct arena arena;       /* what lives as long as the event */
 };

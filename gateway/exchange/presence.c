@@ -316,7 +316,7 @@ static enum event_state sent_subscription_admit(struct event *ev)
     i->approved = approved;
     bool shows = type == PRESENCE_SUBSCRIBE || type == PRESENCE_SUBSCRIBED;
     i->in_roster = i->in_roster || shows;
-    plan->push = i->in_roster;
+    plan->push = true;
     if (!subscription_is_pending(i->state))
         set_request(i, NULL);
     roster_commit(ev, c, false);
@@ -342,7 +342,7 @@ static enum event_fate sent_subscription_perform(struct event *ev)
         return EVENT_FINISHED;
     }
     if (plan->push)
-        roster_push(p, plan->contact);
+        roster_push(ev);
     session_wrote_to(p, plan->contact, ev->st);
     if (ev->st->type == PRESENCE_UNSUBSCRIBED)
         show_or_hide(p, plan); /* 3.2.2: unavailable, then the news */
@@ -399,8 +399,7 @@ static enum event_state subscription_in_admit(struct event *ev)
     i->state = step.next;
     set_request(i, subscription_is_pending(step.next) ? (i->request ? i->request : ev->st) : NULL);
     i->in_roster = i->in_roster || plan->answer;
-    plan->push = i->in_roster && type != PRESENCE_SUBSCRIBE;
-    plan->push = plan->push || plan->answer;
+    plan->push = type != PRESENCE_SUBSCRIBE || plan->answer; /* a request in is not shown */
     roster_commit(ev, c, false);
     return EVENT_WAITS;
 }
@@ -418,7 +417,7 @@ static enum event_fate subscription_in_perform(struct event *ev)
     if (plan->pass)
         route_deliver(ev);
     if (plan->push)
-        roster_push(p, plan->contact);
+        roster_push(ev);
     if (plan->answer)
         send_new(p, PRESENCE_SUBSCRIBED, p->jid, plan->contact);
     show_or_hide(p, plan);

@@ -101,6 +101,76 @@ void roster_destroy(struct roster **rp)
     mem_free(r);
 }
 
+/* ---- as XML ---- */
+
+static void build_groups(struct builder *b, const char *groups)
+{
+    while (*groups) {
+        size_t len = strcspn(groups, "\n");
+        build_open(b, "group", NULL);
+        build_text_n(b, groups, len);
+        build_close(b);
+        groups += len + (groups[len] == '\n');
+    }
+}
+
+static void build_item(struct builder *b, const struct roster_item *i)
+{
+    build_open(b, "item", NULL);
+    build_attr(b, "jid", i->contact->bare);
+    build_attr(b, "name", i->name);
+    build_attr(b, "subscription", subscription_name(i->state));
+    if (subscription_is_asked(i->state))
+        build_attr(b, "ask", "subscribe");
+    if (i->approved)
+        build_attr(b, "approved", "true");
+    build_groups(b, i->groups);
+    build_close(b);
+}
+
+static void begin_query(struct builder *b, int64_t version)
+{
+    char ver[24];
+    snprintf(ver, sizeof(ver), "%" PRId64, version);
+    build_open(b, "query", NS_ROSTER);
+    build_attr(b, "ver", ver);
+}
+
+/* What the interested resources will be shown of this change, as it is now. */
+static struct stanza *build_push(const struct person *p, const struct roster_item *i, const char *contact,
+                                 int64_t version)
+{
+    char id[RANDOM_ID_LEN + 1];
+    random_id(id);
+    struct builder b;
+    build_begin(&b, STANZA_IQ, IQ_SET);
+    build_from(&b, p->jid);
+    build_id(&b, id);
+    begin_query(&b, version);
+    if (i) {
+        build_item(&b, i);
+    } else {
+        build_open(&b, "item", NULL);
+        build_attr(&b, "jid", contact);
+        build_attr(&b, "subscription", "remove");
+        build_close(&b);
+    }
+    build_close(&b);
+    return build_end(&b);
+}
+
+void roster_push(struct event *ev)
+{
+    if (!ev->push)
+        return;
+    resource_each(r, ev->person)
+        if (r->interested) {
+            struct stanza *st = stanza_readdress(ev->push, ev->push->from, r->jid, (struct span){0});
+            resource_give(r, st, 0);
+            stanza_unref(&st);
+        }
+}
+
 /* ---- changes ---- */
 
 struct roster_change {
@@ -197,86 +267,19 @@ void roster_commit(struct event *ev, struct roster_change *c, bool remove)
     struct roster_item *i = c->item;
     i->version = ++r->version;
     fill_row(c);
+    bool shown = i->in_roster;
     c->remove = remove || (i->state == SUBSCRIPTION_NONE && !i->approved && !i->in_roster);
     if (c->remove) {
         map_remove(&r->items, c->contact);
         item_destroy(i);
         c->item = NULL;
     }
+    if (shown)
+        ev->push = build_push(ev->person, c->item, c->contact, c->row.version);
     c->job.reply_on = ev->loop;
     c->job.run = run_change;
     c->job.done = on_changed;
     store_write(ev->x->store, &c->job);
-}
-
-/* ---- as XML ---- */
-
-static void build_groups(struct builder *b, const char *groups)
-{
-    while (*groups) {
-        size_t len = strcspn(groups, "\n");
-        build_open(b, "group", NULL);
-        build_text_n(b, groups, len);
-        build_close(b);
-        groups += len + (groups[len] == '\n');
-    }
-}
-
-static void build_item(struct builder *b, const struct roster_item *i)
-{
-    build_open(b, "item", NULL);
-    build_attr(b, "jid", i->contact->bare);
-    build_attr(b, "name", i->name);
-    build_attr(b, "subscription", subscription_name(i->state));
-    if (subscription_is_asked(i->state))
-        build_attr(b, "ask", "subscribe");
-    if (i->approved)
-        build_attr(b, "approved", "true");
-    build_groups(b, i->groups);
-    build_close(b);
-}
-
-static void begin_query(struct builder *b, int64_t version)
-{
-    char ver[24];
-    snprintf(ver, sizeof(ver), "%" PRId64, version);
-    build_open(b, "query", NS_ROSTER);
-    build_attr(b, "ver", ver);
-}
-
-static void push_one(struct person *p, struct resource *r, const struct roster_item *i, const char *contact,
-                     int64_t version)
-{
-    char id[RANDOM_ID_LEN + 1];
-    random_id(id);
-    struct builder b;
-    build_begin(&b, STANZA_IQ, IQ_SET);
-    build_from(&b, p->jid);
-    build_to(&b, r->jid);
-    build_id(&b, id);
-    begin_query(&b, version);
-    if (i) {
-        build_item(&b, i);
-    } else {
-        build_open(&b, "item", NULL);
-        build_attr(&b, "jid", contact);
-        build_attr(&b, "subscription", "remove");
-        build_close(&b);
-    }
-    build_close(&b);
-    struct stanza *st = build_end(&b);
-    resource_give(r, st, 0);
-    stanza_unref(&st);
-}
-
-void roster_push(struct person *p, const struct jid *contact)
-{
-    struct roster_item *i = roster_find(p->roster, contact->bare);
-    if (i && !i->in_roster)
-        i = NULL;
-    resource_each(r, p)
-        if (r->interested)
-            push_one(p, r, i, contact->bare, i ? i->version : p->roster->version);
 }
 
 /* ---- get (2.1.3, 2.6) ---- */
@@ -412,7 +415,7 @@ static enum event_fate set_perform(struct event *ev)
         route_refuse(ev, ev->refused, NULL);
         return EVENT_FINISHED;
     }
-    roster_push(p, plan->contact);
+    roster_push(ev);
     struct stanza *st = build_result(ev->st);
     if (ev->resource && ev->resource->link)
         resource_give(ev->resource, st, 0);

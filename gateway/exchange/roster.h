@@ -43,8 +43,9 @@ struct roster_item *roster_begin(struct event *ev, const struct jid *contact, st
 /* Writes it; an item that holds nothing any more (or `remove`) goes. event_ready(ev) comes after the
  * commit; if the store refused, ev->error is filled and memory is as it was before. */
 void roster_commit(struct event *ev, struct roster_change *c, bool remove);
-/* After the commit: pushes the contact's item, or its removal, to the interested resources. */
-void roster_push(struct person *p, const struct jid *contact);
+/* After the commit: pushes the item as it was committed, or its removal, to the interested resources;
+ * nothing if it is not in the roster. */
+void roster_push(struct event *ev);
 
 /* <iq type='get'/> and 'set' of jabber:iq:roster from the account itself. */
 extern const struct event_ops roster_get_ops, roster_set_ops;

@@ -115,6 +115,8 @@ bool route_deliver(struct event *ev)
     enum whither where = to->resource ? rule->no_resource : rule->bare;
     if (ev->seq && where == DROP)
         where = TO_TAKERS; /* a kept error: the link that it answers is gone */
+    if (ev->ours && !ev->seq && to->resource && ev->st->kind == STANZA_MESSAGE)
+        where = DROP; /* a page of an archive is for the one who asked */
     if (!match && where == DROP)
         return false;
     if (!match && where == REFUSE) {

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* The exchange on two loops with a thread each: everybody writes to everybody, presence in between, and
+ * each recipient sees what one sender wrote in the order in which it was written; every stanza is settled.
+ * Then: people leave memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/exchange/exchange.h"
+#include "gateway/exchange/exchange_internal.h"
+#include "gateway/services/services.h"
+#include "gateway/store/account.h"
+#include "gateway/xmpp/stanza_build.h"
+#include "test/world/world.h"
+
+enum { PEOPLE = 6, ROUNDS = 40 };
+
+static struct hall {
+    struct loop *loops[2];
+    struct store *store;
+    struct exchange *x;
+    sem_t ready, settled, received;
+    struct guest {
+        struct edge_link link;
+        struct command start;
+        struct jid *jid;
+        int last[PEOPLE];  /* newest number seen of each sender; -1: none */
+        bool disorder;
+    } guests[PEOPLE];
+} hall;
+
+static void on_bound(struct edge_link *l, const struct jid *full, enum stanza_error why)
+{
+    struct guest *g = container_of(l, struct guest, link);
+    CHECK(full && why == STANZA_OK);
+    g->jid = jid_dup(full);
+    sem_post(&hall.ready);
+}
+
+/* The id of every stanza is SENDER.NUMBER. */
+static void deliver(struct edge_link *l, struct stanza *st, uint64_t seq)
+{
+    struct guest *g = container_of(l, struct guest, link);
+    int who, number;
+    if (seq)
+        exchange_delivered(l->resource, seq);
+    if (!st->id || sscanf(st->id, "%d.%d", &who, &number) != 2)
+        return;
+    g->disorder |= number != g->last[who] + 1;
+    g->last[who] = number;
+    sem_post(&hall.received);
+}
+
+static void on_replaced(struct edge_link *l, enum stream_error why)
+{
+    (void)l, (void)why;
+}
+
+static const struct edge_link_ops ops = {on_bound, deliver, on_replaced};
+
+static void on_settled(struct command *c)
+{
+    mem_free(container_of(c, struct settle, cmd));
+    sem_post(&hall.settled);
+}
+
+static void send_one(struct guest *g, int me, int to, int number)
+{
+    char id[32];
+    snprintf(id, sizeof(id), "%d.%d", me, number);
+    struct builder b;
+    bool message = number % 3 != 1;
+    build_begin(&b, message ? STANZA_MESSAGE : STANZA_PRESENCE, message ? MESSAGE_CHAT : PRESENCE_AVAILABLE);
+    build_to(&b, hall.guests[to].jid);
+    build_id(&b, id);
+    if (message && number % 3 == 0)
+        build_leaf(&b, "body", NULL, "hello");
+    struct stanza *st = build_end(&b);
+    struct settle *s = mem_new(struct settle);
+    settle_init(s, exchange_loop_of(hall.x, g->jid->bare), on_settled);
+    CHECK(exchange_receive(g->link.resource, st, s));
+    stanza_unref(&st);
+}
+
+static void start(struct command *c)
+{
+    struct guest *g = container_of(c, struct guest, start);
+    int me = (int)(g - hall.guests);
+    for (int n = 0; n < ROUNDS; n++)
+        for (int to = 0; to < PEOPLE; to++)
+            send_one(g, me, to, n);
+}
+
+static void leave(struct command *c)
+{
+    struct guest *g = container_of(c, struct guest, start);
+    exchange_unbind(g->link.resource, NULL, 0);
+    sem_post(&hall.ready);
+}
+
+static void wait_for(sem_t *s, int count)
+{
+    for (int i = 0; i < count; i++)
+        while (sem_wait(s) != 0)
+            ;
+}
+
+static bool put_account(struct store_tx *tx, void *user, struct error *e)
+{
+    struct account a = {.bare = user};
+    return account_put(tx, &a, true, e);
+}
+
+static void open_hall(void)
+{
+    struct error e = ERROR_INIT;
+    struct store_options so = {.path = ":memory:", .schema_dir = CAUSEWAY_SOURCE_DIR "/schemas/sql"};
+    hall.store = store_open(&so, &e);
+    assert_non_null(hall.store);
+    for (int i = 0; i < 2; i++)
+        hall.loops[i] = loop_create("shard", clock_real());
+    struct community c = {.domain = "a.example", .archive = true};
+    static const struct service *const none[] = {NULL};
+    struct exchange_options o = {.loops = hall.loops, .loop_count = 2, .store = hall.store, .communities = &c,
+                                 .community_count = 1, .services = none};
+    hall.x = exchange_create(&o);
+    exchange_start(hall.x);
+    sem_init(&hall.ready, 0, 0);
+    sem_init(&hall.settled, 0, 0);
+    sem_init(&hall.received, 0, 0);
+}
+
+static void enter(struct guest *g, int i)
+{
+    struct error e = ERROR_INIT;
+    char bare[32];
+    snprintf(bare, sizeof(bare), "guest%d@a.example", i);
+    assert_true(store_write_wait(hall.store, put_account, bare, &e));
+    struct arena a;
+    arena_init(&a);
+    g->link.ops = &ops;
+    for (int k = 0; k < PEOPLE; k++)
+        g->last[k] = -1;
+    exchange_bind(hall.x, &g->link, jid_parse_text(&a, bare), "r");
+    arena_fini(&a);
+}
+
+static void close_hall(void)
+{
+    for (int i = 0; i < 2; i++) {
+        loop_stop(hall.loops[i]);
+        loop_join(hall.loops[i]);
+    }
+    store_close(&hall.store);
+    for (int i = 0; i < 2; i++)
+        while (loop_turn(hall.loops[i]))
+            ;
+    exchange_destroy(&hall.x);
+    for (int i = 0; i < 2; i++)
+        loop_destroy(&hall.loops[i]);
+    for (int i = 0; i < PEOPLE; i++)
+        jid_destroy(&hall.guests[i].jid);
+}
+
+static void on_all(void (*run)(struct command *c))
+{
+    for (int i = 0; i < PEOPLE; i++) {
+        struct guest *g = &hall.guests[i];
+        g->start.run = run;
+        loop_post(exchange_loop_of(hall.x, g->jid->bare), &g->start);
+    }
+}
+
+static void two_loops(void **state)
+{
+    (void)state;
+    open_hall();
+    for (int i = 0; i < PEOPLE; i++)
+        enter(&hall.guests[i], i);
+    for (int i = 0; i < 2; i++)
+        loop_start_thread(hall.loops[i]);
+    wait_for(&hall.ready, PEOPLE);
+    bool both[2] = {false, false};
+    for (int i = 0; i < PEOPLE; i++)
+        both[exchange_loop_of(hall.x, hall.guests[i].jid->bare) == hall.loops[1]] = true;
+    assert_true(both[0] && both[1]);
+    on_all(start);
+    wait_for(&hall.settled, PEOPLE * PEOPLE * ROUNDS);
+    wait_for(&hall.received, PEOPLE * PEOPLE * ROUNDS);
+    on_all(leave);
+    wait_for(&hall.ready, PEOPLE);
+    for (int i = 0; i < PEOPLE; i++)
+        assert_false(hall.guests[i].disorder);
+    close_hall();
+}
+
+/* Idle people leave when there are too many; one that is linked stays; NOBODY goes at once. */
+static void idle_people_leave(void **state)
+{
+    (void)state;
+    struct world *w = world_create(&(struct world_gateway){.domain = "a.example"}, 1);
+    struct shard *s = &world_exchange(w, "a.example")->shards[0];
+    world_account(w, "romeo@a.example");
+    world_account(w, "juliet@a.example");
+    struct peer *romeo = world_bind(w, "romeo@a.example/orchard");
+    assert_int_equal(s->persons.count, 1);
+    assert_true(peer_send(romeo, "<message to='nobody@a.example' type='chat' id='1'><body>x</body></message>"));
+    assert_true(peer_send(romeo, "<message to='juliet@a.example' type='chat' id='2'><body>x</body></message>"));
+    world_settle(w);
+    assert_int_equal(s->persons.count, 2); /* romeo linked, juliet idle */
+    assert_int_equal(s->idle_count, 1);
+    peer_vanish(romeo);
+    world_settle(w);
+    assert_int_equal(s->idle_count, 2);
+    exchange_account_changed(world_exchange(w, "a.example"), "juliet@a.example");
+    world_settle(w);
+    assert_int_equal(s->persons.count, 1); /* what was cached of her is gone */
+    world_destroy(&w);
+}
+
+static bool run_delete(struct store_tx *tx, void *user, struct error *e)
+{
+    return account_delete(tx, user, e);
+}
+
+static void delete_account(struct world *w, const char *bare)
+{
+    struct error e = ERROR_INIT;
+    char name[64];
+    snprintf(name, sizeof(name), "%s", bare);
+    assert_true(store_write_wait(world_store(w, "a.example"), run_delete, name, &e));
+}
+
+/* A deleted account loses its links. */
+static void deleted_account(void **state)
+{
+    (void)state;
+    struct world *w = world_create(&(struct world_gateway){.domain = "a.example"}, 1);
+    world_account(w, "romeo@a.example");
+    struct peer *romeo = world_bind(w, "romeo@a.example/orchard");
+    delete_account(w, "romeo@a.example");
+    exchange_account_changed(world_exchange(w, "a.example"), "romeo@a.example");
+    world_settle(w);
+    assert_int_equal(peer_replaced(romeo), STREAM_NOT_AUTHORIZED);
+    assert_null(world_bind(w, "romeo@a.example/orchard"));
+    assert_int_equal(world_refusal(w), STANZA_NOT_AUTHORIZED);
+    world_destroy(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_loops),
+        cmocka_unit_test(idle_people_leave),
+        cmocka_unit_test(deleted_account),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
