@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* curl's sockets and its timer on libuv. curl keeps its own time, so its timer is one of libuv's and not
- * of the loop's clock. Invariant: on_done runs after curl has returned, never inside its callbacks. */
+/* curl's sockets and its timer on libuv. curl keeps its own time, so its timer is one of libuv's
+ * and not of the loop's clock. Invariant: on_done runs after curl has returned, never inside its
+ * callbacks. */
 #include "gateway/net/curl_pool.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -123,6 +125,34 @@ static int on_timer(CURLM *multi, long timeout_ms, void *user)
     return 0;
 }
 
+static void hold(struct curl_pool_guard *g, curl_socket_t fd)
+{
+    unsigned n = atomic_load(&g->held_count);
+    if (!g->can_be_cut || n == CURL_POOL_ADDRESSES)
+        return;
+    g->held[n] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    atomic_store(&g->held_count, n + 1);
+}
+
+void curl_pool_cut(struct curl_pool_guard *g)
+{
+    unsigned n = atomic_load(&g->held_count);
+    for (unsigned i = 0; i < n; i++) {
+        if (g->held[i] >= 0)
+            shutdown(g->held[i], SHUT_RDWR);
+    }
+}
+
+void curl_pool_guard_fini(struct curl_pool_guard *g)
+{
+    unsigned n = atomic_load(&g->held_count);
+    for (unsigned i = 0; i < n; i++) {
+        if (g->held[i] >= 0)
+            close(g->held[i]);
+    }
+    atomic_store(&g->held_count, 0);
+}
+
 static curl_socket_t on_open_socket(void *user, curlsocktype type, struct curl_sockaddr *addr)
 {
     struct curl_pool_guard *g = user;
@@ -136,13 +166,14 @@ static curl_socket_t on_open_socket(void *user, curlsocktype type, struct curl_s
     s->fd = fd;
     list_append(&g->pool->sockets, &s->node);
     g->opened++;
+    hold(g, fd);
     return fd;
 }
 
 static int on_close_socket(void *user, curl_socket_t fd)
 {
     struct curl_pool *p = user;
-    list_each(it, &p->sockets) {
+    list_each (it, &p->sockets) {
         struct open_socket *s = list_entry(it, struct open_socket, node);
         if (s->fd != fd)
             continue;
@@ -150,6 +181,7 @@ static int on_close_socket(void *user, curl_socket_t fd)
         mem_free(s);
         break;
     }
+    shutdown(fd, SHUT_RDWR); /* a duplicate may keep it open */
     return close(fd);
 }
 
@@ -184,7 +216,7 @@ void curl_pool_destroy(struct curl_pool **pp)
     if (!p)
         return;
     *pp = NULL;
-    list_each(it, &p->sockets)
+    list_each (it, &p->sockets)
         shutdown(list_entry(it, struct open_socket, node)->fd, SHUT_RDWR);
     curl_multi_cleanup(p->multi);
     CHECK(list_is_empty(&p->sockets));
@@ -236,7 +268,7 @@ bool curl_pool_resolved(CURL *easy, CURLU *url, const struct dns_answer *answer,
     CHECK(curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
           curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK);
     bytes_printf(&line, "+%s:%s:", host, port);
-    for (unsigned i = 0; i < answer->count; i++) {
+    for (unsigned i = 0; i < answer->count && used < CURL_POOL_ADDRESSES; i++) {
         const struct sockaddr *sa = (const struct sockaddr *)&answer->addr[i];
         if (egress_check(g->egress, g->purpose, sa, &g->refused))
             append_address(&line, sa, used++ == 0);

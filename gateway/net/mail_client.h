@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Handing a mail to an SMTP server (RFC 5321) over our own wires. Not by libcurl: when it closes an
- * SMTP connection it waits for the answer to QUIT, and a server that says nothing stops the loop. */
+/* Handing a mail to an SMTP server (RFC 5321) by libcurl, on a thread of its own: when curl closes
+ * an SMTP connection it waits for the answer to QUIT, and a server that says nothing would stop the
+ * loop. Only other mails wait for it here. Names are resolved on the owner's loop. */
 #ifndef CAUSEWAY_NET_MAIL_CLIENT_H
 #define CAUSEWAY_NET_MAIL_CLIENT_H
 
@@ -16,12 +17,13 @@
 struct mail_client;
 struct mail_call;
 
-/* `d` and `g` must outlive it. `ca_file` NULL: the system's trust anchors. `helo_name`: how we greet.
- * NULL and *e when the trust anchors cannot be read. */
+/* `d` and `g` must outlive it. `ca_file` NULL: the system's trust anchors. `helo_name`: how we
+ * greet. NULL and *e when `ca_file` cannot be read. Loop: l. */
 MUST_USE struct mail_client *mail_client_create(struct loop *l, struct dns *d,
                                                 const struct egress *g, const char *ca_file,
                                                 const char *helo_name, struct error *e);
-/* Calls under way complete with ERROR_CANCELLED first. Not from inside on_done. */
+/* Calls under way complete with ERROR_CANCELLED first. Waits for the thread (2 s at most).
+ * Not from inside on_done; the loop must take a turn before it is destroyed. */
 void mail_client_destroy(struct mail_client **c);
 
 struct mail_request {
