@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Connecting by racing (RFC 8305 section 5): the addresses in the resolver's order, each with a head
- * start before the next is tried beside it; the first that connects wins, the others are closed.
- * Invariant: after the end no attempt points to the dial; an attempt's memory goes when libuv lets go. */
+/* Connecting by racing (RFC 8305 section 5): the addresses in the resolver's order, each with a
+ * head start before the next is tried beside it; the first that connects wins, the others are
+ * closed. Invariant: after the end no attempt points to the dial; an attempt's memory goes when
+ * libuv lets go. */
 #include "gateway/net/dial.h"
 
 #include <arpa/inet.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Names to addresses by libunbound: its own thread resolves and validates, its descriptor wakes our
- * loop. Decided here: time-outs, what counts as which status, the order of SRV records (RFC 2782), how
- * A and AAAA make one answer (RFC 8305 section 3). Invariant: a query is on exactly one of the lists
- * `waiting` and `finished` until its callback was called; callbacks run outside ub_process. */
+ * loop. Decided here: time-outs, what counts as which status, the order of SRV records (RFC 2782),
+ * how A and AAAA make one answer (RFC 8305 section 3). Invariant: a query is on exactly one of the
+ * lists `waiting` and `finished` until its callback was called; callbacks run outside ub_process.
+ */
 #include "gateway/net/dns.h"
 
 #include <arpa/inet.h>
@@ -20,8 +21,8 @@
 
 enum {
     QUERY_TIMEOUT_MS = 5000,
-    /* One family has answered: how long the other may still take (RFC 8305 says 50 ms for people who
-     * wait at a browser; a gateway is in less of a hurry). */
+    /* One family has answered: how long the other may still take (RFC 8305 says 50 ms for people
+     * who wait at a browser; a gateway is in less of a hurry). */
     OTHER_FAMILY_MS = 250,
     MAX_RECORDS = 32, /* of an answer; more are not looked at */
     TYPE_A = 1,
@@ -36,8 +37,8 @@ struct dns {
     struct loop *loop;
     struct ub_ctx *ub;
     uv_poll_t poll;
-    struct list waiting;  /* for libunbound or the time-out */
-    struct list finished; /* their callback comes next */
+    struct list waiting;   /* for libunbound or the time-out */
+    struct list finished;  /* their callback comes next */
     struct turn_hook hook; /* runs what finished without libunbound's help */
     bool in_callback;
 };
@@ -71,15 +72,17 @@ struct dns_query {
 static bool set_option(struct ub_ctx *ub, const char *name, const char *value, struct error *e)
 {
     int rc = ub_ctx_set_option(ub, name, value);
-    return !rc || error_set(e, ERROR_INVALID, "libunbound option %s %s: %s", name, value,
-                            ub_strerror(rc));
+    return !rc ||
+           error_set(e, ERROR_INVALID, "libunbound option %s %s: %s", name, value, ub_strerror(rc));
 }
 
-/* libunbound answers these zones by itself, empty; private set-ups and tests have names there. With the
- * system's root key they must count as unsigned, since the root proves that they do not exist. */
+/* libunbound answers these zones by itself, empty; private set-ups and tests have names there. With
+ * the system's root key they must count as unsigned, since the root proves that they do not exist.
+ */
 static bool open_special_zones(struct ub_ctx *ub, bool system_key, struct error *e)
 {
-    static const char *const zones[] = {"test.", "example.", "invalid.", "localhost.", "home.arpa."};
+    static const char *const zones[] = {"test.", "example.", "invalid.", "localhost.",
+                                        "home.arpa."};
     for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) {
         char line[64];
         snprintf(line, sizeof line, "%s transparent", zones[i]);
@@ -92,8 +95,8 @@ static bool open_special_zones(struct ub_ctx *ub, bool system_key, struct error 
            set_option(ub, "local-data:", "localhost. AAAA ::1", e);
 }
 
-/* Without a resolver to forward to, libunbound asks the root servers itself; only then would a foreign
- * server's referral to 127.0.0.1 be followed, and it stays forbidden. */
+/* Without a resolver to forward to, libunbound asks the root servers itself; only then would a
+ * foreign server's referral to 127.0.0.1 be followed, and it stays forbidden. */
 static bool set_forwarder(struct ub_ctx *ub, const char *server, struct error *e)
 {
     int rc = 0;
@@ -472,9 +475,8 @@ void dns_destroy(struct dns **dp)
     *dp = NULL;
 }
 
-static struct dns_query *query_new(struct dns *d,
-                                   void (*on_answer)(void *user, const struct dns_answer *),
-                                   void *user)
+static struct dns_query *
+query_new(struct dns *d, void (*on_answer)(void *user, const struct dns_answer *), void *user)
 {
     loop_check(d->loop);
     struct dns_query *q = mem_new(struct dns_query);

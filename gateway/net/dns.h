@@ -16,8 +16,9 @@ struct dns;
 struct dns_query;
 
 struct dns_options {
-    const char *server;       /* "ADDRESS" or "ADDRESS@PORT" of a resolver; NULL: /etc/resolv.conf */
-    const char *trust_anchor; /* file with DS or DNSKEY; NULL: the system's root key if there is one */
+    const char *server; /* "ADDRESS" or "ADDRESS@PORT" of a resolver; NULL: /etc/resolv.conf */
+    const char
+        *trust_anchor; /* file with DS or DNSKEY; NULL: the system's root key if there is one */
 };
 
 MUST_USE struct dns *dns_create(struct loop *l, const struct dns_options *o, struct error *e);
@@ -25,9 +26,9 @@ void dns_destroy(struct dns **d); /* queries under way complete with ERROR_CANCE
 
 enum dns_status {
     DNS_FOUND,
-    DNS_NO_DATA,   /* the name exists, the record does not */
-    DNS_NO_NAME,   /* NXDOMAIN, proved or not */
-    DNS_FAILED,    /* time-out, SERVFAIL, bogus: temporary */
+    DNS_NO_DATA, /* the name exists, the record does not */
+    DNS_NO_NAME, /* NXDOMAIN, proved or not */
+    DNS_FAILED,  /* time-out, SERVFAIL, bogus: temporary */
 };
 
 struct dns_srv {
@@ -37,8 +38,8 @@ struct dns_srv {
 
 struct dns_answer {
     enum dns_status status;
-    bool secure; /* DNSSEC proved it */
-    struct dns_srv *srv; /* for SRV, in the order to try: priority, weighted at random */
+    bool secure;                   /* DNSSEC proved it */
+    struct dns_srv *srv;           /* for SRV, in the order to try: priority, weighted at random */
     struct sockaddr_storage *addr; /* for addresses: AAAA and A interleaved; port 0 */
     unsigned count;
     char text[128]; /* why, for DNS_FAILED */
@@ -47,8 +48,8 @@ struct dns_answer {
 /* `on_answer` is called exactly once, later, on the loop; the answer is borrowed for the call.
  * `name` without trailing dot, ASCII (A-labels). */
 struct dns_query *dns_srv(struct dns *d, const char *service /* "_xmpp-server._tcp" */,
-                          const char *name, void (*on_answer)(void *user, const struct dns_answer *),
-                          void *user);
+                          const char *name,
+                          void (*on_answer)(void *user, const struct dns_answer *), void *user);
 struct dns_query *dns_addresses(struct dns *d, const char *name,
                                 void (*on_answer)(void *user, const struct dns_answer *),
                                 void *user);

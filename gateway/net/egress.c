@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The egress guard. Decided here: which addresses are not globally reachable (the IANA IPv4 and IPv6
- * special-purpose registries, RFC 6890), and which rule opens one. An IPv4 address is handled as its
- * mapped IPv6 form, so `::ffff:127.0.0.1` and `127.0.0.1` are one address for rules and ranges alike.
- * A translated address (NAT64) that a rule opens is judged a second time by the IPv4 one inside. */
+/* The egress guard. Decided here: which addresses are not globally reachable (the IANA IPv4 and
+ * IPv6 special-purpose registries, RFC 6890), and which rule opens one. An IPv4 address is handled
+ * as its mapped IPv6 form, so `::ffff:127.0.0.1` and `127.0.0.1` are one address for rules and
+ * ranges alike. A translated address (NAT64) that a rule opens is judged a second time by the IPv4
+ * one inside. */
 #include "gateway/net/egress.h"
 
 #include <arpa/inet.h>
@@ -184,7 +185,8 @@ bool egress_allow(struct egress *g, const char *rule, struct error *e)
                          where);
     if (cidr_has_host_bits(&r.cidr))
         return error_set(e, ERROR_INVALID,
-                         "egress allow \"%s\": bits are set behind the length of the network", rule);
+                         "egress allow \"%s\": bits are set behind the length of the network",
+                         rule);
     g->rules = mem_grow(g->rules, (g->rule_count + 1) * sizeof *g->rules);
     g->rules[g->rule_count++] = r;
     return true;
@@ -205,8 +207,8 @@ static bool refuse(struct error *e, enum egress_purpose purpose, const uint8_t a
     char text[INET6_ADDRSTRLEN];
     address_text(a, text);
     return error_set(e, ERROR_DENIED,
-                     "%s is refused, it lies in %s (%s): only egress allow \"%s %s\" opens it", text,
-                     range, cidr, purpose_names[purpose], text);
+                     "%s is refused, it lies in %s (%s): only egress allow \"%s %s\" opens it",
+                     text, range, cidr, purpose_names[purpose], text);
 }
 
 static bool check_plain(const struct egress *g, enum egress_purpose purpose, const uint8_t a[16],

@@ -11,8 +11,15 @@
 
 #include "gateway/base/error.h"
 
-enum egress_purpose { EGRESS_S2S, EGRESS_PROVIDER, EGRESS_MAIL, EGRESS_PUSH, EGRESS_WEBHOOK,
-                      EGRESS_TERMINAL, EGRESS_PURPOSES };
+enum egress_purpose {
+    EGRESS_S2S,
+    EGRESS_PROVIDER,
+    EGRESS_MAIL,
+    EGRESS_PUSH,
+    EGRESS_WEBHOOK,
+    EGRESS_TERMINAL,
+    EGRESS_PURPOSES
+};
 
 struct egress;
 struct egress *egress_create(void);

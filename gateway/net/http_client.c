@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* HTTP calls by libcurl. Decided here: what a call may reach and for how long, and what its end means.
- * One pool of connections a purpose, since a kept one is not asked of the egress guard again. Calls
- * that are not safe to repeat (POST, PATCH) get a connection of their own: curl silently sends again
- * when a kept one turns out to be dead. Our time-out runs on the loop's clock.
+/* HTTP calls by libcurl. Decided here: what a call may reach and for how long, and what its end
+ * means. One pool of connections a purpose, since a kept one is not asked of the egress guard
+ * again. Calls that are not safe to repeat (POST, PATCH) get a connection of their own: curl
+ * silently sends again when a kept one turns out to be dead. Our time-out runs on the loop's clock.
  * Invariant: user code runs from run_finished only. */
 #include "gateway/net/http_client.h"
 
@@ -27,8 +27,8 @@ struct http_client {
     const struct egress *egress;
     char *ca_file;
     struct curl_pool *pools[EGRESS_PURPOSES]; /* NULL until the first call of the purpose */
-    struct list calls;    /* resolving or running */
-    struct list finished; /* on_done comes next */
+    struct list calls;                        /* resolving or running */
+    struct list finished;                     /* on_done comes next */
     struct turn_hook hook;
     bool in_callback;
 };
@@ -189,8 +189,8 @@ static void take_field(struct http_call *call, const char *line, size_t len)
     while (end > value && strchr(" \t\r\n", end[-1]))
         end--;
     call->fields = mem_grow(call->fields, (call->field_count + 1) * sizeof *call->fields);
-    call->fields[call->field_count++] = (struct field){
-        mem_dup_n(line, (size_t)(colon - line)), mem_dup_n(value, (size_t)(end - value))};
+    call->fields[call->field_count++] = (struct field){mem_dup_n(line, (size_t)(colon - line)),
+                                                       mem_dup_n(value, (size_t)(end - value))};
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *user)
@@ -471,10 +471,8 @@ struct http_call *http_call(struct http_client *c, const struct http_request *r,
     call->client = c;
     if (!c->pools[r->purpose])
         c->pools[r->purpose] = curl_pool_create(c->loop, on_transfer_done);
-    call->guard = (struct curl_pool_guard){.pool = c->pools[r->purpose],
-                                           .egress = c->egress,
-                                           .purpose = r->purpose,
-                                           .user = call};
+    call->guard = (struct curl_pool_guard){
+        .pool = c->pools[r->purpose], .egress = c->egress, .purpose = r->purpose, .user = call};
     call->timeout_ms = r->timeout_ms ? r->timeout_ms : DEFAULT_TIMEOUT_MS;
     call->max_body_bytes = r->max_body_bytes ? r->max_body_bytes : DEFAULT_BODY_BYTES;
     call->response.header = find_field;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Outgoing HTTP/1.1 by libcurl's multi interface on the loop. Names are resolved by our own resolver;
- * no redirects, no proxy from the environment; each address is asked of the egress guard before it is
- * connected. A connection is used again only by calls of the same purpose that are safe to repeat. */
+/* Outgoing HTTP/1.1 by libcurl's multi interface on the loop. Names are resolved by our own
+ * resolver; no redirects, no proxy from the environment; each address is asked of the egress guard
+ * before it is connected. A connection is used again only by calls of the same purpose that are
+ * safe to repeat. */
 #ifndef CAUSEWAY_NET_HTTP_CLIENT_H
 #define CAUSEWAY_NET_HTTP_CLIENT_H
 

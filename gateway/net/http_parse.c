@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The gate and http-parser behind it (RFC 9112). Decided here: what is let through. The gate reads
- * every framing byte (head, chunk sizes, trailers) before http-parser does and cuts the input so that
- * http-parser never sees a byte behind the piece that the gate has passed. Invariant: http-parser's
- * idea of where the body ends is the gate's, or the request is refused. Trailers are read and dropped
- * (RFC 9112 7.1.2); chunk extensions are ignored (7.1.1). */
+ * every framing byte (head, chunk sizes, trailers) before http-parser does and cuts the input so
+ * that http-parser never sees a byte behind the piece that the gate has passed. Invariant:
+ * http-parser's idea of where the body ends is the gate's, or the request is refused. Trailers are
+ * read and dropped (RFC 9112 7.1.2); chunk extensions are ignored (7.1.1). */
 #include "gateway/net/http_parse.h"
 
 #include <http_parser.h>
@@ -31,19 +31,19 @@ struct http_parse {
     struct arena *arena;
     size_t max_head_bytes, max_body_bytes;
     enum gate gate;
-    bool cr;            /* the last framing byte was CR */
-    bool head_done;     /* field lines are trailers from now on */
-    bool message_done;  /* http-parser has said so */
-    unsigned blanks;    /* spaces seen in the request line */
+    bool cr;                /* the last framing byte was CR */
+    bool head_done;         /* field lines are trailers from now on */
+    bool message_done;      /* http-parser has said so */
+    unsigned blanks;        /* spaces seen in the request line */
     unsigned version_bytes; /* seen behind the second of them */
-    size_t head_bytes;  /* head and trailers */
-    size_t line_bytes;  /* of the chunk-size line */
-    size_t piece_left;  /* in GATE_BODY: bytes to come */
+    size_t head_bytes;      /* head and trailers */
+    size_t line_bytes;      /* of the chunk-size line */
+    size_t piece_left;      /* in GATE_BODY: bytes to come */
     struct bytes target, name, value, body;
-    bool in_value;      /* of the field that http-parser is reporting */
+    bool in_value; /* of the field that http-parser is reporting */
     struct http_header *last;
     struct http_parsed parsed;
-    int status;         /* 0: not refused */
+    int status; /* 0: not refused */
     const char *reason;
 };
 
@@ -141,8 +141,7 @@ static int check_framing(struct http_parse *p)
         return refuse(p, 400, "the length is given more than once");
     if (te && p->parser.http_minor == 0)
         return refuse(p, 400, "Transfer-Encoding in HTTP/1.0");
-    if (te &&
-        !text_eq_nocase(http_parse_header(p->parsed.headers, "Transfer-Encoding"), "chunked"))
+    if (te && !text_eq_nocase(http_parse_header(p->parsed.headers, "Transfer-Encoding"), "chunked"))
         return refuse(p, 501, "the only transfer coding known here is chunked");
     const char *length = http_parse_header(p->parsed.headers, "Content-Length");
     uint64_t n = 0;
@@ -353,8 +352,8 @@ static void plain_byte(struct http_parse *p, unsigned char c)
 
 static void count_byte(struct http_parse *p)
 {
-    bool chunk = p->gate == GATE_CHUNK_SIZE || p->gate == GATE_CHUNK_EXT ||
-                 p->gate == GATE_CHUNK_END;
+    bool chunk =
+        p->gate == GATE_CHUNK_SIZE || p->gate == GATE_CHUNK_EXT || p->gate == GATE_CHUNK_END;
     if (chunk && ++p->line_bytes > MAX_CHUNK_LINE)
         refuse(p, 400, "a chunk's size line is too long");
     if (!chunk && ++p->head_bytes > p->max_head_bytes)

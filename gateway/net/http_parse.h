@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* One HTTP/1.x request out of bytes (RFC 9112), by http-parser behind a gate that lets nothing
  * through which two readers could read in two ways: bare CR or LF, folded lines, a space before the
- * colon, Content-Length beside Transfer-Encoding, repeated Host. For one request; then make another. */
+ * colon, Content-Length beside Transfer-Encoding, repeated Host. For one request; then make
+ * another. */
 #ifndef CAUSEWAY_NET_HTTP_PARSE_H
 #define CAUSEWAY_NET_HTTP_PARSE_H
 
@@ -20,8 +21,9 @@ struct http_header {
 
 /* What was read. Everything but the body lives in the arena. */
 struct http_parsed {
-    const char *method, *target; /* the target begins with '/' or is "*"; absolute form is reduced */
-    const char *host;            /* NULL: none (HTTP/1.0 only) */
+    const char *method,
+        *target;      /* the target begins with '/' or is "*"; absolute form is reduced */
+    const char *host; /* NULL: none (HTTP/1.0 only) */
     const struct http_header *headers;
     struct span body;     /* the parser's; valid once done, until it is destroyed */
     bool keep_alive;      /* HTTP/1.1 and no `Connection: close` */

@@ -20,7 +20,7 @@ struct http_incoming {
     const char *host;            /* Host header; NULL: none */
     const char *peer;            /* numeric address */
     struct span body;
-    struct arena *arena;         /* lives until the answer is given */
+    struct arena *arena; /* lives until the answer is given */
     const char *(*header)(const struct http_incoming *in, const char *name); /* NULL: none */
 };
 
@@ -28,8 +28,8 @@ struct http_server_options {
     struct loop *loop;
     const char *address;
     uint16_t port;
-    struct tls_store *tls;  /* NULL: plain HTTP (behind a reverse proxy, or on loopback) */
-    size_t max_body_bytes;  /* 0: 64 KiB */
+    struct tls_store *tls; /* NULL: plain HTTP (behind a reverse proxy, or on loopback) */
+    size_t max_body_bytes; /* 0: 64 KiB */
     /* Must answer exactly once, now or later, with http_answer. */
     void (*on_request)(void *user, struct http_exchange *x, const struct http_incoming *in);
     void *user;
