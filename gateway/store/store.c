@@ -303,7 +303,7 @@ struct store *store_of(struct store_tx *tx)
 /* -- opening -- */
 
 /* One process a store: two would each believe they know the last sequence number. */
-static bool take_lock(struct store *s, struct error *e)
+static bool take_lock(struct store *s, bool may_be_beside, struct error *e)
 {
     struct bytes name = BYTES_EMPTY;
     bytes_printf(&name, "%s.lock", s->path);
@@ -311,14 +311,17 @@ static bool take_lock(struct store *s, struct error *e)
     bool ok = s->lock_fd >= 0;
     if (!ok)
         error_set(e, ERROR_IO, "store %s: cannot create %s: %s", s->path, name.data, strerror(errno));
-    if (ok && flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    bool taken = ok && flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0;
+    if (ok && !taken && may_be_beside) {
+        s->is_beside = true;
+    } else if (ok && !taken) {
         char owner[24] = "";
         ssize_t n = pread(s->lock_fd, owner, sizeof owner - 1, 0);
         owner[n > 0 ? strcspn(owner, "\n") : 0] = '\0';
         ok = error_set(e, ERROR_EXISTS, "store %s is in use by process %s (%s is locked): stop it first",
                        s->path, owner[0] ? owner : "?", name.data);
     }
-    if (ok) {
+    if (taken) {
         char me[24];
         int len = snprintf(me, sizeof me, "%ld\n", (long)getpid());
         if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, me, (size_t)len, 0) != len)
@@ -352,11 +355,12 @@ static void start_thread(pthread_t *t, void *(*run)(void *), struct store *s, co
 
 static void start_threads(struct store *s, unsigned readers)
 {
-    s->has_checkpointer = !s->is_memory;
+    s->has_checkpointer = !s->is_memory && !s->is_beside;
     start_thread(&s->writer_thread, writer_main, s, "store-writer");
     if (s->is_memory)
         return;
-    start_thread(&s->checkpointer_thread, checkpoint_main, s, "store-checkpt");
+    if (s->has_checkpointer)
+        start_thread(&s->checkpointer_thread, checkpoint_main, s, "store-checkpt");
     unsigned most = sizeof s->reader_threads / sizeof *s->reader_threads;
     s->reader_count = readers == 0 ? 2 : readers > most ? most : readers;
     for (unsigned i = 0; i < s->reader_count; i++)
@@ -403,14 +407,14 @@ struct store *store_open(const struct store_options *o, struct error *e)
     log_ctx_set(&s->log, "store %s", s->path);
     init_sync(s);
     s->journal = journal_create(s);
-    if (!s->is_memory && !take_lock(s, e))
+    if (!s->is_memory && !take_lock(s, o->beside, e))
         goto fail;
     s->conn = s->ops->open(s->path, BACKEND_WRITER, s->durability, e);
     if (!s->conn)
         goto fail;
-    if (!migrate_run(s->conn, s->path, o->schema_dir ? o->schema_dir : CAUSEWAY_DATA_DIR "/sql",
-                     clock_unix_us(s->clock), e) ||
-        !prepare_data(s, e))
+    if (!s->is_beside && (!migrate_run(s->conn, s->path, o->schema_dir ? o->schema_dir : CAUSEWAY_DATA_DIR "/sql",
+                                       clock_unix_us(s->clock), e) ||
+                          !prepare_data(s, e)))
         goto fail;
     start_threads(s, o->readers);
     return s;

@@ -30,6 +30,9 @@ struct store_options {
     unsigned readers; /* 0: 2 */
     const char *schema_dir; /* folder with NNNN_*.sql; NULL: the installed one */
     const struct clock *clock; /* of store_now_us; NULL: the machine's */
+    /* A tool that may run beside the gateway: if another process has the store, it is opened for
+     * accounts and secrets only: nothing is kept, indexed or migrated. Both wait for each other. */
+    bool beside;
 };
 
 /* Opens, creates and migrates. NULL and *e filled: what is wrong with which file. */

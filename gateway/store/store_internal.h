@@ -32,6 +32,7 @@ struct store {
     bool is_memory; /* readers share the writer's thread and connection */
     enum store_durability durability;
     const struct clock *clock;
+    bool is_beside; /* another process has the store; this one only helps itself to accounts */
     int lock_fd; /* flock on PATH.lock; -1: none */
     struct log_ctx log;
     struct journal *journal; /* the writer's, but for what journal.c says */

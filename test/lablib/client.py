@@ -28,10 +28,12 @@ class Client:
         word, _, rest = self._next().partition(" ")
         if word != "connected":
             raise Failed(f"{jid} cannot log in: {rest}")
-        self.full_jid = rest
+        self.full_jid = rest # as the library knows it; the presence that comes back says it for certain
         if presence:
-            self.send("<presence/>")
-            self.wait(lambda s: s.tag == C + "presence" and s.get("from") == self.full_jid, "its own presence")
+            ident = f"p{os.urandom(6).hex()}"
+            self.send(f"<presence id='{ident}'/>")
+            own = self.wait(lambda s: s.tag == C + "presence" and s.get("id") == ident, "its own presence")
+            self.full_jid = own.get("from")
 
     def _read(self):
         for line in self.process.stdout:
@@ -64,7 +66,7 @@ class Client:
                 raise Failed(f"{e}, waiting for {what}; came instead:\n  {others}") from None
             if word == "disconnected":
                 raise Failed(f"{self.jid} was disconnected: {rest}")
-            stanza = ET.fromstring(rest)
+            stanza = ET.fromstring(f"<stream xmlns='jabber:client'>{rest}</stream>")[0]
             if test(stanza):
                 return stanza
             self.seen.append(stanza)

@@ -172,13 +172,15 @@ provider "sms" {{
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(0.05)
             s.connect((f"{self.state['network']}.1", DNS_PORT))
-            for _ in range(200):
+            for _ in range(400):
                 try:
                     s.send(query)
                     s.recv(512)
                     return
-                except (TimeoutError, ConnectionRefusedError):
-                    if not process.is_alive(self.state["processes"]["dns"]):
+                except TimeoutError:
+                    continue
+                except ConnectionRefusedError: # it does not listen yet
+                    if process.ends_within(self.state["processes"]["dns"], 0.02):
                         break
         raise Failed(f"dnsmasq does not answer: {process.tail(log)}")
 

@@ -45,6 +45,17 @@ def end(identity, number, patience=30):
     return True
 
 
+def ends_within(identity, seconds):
+    """Waits for the end of a process, so long at most."""
+    if not is_alive(identity):
+        return True
+    pidfd = os.pidfd_open(identity["pid"])
+    try:
+        return bool(select.select([pidfd], [], [], seconds)[0])
+    finally:
+        os.close(pidfd)
+
+
 def tail(path, lines=15):
     try:
         return "\n".join(Path(path).read_text(errors="replace").split("\n")[-lines - 1:])
