@@ -119,6 +119,15 @@ void pending_orphan(struct resource *r)
     }
 }
 
+void pending_unreported(struct resource *r)
+{
+    list_each (at, &r->deliveries) {
+        const struct outstanding *o = list_entry(at, struct delivery, node)->o;
+        if (!o->done)
+            session_returned(r->person, o->st, o->seq);
+    }
+}
+
 /* ---- what a link gets ---- */
 
 static void put_attr(struct bytes *xml, const char *name, const char *value)

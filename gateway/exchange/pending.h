@@ -14,6 +14,8 @@ void pending_give(struct resource *r, struct stanza *st, uint64_t seq);
 void pending_delivered(struct resource *r, uint64_t seq);
 /* The link is gone: what it did not report goes to other resources, or waits in the queue. */
 void pending_orphan(struct resource *r);
+/* The link hibernates for long: sessions learn what it holds and has not reported. It keeps holding it. */
+void pending_unreported(struct resource *r);
 /* A resource has become available for messages: it gets what waits before anything newer
  * (XEP-0160). */
 void pending_flush(struct person *p, struct resource *r);

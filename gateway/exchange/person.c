@@ -239,11 +239,9 @@ bool person_archives(const struct person *p, const struct stanza *msg)
 
 bool person_is_linked(const struct person *p)
 {
-    list_each (at, &p->resources) {
-        const struct resource *r = list_entry(at, struct resource, node);
-        if (r->link && r->presence && r->state != LINK_HIBERNATING)
+    list_each (at, &p->resources)
+        if (resource_is_there(list_entry(at, struct resource, node)))
             return true;
-    }
     return false;
 }
 

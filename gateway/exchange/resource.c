@@ -14,6 +14,8 @@
 #include "gateway/exchange/presence.h"
 #include "gateway/exchange/route.h"
 
+enum { AWAY_MS = 60000 }; /* hibernating counts as no link from then on */
+
 struct resource *resource_ref(struct resource *r)
 {
     r->refs++;
@@ -49,6 +51,12 @@ bool resource_takes_messages(const struct resource *r)
     return r->presence && r->priority >= 0;
 }
 
+bool resource_is_there(const struct resource *r)
+{
+    return r->link && resource_takes_messages(r) &&
+           (r->state != LINK_HIBERNATING || timer_is_running(&r->away));
+}
+
 void resource_give(struct resource *r, struct stanza *st, uint64_t seq)
 {
     if (r->link)
@@ -69,6 +77,7 @@ void resource_note_linked(struct person *p)
 /* Out of the person; what it held goes on. The link knows already, or is told by the caller. */
 static void detach(struct resource *r)
 {
+    timer_stop(&r->away);
     r->link->resource = NULL;
     r->link = NULL;
     list_remove(&r->node);
@@ -183,9 +192,22 @@ void exchange_delivered(struct resource *r, uint64_t seq)
     pending_delivered(r, seq);
 }
 
+/* Nobody came back: what the link holds unreported is what devices are told of. It may still come back
+ * and have it then. */
+static void on_away(struct timer *t)
+{
+    struct resource *r = container_of(t, struct resource, away);
+    resource_note_linked(r->person);
+    pending_unreported(r);
+}
+
 void exchange_link_state(struct resource *r, enum link_state state)
 {
     loop_check(r->person->loop);
+    if (state != LINK_HIBERNATING)
+        timer_stop(&r->away);
+    else if (r->state != LINK_HIBERNATING)
+        timer_start(&r->away, r->person->loop, AWAY_MS, on_away);
     r->state = state;
     resource_note_linked(r->person);
 }

@@ -7,6 +7,7 @@
 #include "gateway/base/list.h"
 #include "gateway/base/map.h"
 #include "gateway/exchange/edge.h"
+#include "gateway/net/timer.h"
 
 struct person;
 
@@ -17,6 +18,7 @@ struct resource {
     struct jid *jid;          /* full; owned */
     unsigned refs;
     enum link_state state;
+    struct timer away;        /* runs while hibernating still counts as being there */
     bool interested;          /* asked for the roster: gets pushes (RFC 6121 2.1.6) */
     bool flushing;            /* pending rows come first: kept messages skip it until they came */
     int priority;             /* of the presence; -128 .. 127 */
@@ -32,6 +34,9 @@ void resource_unref(struct resource **r); /* NULL inside is harmless */
 struct resource *resource_find(struct person *p, const char *resourcepart);
 /* Available, with a priority that is not negative (RFC 6121 8.5.2). */
 bool resource_takes_messages(const struct resource *r);
+/* Takes messages, and is active, inactive, or hibernating for less than a minute: what comes now is
+ * read soon, no device need be told. */
+bool resource_is_there(const struct resource *r);
 /* Hands a stanza to its link. */
 void resource_give(struct resource *r, struct stanza *st, uint64_t seq);
 /* Walks the resources; `it` may be unbound inside. */

@@ -63,6 +63,7 @@ void exchange_with_person(struct exchange *x, const char *bare,
 const struct jid *person_jid(const struct person *p);
 struct exchange *person_exchange(const struct person *p);
 struct loop *person_loop(const struct person *p);
-bool person_is_linked(const struct person *p); /* an available resource that is active or inactive */
+/* A resource that takes messages, and is active, inactive, or hibernating for less than a minute. */
+bool person_is_linked(const struct person *p);
 
 #endif

@@ -411,10 +411,12 @@ void session_kept(struct person *p, enum session_verdict v, struct keep *k, bool
     k->also_user = NULL;
     if (!n)
         return;
-    if (n->has_event)
+    if (n->has_event) {
+        n->s->reached_seq = k->seq;
         session_reach_wake(p);
-    else if (n->may_reach && !delivered && !person_is_linked(p)) /* the link went meanwhile */
+    } else if (n->may_reach && !delivered && !person_is_linked(p)) { /* the link went meanwhile */
         session_reach_late(p, n->s, k->stanza, v == SESSION_HOLD ? REACH_REQUEST : REACH_MESSAGE, k->seq);
+    }
     if (n->opened)
         session_consent_tell(p, n->s, true, n->prompts);
 }
@@ -443,7 +445,8 @@ void session_keep_failed(struct person *p, enum session_verdict v, struct keep *
 void session_returned(struct person *p, const struct stanza *msg, uint64_t seq)
 {
     struct session *s = msg->from ? session_find(p, msg->from->bare) : NULL;
-    if (!s || p->state != PERSON_READY || person_is_linked(p) || !session_reach_may(p, msg))
+    if (!s || seq <= s->reached_seq || p->state != PERSON_READY || person_is_linked(p) ||
+        !session_reach_may(p, msg))
         return;
     session_reach_late(p, s, (struct stanza *)msg, REACH_MESSAGE, seq);
 }

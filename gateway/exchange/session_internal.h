@@ -37,6 +37,7 @@ struct session {
     enum reach_state reach;
     bool sealed;         /* the last message could be read by clients only */
     char code[SESSION_CODE_LEN + 1]; /* "": no row yet */
+    uint64_t reached_seq; /* newest message that contact-router was told of since loading */
 
     uint64_t iq_until_ms; /* monotonic; an iq to the peer awaits its answer until then */
 };

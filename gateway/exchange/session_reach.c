@@ -137,7 +137,7 @@ void session_reach_late(struct person *p, struct session *s, struct stanza *msg,
                         uint64_t seq)
 {
     struct write *w = new_write(p);
-    w->seq = seq;
+    w->seq = s->reached_seq = seq;
     session_reach_prepare(p, s, msg, kind, &w->arena, &w->event);
     store_write(exchange_store(p->x), &w->job);
 }

@@ -29,11 +29,12 @@
 #define NURSE "nurse@capulet.example"
 #define NOBODY "rosaline@capulet.example"
 
-/* A terminal: what it is given, as lines. It confirms at once. */
+/* A terminal: what it is given, as lines. */
 struct terminal {
     struct edge_link link;
     struct bytes got;
     bool bound;
+    bool silent; /* confirms nothing */
 };
 
 struct session_world {
@@ -86,7 +87,7 @@ static inline void on_deliver(struct edge_link *l, struct stanza *st, uint64_t s
     struct terminal *t = container_of(l, struct terminal, link);
     if (st->kind == STANZA_MESSAGE)
         line_of(&t->got, st);
-    if (seq)
+    if (seq && !t->silent)
         exchange_delivered(l->resource, seq);
 }
 

@@ -351,6 +351,49 @@ static enum error_code answers(const char *peer, enum reach_verb verb, const cha
     return answered;
 }
 
+/* architecture.md section 6: hibernating counts as none after 60 s. */
+static void a_link_that_hibernates(void **state)
+{
+    (void)state;
+    struct terminal t;
+    has_contact(ROMEO, SUBSCRIPTION_BOTH);
+    log_on(&t, JULIET);
+    t.silent = true;
+    exchange_link_state(t.link.resource, LINK_HIBERNATING);
+    writes(ROMEO "/orchard", JULIET, "one");
+    clock_fake_advance(&world.clock, 50000);
+    settle_all();
+    exchange_link_state(t.link.resource, LINK_ACTIVE); /* a short cut */
+    clock_fake_advance(&world.clock, 50000);
+    settle_all();
+    expect_text(&world.devices, "");
+    exchange_link_state(t.link.resource, LINK_HIBERNATING);
+    clock_fake_advance(&world.clock, 62000);
+    settle_all();
+    expect_text(&world.devices, "message " JULIET " from " ROMEO " (r1): one\n");
+    writes(ROMEO "/orchard", JULIET, "two");
+    expect_text(&world.devices, "message " JULIET " from " ROMEO " (r1): two\n");
+    exchange_link_state(t.link.resource, LINK_ACTIVE);
+    settle_all();
+    expect_text(&world.devices, "stop " JULIET " all\n");
+    log_off(&t);
+    expect_text(&world.devices, ""); /* told already: once a message */
+}
+
+/* A terminal that takes no messages (RFC 6121 8.5.2.1.1) is nobody who reads them. */
+static void a_negative_priority_is_no_link(void **state)
+{
+    (void)state;
+    struct terminal t;
+    has_contact(ROMEO, SUBSCRIPTION_BOTH);
+    log_on(&t, JULIET);
+    sends_xml(&t, "<presence xmlns='jabber:client'><priority>-1</priority></presence>");
+    writes(ROMEO "/orchard", JULIET, "one");
+    expect_text(&t.got, "");
+    expect_text(&world.devices, "message " JULIET " from " ROMEO " (r1): one\n");
+    log_off(&t);
+}
+
 static void an_answer_from_a_device(void **state)
 {
     (void)state;
@@ -459,6 +502,8 @@ int main(void)
         SESSION_TEST(what_a_contact_learns_of_devices),
         SESSION_TEST(a_person_may_forbid_it),
         SESSION_TEST(strangers_learn_nothing_of_devices),
+        SESSION_TEST(a_link_that_hibernates),
+        SESSION_TEST(a_negative_priority_is_no_link),
         SESSION_TEST(an_answer_from_a_device),
         SESSION_TEST(a_request_is_accepted_by_device),
         SESSION_TEST(approving_a_subscription_is_consent),
