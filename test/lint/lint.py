@@ -184,7 +184,7 @@ def rule_words():
 
 
 def rule_exports(objects):
-    """foo.c exports foo_* only."""
+    """foo.c exports foo_* only; foo_bar.c, a further file of the module foo, foo_* too."""
     for path in sources():
         if not path.endswith(".c"):
             continue
@@ -196,7 +196,7 @@ def rule_exports(objects):
         for kind, name in re.findall(r"^\S+ ([A-Z]) (\w+)$", symbols, re.M):
             if name.startswith(("__asan", "__odr", "__ubsan", "__tsan")) or name == "main":
                 continue
-            if kind in "TDBR" and not (name == stem or name.startswith(stem + "_")):
+            if kind in "TDBR" and name != stem and not name.startswith((stem + "_", stem.split("_")[0] + "_")):
                 yield "exports", path, name
 
 
