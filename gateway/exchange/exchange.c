@@ -132,17 +132,12 @@ void exchange_attach(struct exchange *x, struct edge_remote *remote, struct reac
     x->reach = reach ? reach : x->reach;
 }
 
-static void close_links(struct person *p)
-{
-    resource_each(r, p)
-        resource_replace(r, STREAM_SYSTEM_SHUTDOWN);
-}
-
 static void shard_fini(struct shard *s)
 {
     struct person *p;
     for (size_t at = 0; (p = map_next(&s->persons, &at));) {
-        close_links(p);
+        resource_each(r, p)
+            resource_forget(r);
         person_destroy(&p);
     }
     map_fini(&s->persons);

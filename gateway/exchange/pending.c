@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/exchange/event.h"
 #include "gateway/exchange/exchange_internal.h"
@@ -93,15 +94,15 @@ void pending_delivered(struct resource *r, uint64_t seq)
     }
 }
 
-/* One that reads the queue will find it there. */
 static void pass_on(struct person *p, struct outstanding *o)
 {
     bool taken = false;
     resource_each(other, p) {
-        taken |= other->flushing;
-        if (other->flushing || !resource_takes_messages(other))
+        if (!resource_takes_messages(other))
             continue;
-        pending_give(other, o->st, o->seq);
+        bool will_read_it = other->flushing && o->seq > other->flushed_to;
+        if (!will_read_it)
+            pending_give(other, o->st, o->seq);
         taken = true;
     }
     if (!taken)
@@ -128,11 +129,19 @@ void pending_unreported(struct resource *r)
     }
 }
 
+void pending_forget(struct resource *r)
+{
+    list_each (at, &r->deliveries)
+        let_go(r->person, list_entry(at, struct delivery, node));
+}
+
 /* ---- what a link gets ---- */
 
 static void put_attr(struct bytes *xml, const char *name, const char *value)
 {
-    bytes_printf(xml, " %s='", name);
+    bytes_append_char(xml, ' ');
+    bytes_append_text(xml, name);
+    bytes_append_text(xml, "='");
     xml_escape(xml, value, strlen(value));
     bytes_append_char(xml, '\'');
 }
@@ -201,6 +210,8 @@ static void give_row(struct event *ev, struct flush *f, const struct queue_row *
 {
     struct person *p = ev->person;
     f->after = row->seq;
+    if (ev->resource)
+        ev->resource->flushed_to = row->seq;
     if (find(p, row->seq))
         return; /* another link holds it; if that one goes without it, it comes here */
     struct stanza *st = pending_dress(p, row->stanza, row->seq, row->kept_us);
@@ -237,6 +248,8 @@ static enum event_fate flush_perform(struct event *ev)
     if (f->reading) {
         f->reading = false;
         bool failed = ev->error.code != ERROR_NONE, more = f->read.more;
+        if (failed)
+            log_error(NULL, "%s: what waits cannot be read: %s", ev->person->jid->bare, ev->error.text);
         for (unsigned i = 0; i < f->read.count && flush_is_wanted(ev); i++)
             give_row(ev, f, &f->read.rows[i]);
         queue_read_fini(&f->read);
@@ -270,6 +283,7 @@ static struct event *flush(struct person *p, struct resource *r, bool later)
     ev->loop = p->loop;
     if (r) {
         r->flushing = true;
+        r->flushed_to = 0;
         ev->resource = resource_ref(r);
     }
     event_submit(ev, &p->in);

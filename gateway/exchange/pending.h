@@ -16,6 +16,8 @@ void pending_delivered(struct resource *r, uint64_t seq);
 void pending_orphan(struct resource *r);
 /* The link hibernates for long: sessions learn what it holds and has not reported. It keeps holding it. */
 void pending_unreported(struct resource *r);
+/* As if the link had never been given anything; the rows stay in the queue. */
+void pending_forget(struct resource *r);
 /* A resource has become available for messages: it gets what waits before anything newer
  * (XEP-0160). */
 void pending_flush(struct person *p, struct resource *r);

@@ -200,6 +200,12 @@ static enum event_fate sent_perform(struct event *ev)
 
 const struct event_ops presence_sent_ops = {"presence sent", NULL, sent_perform};
 
+void presence_forget(struct resource *r)
+{
+    stanza_unref(&r->presence);
+    forget_directed(r);
+}
+
 void presence_gone(struct resource *r)
 {
     if (!r->presence && !r->directed.count)

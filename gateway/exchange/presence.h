@@ -16,6 +16,8 @@ extern const struct event_ops presence_subscription_sent_ops;
 extern const struct event_ops presence_subscription_in_ops;
 extern const struct event_ops presence_probe_in_ops;
 
+/* Nobody is told. */
+void presence_forget(struct resource *r);
 /* The link is gone: unavailable to all who saw it. */
 void presence_gone(struct resource *r);
 /* The contact was removed from the roster while the state was `was` (RFC 6121 2.5.2). */

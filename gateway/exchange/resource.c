@@ -87,6 +87,16 @@ static void detach(struct resource *r)
     resource_note_linked(r->person);
 }
 
+void resource_forget(struct resource *r)
+{
+    r->link->resource = NULL;
+    r->link = NULL;
+    list_remove(&r->node);
+    presence_forget(r);
+    pending_forget(r);
+    resource_unref(&r);
+}
+
 void resource_replace(struct resource *r, enum stream_error why)
 {
     struct edge_link *l = r->link;

@@ -24,6 +24,7 @@ struct resource {
     int priority;             /* of the presence; -128 .. 127 */
     struct stanza *presence;  /* last available presence, without `to`; NULL: not available */
     struct map directed;      /* who got directed presence: full or bare JID -> struct jid, owned */
+    uint64_t flushed_to;      /* while flushing: rows up to here were read */
     uint64_t seen_seq;        /* kept messages up to here came with a read of the queue */
     struct list deliveries;   /* kept messages it holds and has not reported (pending.c), in order */
 };
@@ -46,6 +47,8 @@ void resource_give(struct resource *r, struct stanza *st, uint64_t seq);
         for (struct resource *r = list_entry(r##_at, struct resource, node); r; r = NULL)
 /* The account is gone, or another client took the name: tells the link. */
 void resource_replace(struct resource *r, enum stream_error why);
+/* The exchange ends: the resource goes without a word to anybody. */
+void resource_forget(struct resource *r);
 /* Availability or the link's state changed: sessions learn when somebody is there. */
 void resource_note_linked(struct person *p);
 
