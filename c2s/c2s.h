@@ -45,7 +45,7 @@ struct c2s_times {
     uint64_t idle_ms;      /* 300000: silence after which the client is asked whether it lives */
     uint64_t answer_ms;    /* 60000: time it has for the answer */
     uint64_t resume_ms;    /* 300000: how long a cut stream can be resumed */
-    uint64_t ack_delay_ms; /* 1000: delivered stanzas wait so long at most before <r/> is sent */
+    uint64_t ack_delay_ms; /* 0: <r/> goes out with what was delivered; else it waits so long for more */
 };
 
 struct c2s_options {

@@ -16,7 +16,10 @@
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/sm_count.h"
 
-enum { ASK_AFTER = 16 }; /* unacknowledged stanzas in one go that are worth an <r/> at once */
+enum {
+    ASK_AFTER = 16, /* so many unacknowledged stanzas do not wait for the delay */
+    ASK_AGAIN_MS = 5000,
+};
 
 static struct loop *loop_of(struct c2s_link *l)
 {
@@ -60,6 +63,17 @@ static void take_ack(struct c2s_link *l, uint32_t n)
 
 static void on_timer(struct timer *t);
 
+/* Something is unacknowledged and nobody was asked: at the end of this turn, or after the delay. */
+static void want_ack(struct c2s_link *l)
+{
+    uint64_t delay_ms = l->shard->c2s->times.ack_delay_ms;
+
+    if (!delay_ms || l->unasked >= ASK_AFTER)
+        loop_at_turn_end(loop_of(l), &l->hook);
+    else if (!timer_is_running(&l->timer))
+        timer_start(&l->timer, loop_of(l), delay_ms, on_timer);
+}
+
 static void on_ack(struct c2s_link *l, const struct stanza *st)
 {
     uint32_t h, n;
@@ -76,8 +90,10 @@ static void on_ack(struct c2s_link *l, const struct stanza *st)
     l->asked = false;
     take_ack(l, n);
     timer_stop(&l->timer);
-    if (unacked(l))
-        timer_start(&l->timer, loop_of(l), l->shard->c2s->times.ack_delay_ms, on_timer);
+    if (l->unasked)
+        want_ack(l);
+    else if (unacked(l)) /* it has been asked for these: not again at once */
+        timer_start(&l->timer, loop_of(l), ASK_AGAIN_MS, on_timer);
 }
 
 static void ask(struct c2s_link *l)
@@ -115,12 +131,8 @@ static void on_timer(struct timer *t)
 void c2s_sm_sent(struct c2s_link *l)
 {
     l->unasked++;
-    if (l->asked)
-        return;
-    if (l->unasked == ASK_AFTER)
-        loop_at_turn_end(loop_of(l), &l->hook);
-    else if (!timer_is_running(&l->timer))
-        timer_start(&l->timer, loop_of(l), l->shard->c2s->times.ack_delay_ms, on_timer);
+    if (!l->asked)
+        want_ack(l);
 }
 
 /* ---- what we acknowledge ---- */
@@ -136,7 +148,7 @@ void c2s_sm_turn_end(struct c2s_link *l)
 {
     if (l->short_answer && l->handled != l->told)
         tell(l);
-    if (!l->asked && l->unasked >= ASK_AFTER)
+    if (!l->asked && l->unasked && (!l->shard->c2s->times.ack_delay_ms || l->unasked >= ASK_AFTER))
         ask(l);
 }
 
