@@ -76,6 +76,8 @@ void contact_router_destroy(struct contact_router **r);
 /* Requests whose target begins with "/hook/" (webhooks of providers). Answers exactly once, later.
  * Loop: options.loop (the HTTP server must live there). */
 void contact_router_on_request(struct contact_router *r, struct http_exchange *x, const struct http_incoming *in);
+/* Webhooks that were refused because their signature or address was not right. Loop: options.loop. */
+uint64_t contact_router_hooks_refused(const struct contact_router *r);
 /* What the admin enters at the provider as the address for incoming texts. NULL: no such provider, no
  * public_url, or before start. Valid until destroy. */
 const char *contact_router_inbound_url(struct contact_router *r, const char *provider);

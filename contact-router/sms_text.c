@@ -108,36 +108,48 @@ size_t sms_text_graphemes(const char *text, size_t len, size_t max)
     return at;
 }
 
-bool sms_text_fit(struct bytes *out, const char *text, size_t len, unsigned segments, const char *hint)
+/* Bytes of the longest prefix of whole characters, at most `characters`, that fits with the hint. Bisection:
+ * what fits is monotone, for the alphabet only widens with the text. */
+static size_t longest(const char *text, size_t len, unsigned segments, size_t characters, const char *hint)
 {
-    if (sms_text_measure(text, len).segments <= segments) {
-        bytes_append(out, text, len);
-        return false;
-    }
-    /* Bisection over characters: what fits is monotone, for the alphabet only grows with the text. */
     struct bytes trial = BYTES_EMPTY;
-    size_t low = 0, high = sms_text_graphemes(text, len, (size_t)segments * GSM_ONE);
-    size_t fits = 0;
+    size_t low = 0, high = characters, fits = 0;
     while (low <= high) {
-        size_t mid = low + (high - low) / 2, cut = 0;
-        while (cut < mid)
-            cut = grapheme_end(text, len, cut);
+        size_t mid = low + (high - low) / 2, cut = sms_text_graphemes(text, len, mid);
         bytes_clear(&trial);
         bytes_append(&trial, text, cut);
         bytes_append_text(&trial, hint);
         if (sms_text_measure(trial.data, trial.len).segments <= segments) {
             fits = cut;
-            low = cut + 1;
+            low = mid + 1;
+        } else if (mid == 0) {
+            break;
         } else {
-            if (mid == 0)
-                break;
             high = mid - 1;
         }
     }
     bytes_fini(&trial);
-    bytes_append(out, text, fits);
+    return fits;
+}
+
+void sms_text_cut(struct bytes *out, const char *text, size_t len, unsigned segments, size_t characters, const char *hint)
+{
+    size_t most = (size_t)segments * GSM_ONE, tail = utf8_count(hint, strlen(hint));
+    if (characters && most > characters)
+        most = characters;
+    most = most > tail ? most - tail : 0;
+    bytes_append(out, text, longest(text, len, segments, most, hint));
     bytes_append_text(out, hint);
-    return true;
+}
+
+bool sms_text_fit(struct bytes *out, const char *text, size_t len, unsigned segments, const char *hint)
+{
+    if (sms_text_measure(text, len).segments > segments) {
+        sms_text_cut(out, text, len, segments, 0, hint);
+        return true;
+    }
+    bytes_append(out, text, len);
+    return false;
 }
 
 static const struct { uint16_t code; const char *as; } likeness[] = {

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/* The router's life, and the exchange's way in: what may be called on any exchange loop becomes a
+ * command for the router's own. */
+#include "contact-router/contact_router.h"
+
+#include <string.h>
+
+#include "contact-router/device.h"
+#include "contact-router/router_internal.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+
+/* -- questions that several files ask -- */
+
+const struct contact_router_community *contact_router_community(const struct contact_router *r, const char *domain)
+{
+    for (unsigned i = 0; i < r->community_count; i++)
+        if (text_eq(r->communities[i].domain, domain))
+            return &r->communities[i];
+    return NULL;
+}
+
+const struct provider *contact_router_sms_provider(const struct contact_router *r, const char *domain)
+{
+    for (unsigned i = 0; i < r->provider_count; i++) {
+        const struct provider *p = r->providers[i].provider;
+        if (p->profile->send[PROFILE_SMS].present && provider_serves(p, domain))
+            return p;
+    }
+    return NULL;
+}
+
+struct router_provider *contact_router_provider_named(struct contact_router *r, const char *name)
+{
+    for (unsigned i = 0; i < r->provider_count; i++)
+        if (text_eq(r->providers[i].provider->name, name))
+            return &r->providers[i];
+    return NULL;
+}
+
+bool contact_router_number_allowed(const struct contact_router_community *c, const char *e164)
+{
+    if (device_phone_is_premium(e164))
+        return false;
+    for (const char *const *p = c->sms_prefixes; p && *p; p++)
+        if (text_starts_with(e164, *p))
+            return true;
+    return false;
+}
+
+int64_t contact_router_now_us(const struct contact_router *r)
+{
+    return clock_unix_us(loop_clock(r->loop));
+}
+
+/* -- what the exchange calls -- */
+
+struct call {
+    struct command cmd;
+    struct contact_router *r;
+    struct arena arena;
+    const char *account, *peer, *domain, *line;
+    void (*reply)(void *user, const char *text);
+    void *user;
+};
+
+static struct call *call_new(struct reach *reach, void (*run)(struct command *c), const char *account)
+{
+    struct call *c = mem_new(struct call);
+    arena_init(&c->arena);
+    c->r = container_of(reach, struct contact_router, reach);
+    c->cmd.run = run;
+    c->account = arena_dup(&c->arena, account);
+    return c;
+}
+
+static void call_end(struct call *c)
+{
+    arena_fini(&c->arena);
+    mem_free(c);
+}
+
+static void run_wake(struct command *cmd)
+{
+    struct call *c = container_of(cmd, struct call, cmd);
+    if (c->r->running)
+        planning_run(c->r, c->account);
+    call_end(c);
+}
+
+static void on_wake(struct reach *reach, const char *callee)
+{
+    struct call *c = call_new(reach, run_wake, callee);
+    loop_post(c->r->loop, &c->cmd);
+}
+
+static void run_stop(struct command *cmd)
+{
+    struct call *c = container_of(cmd, struct call, cmd);
+    if (c->r->running)
+        planning_stop(c->r, c->account, c->peer);
+    call_end(c);
+}
+
+static void on_stop(struct reach *reach, const char *callee, const char *peer)
+{
+    struct call *c = call_new(reach, run_stop, callee);
+    c->peer = peer ? arena_dup(&c->arena, peer) : NULL;
+    loop_post(c->r->loop, &c->cmd);
+}
+
+static void run_command(struct command *cmd)
+{
+    struct call *c = container_of(cmd, struct call, cmd);
+    device_commands_run(c->r, c->account, c->domain, c->line, c->reply, c->user);
+    call_end(c);
+}
+
+static bool on_command(struct reach *reach, const struct jid *account, const char *line,
+                       void (*reply)(void *user, const char *text), void *user)
+{
+    struct device_command parsed;
+    struct arena a;
+    arena_init(&a);
+    bool ours = device_command_parse(&a, line, &parsed);
+    arena_fini(&a);
+    if (!ours)
+        return false;
+    struct call *c = call_new(reach, run_command, account->bare);
+    c->domain = arena_dup(&c->arena, account->domain);
+    c->line = arena_dup(&c->arena, line);
+    c->reply = reply;
+    c->user = user;
+    loop_post(c->r->loop, &c->cmd);
+    return true;
+}
+
+static const char *on_help(struct reach *reach)
+{
+    (void)reach;
+    return device_help();
+}
+
+static const struct reach_ops ops = { .wake = on_wake, .stop = on_stop, .command = on_command, .help = on_help };
+
+/* -- creation -- */
+
+static const char *dup_or_null(struct arena *a, const char *text)
+{
+    return text ? arena_dup(a, text) : NULL;
+}
+
+static bool copy_community(struct contact_router *r, const struct contact_router_community *from,
+                           struct contact_router_community *to, struct error *e)
+{
+    unsigned n = 0;
+    while (from->sms_prefixes && from->sms_prefixes[n])
+        n++;
+    const char **prefixes = arena_alloc(&r->arena, (n + 1) * sizeof *prefixes);
+    for (unsigned i = 0; i < n; i++) {
+        prefixes[i] = arena_dup(&r->arena, from->sms_prefixes[i]);
+        if (*prefixes[i] != '+' || strspn(prefixes[i] + 1, "0123456789") != strlen(prefixes[i] + 1) || !prefixes[i][1])
+            return error_set(e, ERROR_INVALID, "%s: `%.40s` is not a number's prefix (+44)", from->domain, prefixes[i]);
+    }
+    *to = (struct contact_router_community){
+        .domain = arena_dup(&r->arena, from->domain), .mail_url = dup_or_null(&r->arena, from->mail_url),
+        .mail_from = from->mail_from ? arena_dup(&r->arena, from->mail_from) : arena_printf(&r->arena, "notify@%s", from->domain),
+        .mail_user = dup_or_null(&r->arena, from->mail_user), .mail_password = dup_or_null(&r->arena, from->mail_password),
+        .mail_reply_to = dup_or_null(&r->arena, from->mail_reply_to), .mail_require_tls = from->mail_require_tls,
+        .sms_per_day = from->sms_per_day, .sms_prefixes = prefixes,
+    };
+    if (!device_mail(&r->arena, to->mail_from))
+        return error_set(e, ERROR_INVALID, "%s: `%.60s` is not a mail address", to->domain, to->mail_from);
+    if (to->mail_url && !text_starts_with(to->mail_url, "smtp://") && !text_starts_with(to->mail_url, "smtps://"))
+        return error_set(e, ERROR_INVALID, "%s: `%.60s` is not smtp:// or smtps://", to->domain, to->mail_url);
+    return true;
+}
+
+static bool fill(struct contact_router *r, const struct contact_router_options *o, struct error *e)
+{
+    const char *dir = o->profile_dir ? o->profile_dir : CAUSEWAY_DATA_DIR "/provider";
+    r->communities = arena_alloc(&r->arena, (o->community_count + 1) * sizeof *r->communities);
+    r->providers = arena_alloc(&r->arena, (o->provider_count + 1) * sizeof *r->providers);
+    for (unsigned i = 0; i < o->community_count; i++, r->community_count++)
+        if (!copy_community(r, &o->communities[i], &r->communities[i], e))
+            return false;
+    for (unsigned i = 0; i < o->provider_count; i++, r->provider_count++) {
+        if (contact_router_provider_named(r, o->providers[i].name))
+            return error_set(e, ERROR_EXISTS, "provider %s stands twice", o->providers[i].name);
+        if (!(r->providers[i].provider = provider_create(&o->providers[i], dir, e)))
+            return false;
+    }
+    if (!r->public_url)
+        return true;
+    size_t len = strlen(r->public_url);
+    if ((!text_starts_with(r->public_url, "https://") && !text_starts_with(r->public_url, "http://")) ||
+        r->public_url[len - 1] == '/' || strpbrk(r->public_url, " ?#"))
+        return error_set(e, ERROR_INVALID, "public_url `%.80s`: https://host[:port][/path], without a slash at the end",
+                         r->public_url);
+    return true;
+}
+
+struct contact_router *contact_router_create(const struct contact_router_options *o, struct error *e)
+{
+    struct contact_router *r = mem_new(struct contact_router);
+    arena_init(&r->arena);
+    list_init(&r->flights);
+    r->reach.ops = &ops;
+    r->exchange = o->exchange;
+    r->store = o->store;
+    r->loop = o->loop;
+    r->http = o->http;
+    r->mail = o->mail;
+    r->public_url = dup_or_null(&r->arena, o->public_url);
+    r->zone_dir = dup_or_null(&r->arena, o->zone_dir);
+    if (!fill(r, o, e))
+        contact_router_destroy(&r);
+    return r;
+}
+
+struct reach *contact_router_reach(struct contact_router *r)
+{
+    return &r->reach;
+}
+
+/* -- start and stop -- */
+
+static void make_inbound_urls(struct contact_router *r)
+{
+    for (unsigned i = 0; r->public_url && i < r->provider_count; i++) {
+        struct bytes url = BYTES_EMPTY;
+        returns_http_inbound_url(r, r->providers[i].provider->name, &url);
+        r->providers[i].inbound_url = arena_dup(&r->arena, bytes_text(&url));
+        bytes_fini(&url);
+    }
+}
+
+void contact_router_start(struct contact_router *r)
+{
+    struct error e = ERROR_INIT;
+    loop_check(r->loop);
+    CHECK(r->store && r->exchange && r->http);
+    if (!secret_load(r->store, "hook", r->hook_key, &e)) {
+        /* Without it every webhook would be refused for ever after: better not to begin. */
+        log_error(NULL, "devices are off: the key of webhook addresses: %s", e.text);
+        return;
+    }
+    make_inbound_urls(r);
+    r->running = true;
+    worker_start(r);
+    planning_run(r, NULL);
+}
+
+void contact_router_stop(struct contact_router *r)
+{
+    if (!r->running)
+        return;
+    r->running = false;
+    worker_stop(r);
+}
+
+void contact_router_destroy(struct contact_router **rr)
+{
+    struct contact_router *r = *rr;
+    if (!r)
+        return;
+    CHECK(!r->running && !r->jobs);
+    for (unsigned i = 0; r->providers && i <= r->provider_count; i++)
+        provider_destroy(&r->providers[i].provider);
+    map_fini(&r->answering);
+    mem_wipe(r->hook_key, sizeof r->hook_key);
+    arena_fini(&r->arena);
+    mem_free(r);
+    *rr = NULL;
+}
+
+const char *contact_router_inbound_url(struct contact_router *r, const char *provider)
+{
+    struct router_provider *p = contact_router_provider_named(r, provider);
+    return p ? p->inbound_url : NULL;
+}
+
+bool contact_router_is_idle(const struct contact_router *r)
+{
+    return !r->jobs && list_is_empty(&r->flights);
+}
+
+void contact_router_on_request(struct contact_router *r, struct http_exchange *x, const struct http_incoming *in)
+{
+    loop_check(r->loop);
+    returns_http_request(r, x, in);
+}
+
+uint64_t contact_router_hooks_refused(const struct contact_router *r)
+{
+    return r->hooks_refused;
+}

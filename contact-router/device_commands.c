@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/* The lines by which a person manages devices, carried out in one transaction each. Answers about codes
+ * are the same whether a code went out, the address refuses codes, or belongs to somebody else. */
+#include <string.h>
+
+#include "contact-router/device_store.h"
+#include "contact-router/outbox_query.h"
+#include "contact-router/router_internal.h"
+#include "contact-router/zone.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+#include "gateway/exchange/edge.h"
+
+enum { TESTS_A_DAY = 5, PREFIX_LEN = 7 };
+
+struct command_job {
+    struct store_job job;
+    struct command answer; /* on the person's loop */
+    struct contact_router *r;
+    struct arena arena;
+    const char *account;
+    const struct contact_router_community *community;
+    struct device_command c;
+    struct device_list devices;
+    struct bytes reply;
+    const char *warn;      /* for the log */
+    bool sends;
+    void (*on_reply)(void *user, const char *text);
+    void *user;
+};
+
+static struct device *find(struct command_job *j, int64_t n)
+{
+    for (unsigned i = 0; i < j->devices.count; i++)
+        if (j->devices.v[i].n == n)
+            return &j->devices.v[i];
+    bytes_printf(&j->reply, "You have no device %lld; \"devices\" shows them.", (long long)n);
+    return NULL;
+}
+
+/* Through whom messages to it pass: a person should know before letting whole texts go there. */
+static const char *carrier(struct command_job *j, enum device_kind kind)
+{
+    if (kind == DEVICE_EMAIL)
+        return arena_printf(&j->arena, "the mail server of %s", j->community->domain);
+    const struct provider *p = contact_router_sms_provider(j->r, j->community->domain);
+    return p ? (p->profile->title ? p->profile->title : p->name) : "nobody yet";
+}
+
+static void say_device(struct command_job *j, const struct device *d)
+{
+    bytes_printf(&j->reply, "%lld: %s to %s, ", (long long)d->n, device_kind_people(d->kind), d->address);
+    if (d->opted_out)
+        bytes_append_text(&j->reply, "stopped by STOP");
+    else if (!d->verified_us)
+        bytes_append_text(&j->reply, "not verified yet");
+    else if (d->failures >= DEVICE_FAILURES_MAX)
+        bytes_append_text(&j->reply, "not used: it refused again and again");
+    else
+        bytes_append_text(&j->reply, "verified");
+    bytes_append_text(&j->reply, d->full_text ? ", whole texts" : ", notices only");
+    if (d->quiet.set)
+        bytes_printf(&j->reply, ", quiet %s", device_quiet_text(&j->arena, &d->quiet));
+}
+
+static bool do_list(struct command_job *j)
+{
+    if (!j->devices.count)
+        bytes_append_text(&j->reply, "You have listed no devices. Write: add email ADDRESS, or: add phone +44...");
+    for (unsigned i = 0; i < j->devices.count; i++) {
+        if (i)
+            bytes_append_char(&j->reply, '\n');
+        say_device(j, &j->devices.v[i]);
+    }
+    return true;
+}
+
+/* -- add -- */
+
+static bool community_can(struct command_job *j)
+{
+    const struct contact_router_community *c = j->community;
+    if (j->c.kind == DEVICE_EMAIL && (!c->mail_url || !j->r->mail))
+        bytes_printf(&j->reply, "%s does not send e-mail.", c->domain);
+    else if (j->c.kind == DEVICE_SMS && (!c->sms_per_day || !contact_router_sms_provider(j->r, c->domain)))
+        bytes_printf(&j->reply, "%s does not send text messages.", c->domain);
+    else if (j->c.kind == DEVICE_SMS && !contact_router_number_allowed(c, j->c.address))
+        bytes_printf(&j->reply, "%s does not send text messages to such numbers.", c->domain);
+    else
+        return true;
+    return false;
+}
+
+static bool queue(struct command_job *j, struct store_tx *tx, const struct device *d, enum outbox_purpose purpose,
+                  const char *text, struct error *e)
+{
+    const struct provider *p = d->kind == DEVICE_SMS ? contact_router_sms_provider(j->r, j->community->domain) : NULL;
+    struct outbox_row row = {
+        .d = { .state = OUTBOX_PLANNED, .due_us = store_now_us(tx) },
+        .account = j->account, .n = d->n, .kind = d->kind, .address = d->address, .community = j->community->domain,
+        .purpose = purpose, .peer = "", .peer_domain = "", .code = "", .provider = p ? p->name : "", .urgent = true,
+        .texts = 1, .readable = true, .text = text,
+    };
+    j->sends = true;
+    return outbox_store_insert(tx, &row, 0, &j->arena, e);
+}
+
+static bool send_code(struct command_job *j, struct store_tx *tx, const struct device *d, struct error *e)
+{
+    char code[DEVICE_CODE_LEN + 1];
+    const char *prefix = d->kind == DEVICE_SMS ? arena_dup_n(&j->arena, d->address, strnlen(d->address, PREFIX_LEN)) : "";
+    struct budget_codes used;
+    struct budget_use use;
+    bool refused;
+    if (!device_store_codes_used(tx, j->account, j->community->domain, prefix, &used, e) ||
+        !device_store_is_refused(tx, d->kind, d->address, &refused, e) ||
+        !outbox_query_use(tx, j->account, "", "", j->community->domain, &use, e))
+        return false;
+    bool affordable = d->kind != DEVICE_SMS || budget_sms(&use, j->community->sms_per_day, 0) == BUDGET_FITS;
+    if (!budget_code_fits(&used) || !affordable) {
+        j->warn = "a limit of verification codes was reached";
+        bytes_append_text(&j->reply, "No more codes can be sent for now. Write the same again tomorrow.");
+        return true;
+    }
+    bytes_printf(&j->reply, "%lld: %s to %s is listed. If codes may be sent there, one is on its way: write it to me within"
+                            " 15 minutes. ", (long long)d->n, device_kind_people(d->kind), d->address);
+    bytes_printf(&j->reply, d->full_text ? "Whole texts to it will pass through %s. (\"notice %lld\" changes that.)"
+                                         : "It gets notices only, through %s. (\"full %lld\" lets it have whole texts.)",
+                 carrier(j, d->kind), (long long)d->n);
+    if (refused) {
+        j->warn = "a code was not sent: the address refused one";
+        return true;
+    }
+    return device_store_code_new(tx, j->account, d->n, j->community->domain, prefix, code, e) &&
+           queue(j, tx, d, OUTBOX_PURPOSE_CODE, arena_dup(&j->arena, code), e);
+}
+
+static bool do_add(struct command_job *j, struct store_tx *tx, struct error *e)
+{
+    struct device *same = NULL, d;
+    int64_t n = 1;
+    if (!community_can(j))
+        return true;
+    for (unsigned i = 0; i < j->devices.count; i++) {
+        if (j->devices.v[i].n >= n)
+            n = j->devices.v[i].n + 1;
+        if (j->devices.v[i].kind == j->c.kind && text_eq(j->devices.v[i].address, j->c.address))
+            same = &j->devices.v[i];
+    }
+    if (same && same->verified_us) {
+        bytes_append_text(&j->reply, "That is listed already. ");
+        say_device(j, same);
+        return true;
+    }
+    if (!same && j->devices.count >= DEVICE_PER_ACCOUNT_MAX) {
+        bytes_append_text(&j->reply, "You have listed as many devices as one may; remove one first.");
+        return true;
+    }
+    d = same ? *same : (struct device){ .account = j->account, .n = n, .kind = j->c.kind, .address = j->c.address };
+    d.full_text = j->c.full || d.full_text;
+    return device_store_put(tx, &d, e) && send_code(j, tx, &d, e);
+}
+
+/* -- the others -- */
+
+static bool do_verify(struct command_job *j, struct store_tx *tx, struct error *e)
+{
+    int64_t n;
+    if (!device_store_code_try(tx, j->account, j->c.code, &n, e))
+        return false;
+    if (!n) {
+        bytes_append_text(&j->reply, "That is no code that I wait for. It may be too old (15 minutes) or tried too often; "
+                                     "\"add\" the device again for a new one.");
+        return true;
+    }
+    for (unsigned i = 0; i < j->devices.count; i++) {
+        struct device *d = &j->devices.v[i];
+        if (d->n != n)
+            continue;
+        d->verified_us = store_now_us(tx);
+        bytes_append_text(&j->reply, "Thank you. ");
+        say_device(j, d);
+    }
+    return true;
+}
+
+static bool do_remove(struct command_job *j, struct store_tx *tx, struct error *e)
+{
+    struct device *d = find(j, j->c.n);
+    struct outbox_rows rows;
+    struct worker_news *news = NULL; /* a device that goes is no news to anybody else */
+    if (!d)
+        return true;
+    bool ok = outbox_query_waiting(tx, j->account, NULL, d->n, &j->arena, &rows, e);
+    for (unsigned i = 0; ok && i < rows.count; i++) {
+        struct outbox_input in = { .event = OUTBOX_STOPPED, .now_us = store_now_us(tx) };
+        ok = worker_step(j->r, tx, &rows.v[i], &in, "the device was removed", false, &j->arena, &news, e);
+    }
+    bytes_printf(&j->reply, "%s to %s is forgotten.", device_kind_people(d->kind), d->address);
+    return ok && device_store_remove(tx, j->account, d->n, e);
+}
+
+static bool do_full(struct command_job *j, struct store_tx *tx, struct error *e)
+{
+    struct device *d = find(j, j->c.n);
+    if (!d)
+        return true;
+    d->full_text = j->c.verb == DEVICE_FULL;
+    say_device(j, d);
+    bytes_printf(&j->reply, d->full_text ? ". What people write to you will pass through %s." : ". They pass through %s.",
+                 carrier(j, d->kind));
+    return device_store_put(tx, d, e);
+}
+
+static bool do_quiet(struct command_job *j, struct store_tx *tx, struct error *e)
+{
+    struct device *d = find(j, j->c.n);
+    int offset;
+    if (!d)
+        return true;
+    if (j->c.quiet.set && !zone_offset(j->r->zone_dir, j->c.quiet.zone, store_now_us(tx) / 1000000, &offset)) {
+        bytes_printf(&j->reply, "I do not know the time zone %s. Write it like Europe/London.", j->c.quiet.zone);
+        return true;
+    }
+    d->quiet = j->c.quiet;
+    say_device(j, d);
+    return device_store_put(tx, d, e);
+}
+
+static bool do_test(struct command_job *j, struct store_tx *tx, struct error *e)
+{
+    struct device *d = find(j, j->c.n);
+    struct budget_use use;
+    int64_t tests;
+    if (!d)
+        return true;
+    if (!outbox_query_count_day(tx, j->account, NULL, OUTBOX_PURPOSE_TEST, &tests, e) ||
+        !outbox_query_use(tx, j->account, "", "", j->community->domain, &use, e))
+        return false;
+    if (!d->verified_us || d->opted_out)
+        say_device(j, d);
+    else if (tests >= TESTS_A_DAY)
+        bytes_append_text(&j->reply, "Enough tests for today.");
+    else if (d->kind == DEVICE_SMS && budget_sms(&use, j->community->sms_per_day, 0) != BUDGET_FITS)
+        bytes_append_text(&j->reply, "The community's budget for text messages does not allow that now.");
+    else {
+        bytes_printf(&j->reply, "A test is on its way to %s.", d->address);
+        return queue(j, tx, d, OUTBOX_PURPOSE_TEST, "", e);
+    }
+    return true;
+}
+
+static bool carry_out(struct command_job *j, struct store_tx *tx, struct error *e)
+{
+    switch (j->c.verb) {
+    case DEVICE_LIST: return do_list(j);
+    case DEVICE_ADD: return do_add(j, tx, e);
+    case DEVICE_VERIFY: return do_verify(j, tx, e);
+    case DEVICE_REMOVE: return do_remove(j, tx, e);
+    case DEVICE_FULL:
+    case DEVICE_NOTICE: return do_full(j, tx, e);
+    case DEVICE_QUIET: return do_quiet(j, tx, e);
+    case DEVICE_TEST: return do_test(j, tx, e);
+    case DEVICE_WRONG:
+        bytes_append_text(&j->reply, j->c.why);
+        return true;
+    }
+    return true;
+}
+
+static bool command_run(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct command_job *j = container_of(job, struct command_job, job);
+    bytes_clear(&j->reply);
+    j->sends = false;
+    j->warn = NULL;
+    return device_store_list(tx, j->account, &j->arena, &j->devices, e) && carry_out(j, tx, e);
+}
+
+static void command_answer(struct command *cmd)
+{
+    struct command_job *j = container_of(cmd, struct command_job, answer);
+    j->on_reply(j->user, bytes_text(&j->reply));
+    bytes_fini(&j->reply);
+    arena_fini(&j->arena);
+    mem_free(j);
+}
+
+static void answer(struct command_job *j)
+{
+    j->answer.run = command_answer;
+    loop_post(exchange_loop_of(j->r->exchange, j->account), &j->answer);
+}
+
+static void command_done(struct store_job *job, const struct error *e)
+{
+    struct command_job *j = container_of(job, struct command_job, job);
+    j->r->jobs--;
+    if (e->code != ERROR_NONE) {
+        log_error(NULL, "a line about devices of %s: %s", j->account, e->text);
+        bytes_clear(&j->reply);
+        bytes_append_text(&j->reply, "That did not work just now. Please try again later.");
+    } else {
+        if (j->warn)
+            log_warn(NULL, "devices of %s: %s", j->account, j->warn);
+        if (j->sends)
+            worker_kick(j->r);
+    }
+    answer(j);
+}
+
+void device_commands_run(struct contact_router *r, const char *account, const char *domain, const char *line,
+                         void (*reply)(void *user, const char *text), void *user)
+{
+    struct command_job *j = mem_new(struct command_job);
+    arena_init(&j->arena);
+    j->r = r;
+    j->account = arena_dup(&j->arena, account);
+    j->community = contact_router_community(r, domain);
+    j->on_reply = reply;
+    j->user = user;
+    j->job = (struct store_job){ .reply_on = r->loop, .run = command_run, .done = command_done };
+    CHECK(device_command_parse(&j->arena, line, &j->c));
+    if (!r->running || !j->community) {
+        bytes_append_text(&j->reply, "Devices are not available here.");
+        answer(j);
+        return;
+    }
+    r->jobs++;
+    store_write(r->store, &j->job);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* SQL of devices; codes are kept as salted SHA-256 and compared in constant time. */
+#include "contact-router/device_store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "contact-router/signature.h"
+#include "gateway/base/random.h"
+#include "gateway/base/text.h"
+
+#define SECOND ((int64_t)1000000)
+#define DAY (86400 * SECOND)
+enum { SALT_LEN = 16 };
+
+static bool read_device(struct store_rows *r, struct arena *a, struct device *d)
+{
+    enum device_kind kind;
+    if (!device_kind_parse(store_text(r, 2), &kind))
+        return false;
+    *d = (struct device){
+        .account = arena_dup(a, store_text(r, 0)),
+        .n = store_int(r, 1),
+        .kind = kind,
+        .address = arena_dup(a, store_text(r, 3)),
+        .label = arena_dup(a, store_text(r, 4)),
+        .lang = arena_dup(a, store_text(r, 5)),
+        .verified_us = store_int(r, 6),
+        .full_text = store_int(r, 7) != 0,
+        .opted_out = store_int(r, 8) != 0,
+        .failures = store_int(r, 9),
+    };
+    return device_quiet_parse(a, store_text(r, 10), &d->quiet);
+}
+
+static bool read_list(struct store_rows *r, struct arena *a, struct device_list *out, struct error *e)
+{
+    out->count = 0;
+    while (r && store_next(r, e)) {
+        if (out->count < DEVICE_LIST_MAX && read_device(r, a, &out->v[out->count])) {
+            out->count++;
+            continue;
+        }
+        store_end(r);
+        return error_set(e, ERROR_INVALID, "a device in the store is malformed");
+    }
+    return r && e->code == ERROR_NONE;
+}
+
+#define COLUMNS "account, n, kind, address, label, lang, verified_us, full_text, opted_out, failures, quiet"
+
+bool device_store_list(struct store_tx *tx, const char *account, struct arena *a, struct device_list *out, struct error *e)
+{
+    return read_list(store_query(tx, e, "select " COLUMNS " from devices where account = $1 order by n limit $2", "ti",
+                                 account, (int64_t)DEVICE_LIST_MAX), a, out, e);
+}
+
+bool device_store_by_address(struct store_tx *tx, enum device_kind kind, const char *address, struct arena *a,
+                             struct device_list *out, struct error *e)
+{
+    return read_list(store_query(tx, e,
+                                 "select " COLUMNS " from devices where kind = $1 and address = $2 and verified_us > 0"
+                                 " order by account, n limit $3",
+                                 "tti", device_kind_word(kind), address, (int64_t)DEVICE_LIST_MAX), a, out, e);
+}
+
+bool device_store_put(struct store_tx *tx, const struct device *d, struct error *e)
+{
+    struct arena a;
+    arena_init(&a);
+    bool ok = store_exec(tx, e,
+                         "insert into devices (" COLUMNS ", created_us) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
+                         " $11, $12) on conflict (account, n) do update set label = excluded.label, lang = excluded.lang,"
+                         " verified_us = excluded.verified_us, full_text = excluded.full_text,"
+                         " opted_out = excluded.opted_out, failures = excluded.failures, quiet = excluded.quiet",
+                         "titttt" "iiii" "ti", d->account, d->n, device_kind_word(d->kind), d->address,
+                         d->label ? d->label : "", d->lang ? d->lang : "", d->verified_us, (int64_t)d->full_text,
+                         (int64_t)d->opted_out, d->failures, device_quiet_text(&a, &d->quiet), store_now_us(tx));
+    arena_fini(&a);
+    return ok;
+}
+
+bool device_store_remove(struct store_tx *tx, const char *account, int64_t n, struct error *e)
+{
+    return store_exec(tx, e, "delete from device_codes where account = $1 and n = $2", "ti", account, n) &&
+           store_exec(tx, e, "delete from devices where account = $1 and n = $2", "ti", account, n);
+}
+
+bool device_store_count_failure(struct store_tx *tx, const char *account, int64_t n, bool failed, struct error *e)
+{
+    if (failed)
+        return store_exec(tx, e, "update devices set failures = failures + 1 where account = $1 and n = $2", "ti", account, n);
+    return store_exec(tx, e, "update devices set failures = 0 where account = $1 and n = $2 and failures > 0", "ti",
+                      account, n);
+}
+
+/* -- refusals -- */
+
+bool device_store_refuse(struct store_tx *tx, enum device_kind kind, const char *address, bool stop, struct error *e)
+{
+    const char *word = device_kind_word(kind);
+    if (!store_exec(tx, e, "update devices set opted_out = $1 where kind = $2 and address = $3", "itt", (int64_t)stop, word, address))
+        return false;
+    if (!stop)
+        return store_exec(tx, e, "delete from device_refusals where kind = $1 and address = $2", "tt", word, address);
+    return store_exec(tx, e,
+                      "insert into device_refusals (kind, address, at_us) values ($1, $2, $3)"
+                      " on conflict (kind, address) do update set at_us = excluded.at_us",
+                      "tti", word, address, store_now_us(tx));
+}
+
+static bool one_number(struct store_rows *r, int64_t *out, struct error *e)
+{
+    *out = 0;
+    while (r && store_next(r, e))
+        *out = store_int(r, 0);
+    return r && e->code == ERROR_NONE;
+}
+
+bool device_store_is_refused(struct store_tx *tx, enum device_kind kind, const char *address, bool *out, struct error *e)
+{
+    int64_t n;
+    bool ok = one_number(store_query(tx, e, "select count(*) from device_refusals where kind = $1 and address = $2 and at_us > $3",
+                                     "tti", device_kind_word(kind), address, store_now_us(tx) - 30 * DAY), &n, e);
+    *out = n > 0;
+    return ok;
+}
+
+/* -- codes -- */
+
+bool device_store_codes_used(struct store_tx *tx, const char *account, const char *community, const char *prefix,
+                             struct budget_codes *out, struct error *e)
+{
+    int64_t now = store_now_us(tx), a, c, p;
+    if (!one_number(store_query(tx, e, "select count(*) from device_codes_sent where account = $1 and at_us > $2", "ti",
+                                account, now - DAY), &a, e) ||
+        !one_number(store_query(tx, e, "select count(*) from device_codes_sent where community = $1 and at_us > $2", "ti",
+                                community, now - 3600 * SECOND), &c, e) ||
+        !one_number(store_query(tx, e,
+                                "select count(*) from device_codes_sent where community = $1 and prefix = $2 and"
+                                " prefix <> '' and at_us > $3",
+                                "tti", community, prefix, now - DAY), &p, e))
+        return false;
+    *out = (struct budget_codes){ (unsigned)a, (unsigned)c, (unsigned)p };
+    return true;
+}
+
+static void hash_code(struct span salt, const char *code, struct bytes *out)
+{
+    struct bytes both = BYTES_EMPTY;
+    bytes_append(&both, salt.data, salt.len);
+    bytes_append_text(&both, code);
+    signature_sha256(bytes_span(&both), out);
+    bytes_fini(&both);
+}
+
+bool device_store_code_new(struct store_tx *tx, const char *account, int64_t n, const char *community, const char *prefix,
+                           char code[DEVICE_CODE_LEN + 1], struct error *e)
+{
+    char salt[SALT_LEN];
+    random_bytes(salt, sizeof salt);
+    snprintf(code, DEVICE_CODE_LEN + 1, "%06u", (unsigned)random_below(1000000));
+    struct bytes hash = BYTES_EMPTY;
+    struct span salt_span = { salt, sizeof salt };
+    hash_code(salt_span, code, &hash);
+    struct span hash_span = bytes_span(&hash);
+    int64_t now = store_now_us(tx);
+    bool ok = store_exec(tx, e,
+                         "insert into device_codes (account, n, salt, hash, expires_us, attempts) values ($1, $2, $3, $4, $5, 0)"
+                         " on conflict (account, n) do update set salt = excluded.salt, hash = excluded.hash,"
+                         " expires_us = excluded.expires_us, attempts = 0",
+                         "tibbi", account, n, &salt_span, &hash_span, now + 15 * 60 * SECOND) &&
+              store_exec(tx, e, "insert into device_codes_sent (account, community, prefix, at_us) values ($1, $2, $3, $4)",
+                         "ttti", account, community, prefix, now);
+    bytes_fini(&hash);
+    return ok;
+}
+
+bool device_store_code_try(struct store_tx *tx, const char *account, const char *code, int64_t *n, struct error *e)
+{
+    int64_t now = store_now_us(tx);
+    *n = 0;
+    struct store_rows *r = store_query(tx, e,
+                                       "select n, salt, hash from device_codes where account = $1 and expires_us > $2"
+                                       " and attempts < $3 order by n",
+                                       "tii", account, now, (int64_t)BUDGET_CODE_ATTEMPTS);
+    while (r && store_next(r, e)) {
+        struct bytes hash = BYTES_EMPTY;
+        hash_code(store_blob(r, 1), code, &hash);
+        struct span kept = store_blob(r, 2);
+        if (text_eq_secret(hash.data, hash.len, kept.data, kept.len))
+            *n = store_int(r, 0);
+        bytes_fini(&hash);
+    }
+    if (!r || e->code != ERROR_NONE)
+        return false;
+    if (!*n)
+        return store_exec(tx, e, "update device_codes set attempts = attempts + 1 where account = $1", "t", account);
+    return store_exec(tx, e, "delete from device_codes where account = $1 and n = $2", "ti", account, *n) &&
+           store_exec(tx, e, "update devices set verified_us = $1, failures = 0 where account = $2 and n = $3", "iti", now,
+                      account, *n);
+}
+
+bool device_store_sweep(struct store_tx *tx, struct error *e)
+{
+    int64_t now = store_now_us(tx);
+    return store_exec(tx, e, "delete from device_codes where expires_us < $1", "i", now) &&
+           store_exec(tx, e, "delete from device_codes_sent where at_us < $1", "i", now - DAY) &&
+           store_exec(tx, e, "delete from device_refusals where at_us < $1", "i", now - 30 * DAY) &&
+           store_exec(tx, e, "delete from devices where not exists (select 1 from accounts where bare = devices.account)", "");
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* SQL of the outbox that only reads. */
+#include "contact-router/outbox_query.h"
+
+#include <string.h>
+
+#include "gateway/base/text.h"
+
+#define SECOND ((int64_t)1000000)
+#define DAY (86400 * SECOND)
+
+bool outbox_query_due(struct store_tx *tx, int64_t now_us, unsigned limit, struct arena *a, struct outbox_rows *out,
+                      struct error *e)
+{
+    return outbox_store_read(
+        store_query(tx, e,
+                    "select " OUTBOX_STORE_COLUMNS " from deliveries where (state = 'planned' or state = 'due') and due_us <= $1"
+                    " and not exists (select 1 from deliveries b where b.state = 'sending' and b.account = deliveries.account"
+                    " and b.n = deliveries.n and b.address = deliveries.address) order by due_us limit $2",
+                    "ii", now_us, (int64_t)limit), a, out, e);
+}
+
+static bool one_number(struct store_rows *r, int64_t *out, struct error *e)
+{
+    *out = 0;
+    while (r && store_next(r, e))
+        if (!store_is_null(r, 0))
+            *out = store_int(r, 0);
+    return r && e->code == ERROR_NONE;
+}
+
+bool outbox_query_next_due(struct store_tx *tx, int64_t now_us, int64_t *out, struct error *e)
+{
+    return one_number(store_query(tx, e,
+                                  "select due_us from deliveries where (state = 'planned' or state = 'due') and due_us > $1"
+                                  " order by due_us limit 1", "i", now_us), out, e);
+}
+
+bool outbox_query_sending(struct store_tx *tx, struct arena *a, struct outbox_rows *out, struct error *e)
+{
+    return outbox_store_read(store_query(tx, e, "select " OUTBOX_STORE_COLUMNS " from deliveries where state = 'sending'", ""), a, out, e);
+}
+
+bool outbox_query_waiting(struct store_tx *tx, const char *account, const char *peer, int64_t n, struct arena *a,
+                          struct outbox_rows *out, struct error *e)
+{
+    return outbox_store_read(
+        store_query(tx, e,
+                    "select " OUTBOX_STORE_COLUMNS " from deliveries where account = $1 and (state = 'planned' or state = 'due')"
+                    " and ($2 = '' or peer = $3) and ($4 = 0 or n = $5)"
+                    " and ($6 > 0 or purpose = 'message' or purpose = 'request')",
+                    "tttiii", account, peer ? peer : "", peer ? peer : "", n, n, n), a, out, e);
+}
+
+bool outbox_query_seqs(struct store_tx *tx, const char *ref, struct arena *a, uint64_t **seqs, unsigned *count, struct error *e)
+{
+    unsigned cap = 0;
+    *count = 0;
+    *seqs = NULL;
+    struct store_rows *r = store_query(tx, e, "select seq from delivery_messages where ref = $1 order by seq", "t", ref);
+    while (r && store_next(r, e)) {
+        if (*count == cap) {
+            uint64_t *more = arena_alloc(a, (cap = cap ? 2 * cap : 8) * sizeof *more);
+            if (*count)
+                memcpy(more, *seqs, *count * sizeof *more);
+            *seqs = more;
+        }
+        (*seqs)[(*count)++] = (uint64_t)store_int(r, 0);
+    }
+    return r && e->code == ERROR_NONE;
+}
+
+bool outbox_query_hopes(struct store_tx *tx, const char *account, uint64_t seq, int64_t step, int64_t *all, int64_t *in_step,
+                        struct error *e)
+{
+    *all = *in_step = 0;
+    struct store_rows *r = store_query(tx, e,
+                                       "select d.step from delivery_messages m join deliveries d on d.ref = m.ref"
+                                       " where m.account = $1 and m.seq = $2 and d.state <> 'failed' and d.state <> 'dead'"
+                                       " and d.state <> 'in doubt' and d.state <> 'cancelled'",
+                                       "ti", account, (int64_t)seq);
+    while (r && store_next(r, e)) {
+        ++*all;
+        *in_step += store_int(r, 0) == step;
+    }
+    return r && e->code == ERROR_NONE;
+}
+
+/* -- budgets: what was made and not withdrawn -- */
+
+static bool count_windows(struct store_tx *tx, const char *account, const char *peer, const char *domain, enum device_kind kind,
+                          struct budget_counts *by_peer, struct budget_counts *by_domain, struct error *e)
+{
+    int64_t now = store_now_us(tx);
+    *by_peer = *by_domain = (struct budget_counts){ 0 };
+    struct store_rows *r = store_query(tx, e,
+                                       "select created_us, peer from deliveries where account = $1 and created_us > $2 and"
+                                       " peer_domain = $3 and kind = $4 and purpose = 'message' and state <> 'cancelled'",
+                                       "titt", account, now - budget_window_us(BUDGET_3_HOURS), domain, device_kind_word(kind));
+    while (r && store_next(r, e))
+        for (unsigned w = 0; w < BUDGET_WINDOWS; w++)
+            if (store_int(r, 0) > now - budget_window_us((enum budget_window)w)) {
+                by_domain->in[w]++;
+                by_peer->in[w] += text_eq(store_text(r, 1), peer);
+            }
+    return r && e->code == ERROR_NONE;
+}
+
+bool outbox_query_use(struct store_tx *tx, const char *account, const char *peer, const char *peer_domain, const char *community,
+                      struct budget_use *out, struct error *e)
+{
+    int64_t now = store_now_us(tx), sms, strangers;
+    *out = (struct budget_use){ 0 };
+    if (!count_windows(tx, account, peer, peer_domain, DEVICE_SMS, &out->sms_by_contact, &out->sms_by_domain, e) ||
+        !count_windows(tx, account, peer, peer_domain, DEVICE_EMAIL, &out->mail_by_contact, &out->mail_by_domain, e) ||
+        !one_number(store_query(tx, e,
+                                "select count(*) from deliveries where community = $1 and kind = 'sms' and created_us > $2"
+                                " and state <> 'cancelled'", "ti", community, now - DAY), &sms, e) ||
+        !one_number(store_query(tx, e,
+                                "select count(*) from deliveries where account = $1 and created_us > $2 and purpose = 'request'"
+                                " and state <> 'cancelled'", "ti", account, now - DAY), &strangers, e))
+        return false;
+    out->sms_today = (unsigned)sms;
+    out->stranger_mails_today = (unsigned)strangers;
+    return true;
+}
+
+bool outbox_query_told(struct store_tx *tx, const char *account, int64_t n, const char *peer, struct arena *a,
+                       struct outbox_told *out, struct error *e)
+{
+    *out = (struct outbox_told){ 0 };
+    struct store_rows *r = store_query(tx, e,
+                                       "select ref, state, due_us, told_us from deliveries where account = $1 and n = $2 and"
+                                       " peer = $3 and purpose = 'message' and created_us > $4",
+                                       "titi", account, n, peer, store_now_us(tx) - 3 * DAY);
+    while (r && store_next(r, e)) {
+        bool waits = text_eq(store_text(r, 1), "planned");
+        if (store_int(r, 3) > out->last_told_us)
+            out->last_told_us = store_int(r, 3);
+        if (waits && (!out->pending_ref || store_int(r, 2) < out->pending_due_us)) {
+            out->pending_ref = arena_dup(a, store_text(r, 0));
+            out->pending_due_us = store_int(r, 2);
+        }
+    }
+    return r && e->code == ERROR_NONE;
+}
+
+bool outbox_query_count_day(struct store_tx *tx, const char *account, const char *address, enum outbox_purpose p, int64_t *out,
+                            struct error *e)
+{
+    return one_number(store_query(tx, e,
+                                  "select count(*) from deliveries where account = $1 and ($2 = '' or address = $3) and"
+                                  " purpose = $4 and created_us > $5",
+                                  "tttti", account, address ? address : "", address ? address : "", outbox_store_purpose(p),
+                                  store_now_us(tx) - DAY), out, e);
+}
+
+bool outbox_query_conversations(struct store_tx *tx, enum device_kind kind, const char *address, int64_t since_us, struct arena *a,
+                                struct outbox_conversation *out, unsigned max, unsigned *count, struct error *e)
+{
+    *count = 0;
+    struct store_rows *r = store_query(tx, e,
+                                       "select account, peer, code, community, readable from deliveries where kind = $1 and"
+                                       " address = $2 and told_us > $3 and purpose = 'message' order by told_us desc",
+                                       "tti", device_kind_word(kind), address, since_us);
+    while (r && store_next(r, e)) {
+        bool known = false;
+        for (unsigned i = 0; i < *count; i++)
+            known = known || (text_eq(out[i].account, store_text(r, 0)) && text_eq(out[i].peer, store_text(r, 1)));
+        if (known || *count == max)
+            continue;
+        out[(*count)++] = (struct outbox_conversation){
+            .account = arena_dup(a, store_text(r, 0)), .peer = arena_dup(a, store_text(r, 1)),
+            .code = arena_dup(a, store_text(r, 2)), .community = arena_dup(a, store_text(r, 3)),
+            .readable = store_int(r, 4) != 0,
+        };
+    }
+    return r && e->code == ERROR_NONE;
+}
+
+bool outbox_query_by_code(struct store_tx *tx, const char *account, const char *code, int64_t since_us, struct arena *a,
+                          struct outbox_conversation *out, bool *found, struct error *e)
+{
+    *found = false;
+    struct store_rows *r = store_query(tx, e,
+                                       "select account, peer, code, community, readable from deliveries where account = $1 and"
+                                       " code = $2 and told_us > $3 and (purpose = 'message' or purpose = 'request')"
+                                       " order by told_us desc limit 1",
+                                       "tti", account, code, since_us);
+    while (r && store_next(r, e)) {
+        *out = (struct outbox_conversation){
+            .account = arena_dup(a, store_text(r, 0)), .peer = arena_dup(a, store_text(r, 1)),
+            .code = arena_dup(a, store_text(r, 2)), .community = arena_dup(a, store_text(r, 3)),
+            .readable = store_int(r, 4) != 0,
+        };
+        *found = true;
+    }
+    return r && e->code == ERROR_NONE;
+}

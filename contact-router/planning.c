@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* Events become deliveries: in one transaction the event is read, planned, its deliveries are written
+ * and it is deleted. So a crash loses none and plans none twice. */
+#include <string.h>
+
+#include "contact-router/device_store.h"
+#include "contact-router/outbox_query.h"
+#include "contact-router/planner.h"
+#include "contact-router/router_internal.h"
+#include "contact-router/zone.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+#include "gateway/base/utf8.h"
+
+enum { EVENTS_MAX = 64, TEXT_MAX = 2000 };
+
+struct planning {
+    struct store_job job;
+    struct contact_router *r;
+    struct arena arena;
+    const char *callee; /* NULL: everybody's */
+    const char *peer;   /* planning_stop: NULL: anybody */
+    /* out */
+    unsigned events, deliveries;
+    struct worker_news *news;
+    struct bytes refusals; /* what the admin should know, a line each */
+};
+
+struct events { struct reach_event v[EVENTS_MAX]; unsigned count; };
+
+static bool read_events(struct store_tx *tx, const char *callee, struct arena *a, struct events *out, struct error *e)
+{
+    out->count = 0;
+    struct store_rows *r = store_query(tx, e,
+                                       "select id, kind, callee, peer, code, seq, text, urgency, at_us from reach_events"
+                                       " where $1 = '' or callee = $2 order by id limit $3",
+                                       "tti", callee ? callee : "", callee ? callee : "", (int64_t)EVENTS_MAX);
+    while (r && store_next(r, e)) {
+        if (out->count == EVENTS_MAX)
+            break;
+        const char *text = store_text(r, 6), *urgency = store_text(r, 7);
+        out->v[out->count++] = (struct reach_event){
+            .id = store_int(r, 0), .kind = (enum reach_kind)store_int(r, 1),
+            .callee = arena_dup(a, store_text(r, 2)), .peer = arena_dup(a, store_text(r, 3)),
+            .code = arena_dup(a, store_text(r, 4)), .seq = (uint64_t)store_int(r, 5),
+            .text = text ? arena_dup(a, text) : NULL, .urgency = urgency ? arena_dup(a, urgency) : NULL,
+            .at_us = store_int(r, 8),
+        };
+    }
+    return r && e->code == ERROR_NONE;
+}
+
+static const char *domain_of(const char *bare)
+{
+    const char *at = strchr(bare, '@');
+    return at ? at + 1 : bare;
+}
+
+static bool is_reachable(const struct contact_router *r, const struct contact_router_community *c, const struct device *d)
+{
+    if (d->kind == DEVICE_SMS)
+        return contact_router_sms_provider(r, c->domain) && contact_router_number_allowed(c, d->address);
+    return d->kind == DEVICE_EMAIL && c->mail_url && r->mail;
+}
+
+struct situation {
+    struct device_list devices;
+    struct planner_device planned[PLANNER_DEVICES_MAX];
+    struct outbox_told told[PLANNER_DEVICES_MAX];
+    struct planner_input in;
+    struct planner_plan plan;
+};
+
+static bool look(struct planning *p, struct store_tx *tx, const struct reach_event *ev,
+                 const struct contact_router_community *c, struct situation *s, struct error *e)
+{
+    if (!device_store_list(tx, ev->callee, &p->arena, &s->devices, e) ||
+        !outbox_query_use(tx, ev->callee, ev->peer, domain_of(ev->peer), c->domain, &s->in.use, e))
+        return false;
+    s->in.now_us = store_now_us(tx);
+    s->in.presence = PLANNER_NONE; /* why the exchange wrote the event */
+    s->in.kind = ev->kind;
+    s->in.urgency = planner_urgency_parse(ev->urgency);
+    s->in.devices = s->planned;
+    s->in.sms_per_day = c->sms_per_day;
+    for (unsigned i = 0; i < s->devices.count && i < PLANNER_DEVICES_MAX; i++) {
+        struct planner_device *d = &s->planned[s->in.device_count++];
+        d->device = &s->devices.v[i];
+        d->reachable = is_reachable(p->r, c, d->device);
+        if (d->device->quiet.set)
+            zone_offset(p->r->zone_dir, d->device->quiet.zone, s->in.now_us / 1000000, &d->quiet_offset_s);
+        if (ev->kind != REACH_MESSAGE)
+            continue;
+        if (!outbox_query_told(tx, ev->callee, d->device->n, ev->peer, &p->arena, &s->told[i], e))
+            return false;
+        d->last_told_us = s->told[i].last_told_us;
+        d->pending_due_us = s->told[i].pending_due_us;
+    }
+    return true;
+}
+
+/* What is kept of the text: only where it will be shown, and not more than a few text messages hold. */
+static const char *text_for(struct arena *a, const struct device *d, const struct reach_event *ev)
+{
+    if (!d->full_text || !ev->text || ev->kind != REACH_MESSAGE)
+        return "";
+    size_t len = strlen(ev->text);
+    return len <= TEXT_MAX ? ev->text : arena_printf(a, "%.*s...", (int)utf8_cut(ev->text, len, TEXT_MAX), ev->text);
+}
+
+static bool write_step(struct planning *p, struct store_tx *tx, const struct reach_event *ev,
+                       const struct contact_router_community *c, const struct situation *s, const struct planner_step *step,
+                       struct error *e)
+{
+    const struct device *d = s->planned[step->device].device;
+    const char *text = text_for(&p->arena, d, ev);
+    if (step->join)
+        return outbox_store_join(tx, ev->callee, s->told[step->device].pending_ref, text, ev->text != NULL, ev->seq, e);
+    const struct provider *sms = d->kind == DEVICE_SMS ? contact_router_sms_provider(p->r, c->domain) : NULL;
+    struct outbox_row row = {
+        .d = { .state = OUTBOX_PLANNED, .due_us = step->due_us },
+        .account = ev->callee, .n = d->n, .kind = d->kind, .address = d->address, .community = c->domain,
+        .purpose = ev->kind == REACH_MESSAGE ? OUTBOX_PURPOSE_MESSAGE : OUTBOX_PURPOSE_REQUEST,
+        .peer = ev->peer, .peer_domain = domain_of(ev->peer), .code = ev->code, .provider = sms ? sms->name : "",
+        .step = step->step, .urgent = ev->kind == REACH_MESSAGE && s->in.urgency >= PLANNER_HIGH, .texts = 1,
+        .readable = ev->text != NULL, .text = text,
+    };
+    p->deliveries++;
+    return outbox_store_insert(tx, &row, ev->seq, &p->arena, e);
+}
+
+static void add_exhausted(struct planning *p, const struct reach_event *ev)
+{
+    struct worker_news *n = arena_new(&p->arena, struct worker_news);
+    *n = (struct worker_news){ .next = p->news, .account = ev->callee, .peer = ev->peer, .device = "device", .seq = ev->seq,
+                               .progress = REACH_EXHAUSTED };
+    p->news = n;
+}
+
+static bool plan_event(struct planning *p, struct store_tx *tx, const struct reach_event *ev, struct error *e)
+{
+    const struct contact_router_community *c = contact_router_community(p->r, domain_of(ev->callee));
+    struct situation *s = arena_new(&p->arena, struct situation);
+    if (c && !look(p, tx, ev, c, s, e))
+        return false;
+    if (c)
+        planner_plan(&s->in, &s->plan);
+    for (unsigned i = 0; i < s->plan.count; i++)
+        if (!write_step(p, tx, ev, c, s, &s->plan.steps[i], e))
+            return false;
+    if (!s->plan.count)
+        add_exhausted(p, ev);
+    /* A community without a budget has said so once, in its configuration; the others are news. */
+    if (s->plan.refusal != BUDGET_FITS && s->plan.refusal != BUDGET_NOT_SET)
+        bytes_printf(&p->refusals, "%s about %s: %s\n", ev->callee, ev->peer, budget_words(s->plan.refusal));
+    return store_exec(tx, e, "delete from reach_events where id = $1", "i", ev->id);
+}
+
+static bool planning_job(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct planning *p = container_of(job, struct planning, job);
+    struct events *events = arena_new(&p->arena, struct events);
+    p->deliveries = 0;
+    p->news = NULL;
+    bytes_clear(&p->refusals);
+    bool ok = read_events(tx, p->callee, &p->arena, events, e);
+    p->events = events->count;
+    for (unsigned i = 0; ok && i < events->count; i++)
+        ok = plan_event(p, tx, &events->v[i], e);
+    return ok;
+}
+
+static void log_refusals(struct planning *p)
+{
+    for (const char *at = bytes_text(&p->refusals); *at;) {
+        size_t len = strcspn(at, "\n");
+        log_warn(NULL, "a budget is full: %.*s", (int)len, at);
+        at += len + 1;
+    }
+}
+
+static void planning_done(struct store_job *job, const struct error *e)
+{
+    struct planning *p = container_of(job, struct planning, job);
+    struct contact_router *r = p->r;
+    r->jobs--;
+    if (e->code != ERROR_NONE) {
+        log_error(NULL, "events could not be planned; they wait for the next: %s", e->text);
+    } else {
+        log_refusals(p);
+        worker_tell(r, p->news);
+        if (p->deliveries)
+            worker_kick(r);
+        if (p->events == EVENTS_MAX && r->running)
+            planning_run(r, p->callee);
+    }
+    bytes_fini(&p->refusals);
+    arena_fini(&p->arena);
+    mem_free(p);
+}
+
+static struct planning *begin(struct contact_router *r, const char *callee)
+{
+    struct planning *p = mem_new(struct planning);
+    arena_init(&p->arena);
+    p->r = r;
+    p->callee = callee ? arena_dup(&p->arena, callee) : NULL;
+    p->job = (struct store_job){ .reply_on = r->loop, .run = planning_job, .done = planning_done };
+    r->jobs++;
+    return p;
+}
+
+void planning_run(struct contact_router *r, const char *callee)
+{
+    store_write(r->store, &begin(r, callee)->job);
+}
+
+/* -- stop: the person logged on, read or answered -- */
+
+static bool stop_job(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct planning *p = container_of(job, struct planning, job);
+    struct outbox_rows rows;
+    p->news = NULL;
+    bool ok = store_exec(tx, e, "delete from reach_events where callee = $1 and ($2 = '' or peer = $3)", "ttt", p->callee,
+                         p->peer ? p->peer : "", p->peer ? p->peer : "") &&
+              outbox_query_waiting(tx, p->callee, p->peer, 0, &p->arena, &rows, e);
+    for (unsigned i = 0; ok && i < rows.count; i++) {
+        struct outbox_input in = { .event = OUTBOX_STOPPED, .now_us = store_now_us(tx) };
+        ok = worker_step(p->r, tx, &rows.v[i], &in, "not needed any more", false, &p->arena, &p->news, e);
+    }
+    return ok;
+}
+
+void planning_stop(struct contact_router *r, const char *callee, const char *peer)
+{
+    struct planning *p = begin(r, callee);
+    p->peer = peer ? arena_dup(&p->arena, peer) : NULL;
+    p->job.run = stop_job;
+    store_write(r->store, &p->job);
+}

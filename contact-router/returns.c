@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: MIT */
+/* Delivery status goes into the outbox; a text goes into a conversation. Whose it is: the number it
+ * came from, the number it went to, and a code, within 72 hours of what we sent. A caller's number can
+ * be forged: accept, decline and block want the code. */
+#include "contact-router/returns.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "contact-router/answer_text.h"
+#include "contact-router/device_store.h"
+#include "contact-router/outbox_query.h"
+#include "contact-router/returns_store.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+
+#define WINDOW_US ((int64_t)72 * 3600 * 1000000)
+enum { REPLIES_A_DAY = 5, CHOICES_MAX = 9 };
+
+enum returns_action { ACTION_NONE, ACTION_ANSWER, ACTION_AGAIN /* was done before */ };
+
+struct returning {
+    struct store_job job;
+    struct command cmd;      /* the exchange's answer, on our loop */
+    struct returns_request q;
+    struct arena arena;
+    const char *dedup, *key; /* key: provider and dedup, in r->answering while under way */
+    /* out of the transaction */
+    enum returns_action action;
+    struct reach_answer answer;
+    const char *held_key;    /* an answer that was held: its row goes when it is done */
+    const char *news_for_log;
+    struct worker_news *news;
+    bool sends;
+    struct error error;
+};
+
+static struct returning *begin(const struct returns_request *q,
+                               bool (*run)(struct store_tx *tx, struct store_job *job, struct error *e),
+                               void (*done)(struct store_job *job, const struct error *e))
+{
+    struct returning *g = mem_new(struct returning);
+    arena_init(&g->arena);
+    g->q = *q;
+    g->q.ref = q->ref ? arena_dup(&g->arena, q->ref) : NULL;
+    g->job = (struct store_job){ .reply_on = q->r->loop, .run = run, .done = done };
+    q->r->jobs++;
+    return g;
+}
+
+static void end(struct returning *g, const struct error *e)
+{
+    g->q.r->jobs--;
+    if (g->key)
+        map_remove(&g->q.r->answering, g->key);
+    if (g->news_for_log)
+        log_info(NULL, "%s: %s", g->q.provider->provider->name, g->news_for_log);
+    if (g->sends)
+        worker_kick(g->q.r);
+    g->q.done(g->q.user, e);
+    arena_fini(&g->arena);
+    mem_free(g);
+}
+
+/* -- status -- */
+
+static bool event_of(enum profile_state s, enum outbox_event *out)
+{
+    switch (s) {
+    case PROFILE_STATE_SENT:
+        *out = OUTBOX_SAID_SENT;
+        return true;
+    case PROFILE_STATE_DELIVERED:
+        *out = OUTBOX_SAID_DELIVERED;
+        return true;
+    case PROFILE_STATE_READ:
+        *out = OUTBOX_SAID_READ;
+        return true;
+    case PROFILE_STATE_FAILED: case PROFILE_STATE_EXPIRED: case PROFILE_STATE_REJECTED: case PROFILE_STATE_OPTOUT:
+        *out = OUTBOX_SAID_FAILED;
+        return true;
+    case PROFILE_STATE_ACCEPTED: case PROFILE_STATE_UNKNOWN: /* nothing new */
+    case PROFILE_STATE_ANSWERED: case PROFILE_STATE_BUSY: case PROFILE_STATE_NOANSWER: case PROFILE_STATE_MACHINE:
+    case PROFILE_STATE_COMPLETED: /* calls: not made yet */
+    case PROFILE_STATE_COUNT:
+        break;
+    }
+    return false;
+}
+
+static bool find_delivery(struct returning *g, struct store_tx *tx, struct outbox_row *row, struct error *e)
+{
+    const struct hook_event *ev = g->q.event;
+    const char *provider = g->q.provider->provider->name, *ref = g->q.ref ? g->q.ref : ev->ref;
+    *row = (struct outbox_row){ 0 };
+    if (ref && !outbox_store_get(tx, ref, &g->arena, row, e))
+        return false;
+    if (!row->d.ref && !ref && ev->id && *ev->id && !outbox_store_by_provider_id(tx, provider, ev->id, &g->arena, row, e))
+        return false;
+    if (row->d.ref && !text_eq(row->provider, provider)) /* another provider's: not theirs to change */
+        row->d.ref = NULL;
+    return true;
+}
+
+static bool status_run(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct returning *g = container_of(job, struct returning, job);
+    const struct hook_event *ev = g->q.event;
+    const struct profile_send *s = &g->q.provider->provider->profile->send[PROFILE_SMS];
+    struct outbox_row row;
+    struct outbox_input in = { .now_us = store_now_us(tx) };
+    g->news = NULL;
+    if (!find_delivery(g, tx, &row, e))
+        return false;
+    if (!row.d.ref || !event_of(ev->state, &in.event)) {
+        g->news_for_log = arena_printf(&g->arena, "status `%.40s`%s", ev->status ? ev->status : "",
+                                       row.d.ref ? "" : " of a message that is not known");
+        return true;
+    }
+    const char *code = ev->error_code ? ev->error_code : "";
+    bool optout = ev->state == PROFILE_STATE_OPTOUT || profile_word_in(&s->optout_code, code);
+    const char *reason = in.event != OUTBOX_SAID_FAILED ? NULL
+                         : arena_printf(&g->arena, "the provider says %.40s%s%.40s %.120s", ev->status,
+                                        *code ? ", code " : "", code, ev->error_text ? ev->error_text : "");
+    if (!*row.provider_id && ev->id)
+        row.provider_id = ev->id;
+    g->news_for_log = arena_printf(&g->arena, "delivery %s: %.40s%s%.20s", row.d.ref, ev->status, *code ? ", code " : "", code);
+    return worker_step(g->q.r, tx, &row, &in, reason, false, &g->arena, &g->news, e) &&
+           (!optout || device_store_refuse(tx, row.kind, row.address, true, e));
+}
+
+static void status_done(struct store_job *job, const struct error *e)
+{
+    struct returning *g = container_of(job, struct returning, job);
+    if (e->code == ERROR_NONE) {
+        worker_tell(g->q.r, g->news);
+        worker_kick(g->q.r);
+    }
+    end(g, e);
+}
+
+void returns_status(const struct returns_request *q)
+{
+    store_write(q->r->store, &begin(q, status_run, status_done)->job);
+}
+
+/* -- a text: whose, and to whom? -- */
+
+struct texting {
+    struct returning *g;
+    struct store_tx *tx;
+    struct answer_text said;
+    const char *from;
+    struct device_list devices; /* verified ones with that number, of communities that write from this one */
+    struct outbox_conversation talks[CHOICES_MAX];
+    unsigned talk_count;
+};
+
+static const char *domain_of(const char *bare)
+{
+    const char *at = strchr(bare, '@');
+    return at ? at + 1 : bare;
+}
+
+static const char *number(struct arena *a, const char *text)
+{
+    const char *as = text ? device_phone(a, text) : NULL;
+    return as || !text ? as : device_phone(a, arena_printf(a, "+%s", text));
+}
+
+/* A text of ours to that number, bounded so that two machines do not talk for ever. */
+static bool say(struct texting *t, const char *text, struct error *e)
+{
+    const struct device *d = &t->devices.v[0];
+    const struct contact_router_community *c = contact_router_community(t->g->q.r, domain_of(d->account));
+    struct budget_use use;
+    int64_t replies;
+    if (!outbox_query_count_day(t->tx, d->account, t->from, OUTBOX_PURPOSE_REPLY, &replies, e) ||
+        !outbox_query_use(t->tx, d->account, "", "", c->domain, &use, e))
+        return false;
+    if (replies >= REPLIES_A_DAY || budget_sms(&use, c->sms_per_day, 0) != BUDGET_FITS) {
+        t->g->news_for_log = "a text was not answered: enough answers, or no budget";
+        return true;
+    }
+    struct outbox_row row = {
+        .d = { .state = OUTBOX_PLANNED, .due_us = store_now_us(t->tx) }, .account = d->account, .kind = DEVICE_SMS,
+        .address = t->from, .community = c->domain, .purpose = OUTBOX_PURPOSE_REPLY, .peer = "", .peer_domain = "", .code = "",
+        .provider = t->g->q.provider->provider->name, .urgent = true, .texts = 1, .readable = true, .text = text,
+    };
+    t->g->sends = true;
+    return outbox_store_insert(t->tx, &row, 0, &t->g->arena, e);
+}
+
+static void give(struct texting *t, const char *account, const char *peer, enum answer_verb verb, const char *text,
+                 const char *dedup)
+{
+    static const enum reach_verb verbs[] = { REACH_SAY, REACH_ACCEPT, REACH_DECLINE, REACH_BLOCK };
+    struct arena *a = &t->g->arena;
+    t->g->action = ACTION_ANSWER;
+    t->g->answer = (struct reach_answer){
+        .callee = arena_dup(a, account), .peer = arena_dup(a, peer), .verb = verbs[verb], .via = "sms",
+        .text = verb == ANSWER_SAY ? arena_dup(a, text) : NULL,
+        .dedup = arena_printf(a, "%s/%s", t->g->q.provider->provider->name, dedup),
+    };
+}
+
+static bool by_code(struct texting *t, bool *found, struct error *e)
+{
+    struct outbox_conversation hits[2];
+    unsigned count = 0;
+    for (unsigned i = 0; i < t->devices.count && count < 2; i++) {
+        struct outbox_conversation *hit = &hits[count];
+        bool here;
+        if (!outbox_query_by_code(t->tx, t->devices.v[i].account, t->said.code, store_now_us(t->tx) - WINDOW_US, &t->g->arena,
+                                  hit, &here, e))
+            return false;
+        count += here;
+    }
+    *found = count > 0;
+    if (count == 2)
+        return say(t, arena_printf(&t->g->arena, "%s means two conversations here. Log in to answer.", t->said.code), e);
+    if (count == 1 && !*t->said.rest)
+        return say(t, arena_printf(&t->g->arena, "Write %s and what you want to say to %s.", t->said.code, hits[0].peer), e);
+    if (count == 1)
+        give(t, hits[0].account, hits[0].peer, t->said.verb, t->said.rest, t->g->dedup);
+    return true;
+}
+
+/* "1" after we asked: what was held goes where line 1 says. */
+static bool by_choice(struct texting *t, bool *found, struct error *e)
+{
+    struct returns_held held;
+    const char *provider = t->g->q.provider->provider->name;
+    *found = false;
+    if (!t->said.number)
+        return true;
+    if (!returns_store_held(t->tx, provider, t->from, store_now_us(t->tx) - WINDOW_US, &t->g->arena, &held, e))
+        return false;
+    const char *line = held.choices;
+    for (unsigned i = 1; line && i < t->said.number; i++) {
+        line = strchr(line, '\n');
+        line = line ? line + 1 : NULL;
+    }
+    const char *blank = line ? strchr(line, ' ') : NULL;
+    if (!blank)
+        return true;
+    *found = true;
+    give(t, arena_dup_n(&t->g->arena, line, (size_t)(blank - line)),
+         arena_dup_n(&t->g->arena, blank + 1, strcspn(blank + 1, "\n")), ANSWER_SAY, held.text, held.dedup);
+    t->g->held_key = t->from;
+    return true;
+}
+
+static bool ask(struct texting *t, struct error *e)
+{
+    struct bytes choices = BYTES_EMPTY, question = BYTES_EMPTY;
+    bytes_append_text(&question, "To whom?");
+    for (unsigned i = 0; i < t->talk_count; i++) {
+        bytes_printf(&choices, "%s %s\n", t->talks[i].account, t->talks[i].peer);
+        bytes_printf(&question, " %u %s", i + 1, t->talks[i].peer);
+    }
+    bytes_append_text(&question, ". Answer with the number.");
+    bool ok = returns_store_hold(t->tx, t->g->q.provider->provider->name, t->from, t->said.text, t->g->dedup,
+                                 bytes_text(&choices), e) &&
+              say(t, arena_dup(&t->g->arena, question.data), e);
+    bytes_fini(&choices);
+    bytes_fini(&question);
+    return ok;
+}
+
+static bool without_code(struct texting *t, struct error *e)
+{
+    bool one_owner = true;
+    for (unsigned i = 1; i < t->devices.count; i++)
+        one_owner = one_owner && text_eq(t->devices.v[i].account, t->devices.v[0].account);
+    if (!t->talk_count)
+        return say(t, "Nobody has written to you here lately. Log in to write to somebody.", e);
+    const char *example = t->talks[0].code;
+    if (t->said.verb != ANSWER_SAY)
+        return say(t, arena_printf(&t->g->arena, "Write the code of the conversation first, for instance: %s %s", example,
+                                   t->said.text), e);
+    if (!one_owner)
+        return say(t, arena_printf(&t->g->arena, "Begin with the code of the conversation, for instance: %s your text", example), e);
+    if (t->talk_count > 1)
+        return ask(t, e);
+    give(t, t->talks[0].account, t->talks[0].peer, ANSWER_SAY, t->said.text, t->g->dedup);
+    return true;
+}
+
+/* Only people whose community writes from this number, and who did not say STOP. */
+static void keep_ours(struct texting *t)
+{
+    const struct provider *p = t->g->q.provider->provider;
+    unsigned kept = 0;
+    for (unsigned i = 0; i < t->devices.count; i++) {
+        const struct device *d = &t->devices.v[i];
+        const char *domain = domain_of(d->account);
+        if (!d->opted_out && provider_serves(p, domain) && contact_router_community(t->g->q.r, domain))
+            t->devices.v[kept++] = *d;
+    }
+    t->devices.count = kept;
+    unsigned talks = 0;
+    for (unsigned i = 0; i < t->talk_count; i++)
+        for (unsigned d = 0; d < kept; d++)
+            if (text_eq(t->devices.v[d].account, t->talks[i].account)) {
+                t->talks[talks++] = t->talks[i];
+                break;
+            }
+    t->talk_count = talks;
+}
+
+static bool find_place(struct texting *t, struct error *e)
+{
+    bool found = false;
+    if (!device_store_by_address(t->tx, DEVICE_SMS, t->from, &t->g->arena, &t->devices, e) ||
+        !outbox_query_conversations(t->tx, DEVICE_SMS, t->from, store_now_us(t->tx) - WINDOW_US, &t->g->arena, t->talks,
+                                    CHOICES_MAX, &t->talk_count, e))
+        return false;
+    keep_ours(t);
+    if (!t->devices.count) {
+        t->g->news_for_log = "a text from a number that nobody listed";
+        return true;
+    }
+    if (t->said.word == ANSWER_HELP)
+        return say(t, "Answer with the code that a message began with, and your text: r7 hello. STOP ends these messages, "
+                      "START begins them again.", e);
+    if (!*t->said.text)
+        return true;
+    if (t->said.code && !by_code(t, &found, e))
+        return false;
+    if (!found && !by_choice(t, &found, e))
+        return false;
+    return found || without_code(t, e);
+}
+
+static bool to_us(const struct returning *g, struct arena *a)
+{
+    const char *ours = number(a, g->q.provider->provider->from), *to = number(a, g->q.event->to);
+    return !ours || !to || text_eq(ours, to);
+}
+
+static bool inbound_run(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct returning *g = container_of(job, struct returning, job);
+    const struct hook_event *ev = g->q.event;
+    struct texting *t = arena_new(&g->arena, struct texting);
+    bool was_done;
+    g->action = ACTION_NONE;
+    g->held_key = g->news_for_log = NULL;
+    g->sends = false;
+    if (!returns_store_seen(tx, g->q.provider->provider->name, g->dedup, &was_done, e))
+        return false;
+    t->g = g;
+    t->tx = tx;
+    t->from = number(&g->arena, ev->from);
+    answer_text_read(&g->arena, ev->text ? ev->text : "", &t->said);
+    if (was_done) {
+        g->action = ACTION_AGAIN;
+        return true;
+    }
+    if (!t->from || !to_us(g, &g->arena)) {
+        g->news_for_log = "a text from no number, or to a number that is not ours";
+        return true;
+    }
+    if (t->said.word == ANSWER_STOP || t->said.word == ANSWER_START) {
+        g->news_for_log = t->said.word == ANSWER_STOP ? "STOP is obeyed" : "START is obeyed";
+        return device_store_refuse(tx, DEVICE_SMS, t->from, t->said.word == ANSWER_STOP, e);
+    }
+    return find_place(t, e);
+}
+
+/* -- into the conversation -- */
+
+static bool mark_run(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct returning *g = container_of(job, struct returning, job);
+    const char *provider = g->q.provider->provider->name;
+    return returns_store_done(tx, provider, g->dedup, e) &&
+           (!g->held_key || returns_store_unhold(tx, provider, g->held_key, e));
+}
+
+static void mark_done(struct store_job *job, const struct error *e)
+{
+    end(container_of(job, struct returning, job), e);
+}
+
+static void mark(struct returning *g)
+{
+    g->job = (struct store_job){ .reply_on = g->q.r->loop, .run = mark_run, .done = mark_done };
+    store_write(g->q.r->store, &g->job);
+}
+
+static void answered(struct command *cmd)
+{
+    struct returning *g = container_of(cmd, struct returning, cmd);
+    enum error_code code = g->error.code;
+    if (code == ERROR_NONE)
+        log_info(NULL, "a text message went into a conversation of %s", g->answer.callee);
+    else
+        log_warn(NULL, "a text message to %s was not taken: %s", g->answer.callee, g->error.text);
+    /* What can never be taken is done with; what may be taken later is asked for again. */
+    if (code == ERROR_NONE || code == ERROR_DENIED || code == ERROR_INVALID || code == ERROR_NOT_FOUND)
+        mark(g);
+    else
+        end(g, &g->error);
+}
+
+static void on_answered(void *user, const struct error *e)
+{
+    struct returning *g = user;
+    g->error = *e;
+    g->cmd.run = answered;
+    loop_post(g->q.r->loop, &g->cmd);
+}
+
+static void inbound_done(struct store_job *job, const struct error *e)
+{
+    struct returning *g = container_of(job, struct returning, job);
+    if (e->code != ERROR_NONE) {
+        end(g, e);
+    } else if (g->action == ACTION_ANSWER) {
+        g->answer.done = on_answered;
+        g->answer.user = g;
+        exchange_reach_answer(g->q.r->exchange, &g->answer);
+    } else if (g->action == ACTION_AGAIN) {
+        g->news_for_log = "a text came again; it is not repeated";
+        end(g, e);
+    } else {
+        mark(g);
+    }
+}
+
+/* The provider's word for "the same again": a token of the try, else the message's id, else its text. */
+static const char *dedup_of(struct arena *a, const struct hook_event *ev)
+{
+    const char *id = ev->dedup && *ev->dedup ? ev->dedup : ev->id && *ev->id ? ev->id : NULL;
+    if (id)
+        return arena_printf(a, "%.200s", id);
+    return arena_printf(a, "%.40s/%.160s", ev->from ? ev->from : "", ev->text ? ev->text : "");
+}
+
+void returns_inbound(const struct returns_request *q)
+{
+    struct returning *g = begin(q, inbound_run, inbound_done);
+    g->dedup = dedup_of(&g->arena, q->event);
+    const char *key = arena_printf(&g->arena, "%s %s", q->provider->provider->name, g->dedup);
+    if (map_get(&q->r->answering, key)) {
+        struct error busy = ERROR_INIT;
+        error_set(&busy, ERROR_TEMPORARY, "the same is being answered");
+        end(g, &busy);
+        return;
+    }
+    g->key = key;
+    map_put(&q->r->answering, key, g);
+    store_write(q->r->store, &g->job);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* What providers sent, once each, and texts that wait for their sender's choice. Inside a transaction. */
+#ifndef CAUSEWAY_CONTACT_ROUTER_RETURNS_STORE_H
+#define CAUSEWAY_CONTACT_ROUTER_RETURNS_STORE_H
+
+#include "gateway/base/arena.h"
+#include "gateway/store/store.h"
+
+/* Enters it. *was_done: it came before and all that it caused is committed. */
+MUST_USE bool returns_store_seen(struct store_tx *tx, const char *provider, const char *id, bool *was_done, struct error *e);
+MUST_USE bool returns_store_done(struct store_tx *tx, const char *provider, const char *id, struct error *e);
+
+struct returns_held { const char *text, *dedup, *choices; }; /* NULL: none */
+MUST_USE bool returns_store_hold(struct store_tx *tx, const char *provider, const char *address, const char *text,
+                                 const char *dedup, const char *choices, struct error *e);
+MUST_USE bool returns_store_held(struct store_tx *tx, const char *provider, const char *address, int64_t since_us,
+                                 struct arena *a, struct returns_held *out, struct error *e);
+MUST_USE bool returns_store_unhold(struct store_tx *tx, const char *provider, const char *address, struct error *e);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the router share. Everything here belongs to `loop`, except what is said to be
+ * constant: that is also read by jobs on the store's threads. */
+#ifndef CAUSEWAY_CONTACT_ROUTER_ROUTER_INTERNAL_H
+#define CAUSEWAY_CONTACT_ROUTER_ROUTER_INTERNAL_H
+
+#include "contact-router/contact_router.h"
+#include "contact-router/outbox_store.h"
+#include "contact-router/provider.h"
+#include "gateway/base/map.h"
+#include "gateway/net/timer.h"
+#include "gateway/store/secret.h"
+
+/* A provider at work. */
+struct router_provider {
+    struct provider *provider; /* owned; constant */
+    const char *inbound_url;   /* NULL before start */
+    unsigned in_flight;
+    unsigned sent_this_second;
+    uint64_t second_mono_ms;   /* when that second began */
+};
+
+struct contact_router {
+    struct reach reach;     /* first: what the exchange holds */
+    struct arena arena;     /* constant texts */
+    struct exchange *exchange;
+    struct store *store;
+    struct loop *loop;
+    struct http_client *http;
+    struct mail_client *mail;
+    const char *public_url, *zone_dir;
+    struct contact_router_community *communities; /* constant */
+    unsigned community_count;
+    struct router_provider *providers;
+    unsigned provider_count;
+    unsigned char hook_key[SECRET_LEN]; /* signs capability addresses; set by start */
+    bool running;
+    unsigned jobs;          /* at the store or at the exchange */
+    /* worker.c */
+    bool taking, take_again;
+    struct timer due_timer, sweep_timer;
+    struct list flights;
+    unsigned mails_in_flight;
+    /* returns.c, returns_http.c */
+    uint64_t hooks_refused;
+    struct map answering;   /* dedup keys of answers under way */
+};
+
+/* NULL: not one of ours. Any thread. */
+const struct contact_router_community *contact_router_community(const struct contact_router *r, const char *domain);
+/* The provider that sends text messages for a community; NULL: none. Any thread. */
+const struct provider *contact_router_sms_provider(const struct contact_router *r, const char *domain);
+struct router_provider *contact_router_provider_named(struct contact_router *r, const char *name);
+/* May a text message go to that number from that community? Any thread. */
+bool contact_router_number_allowed(const struct contact_router_community *c, const char *e164);
+int64_t contact_router_now_us(const struct contact_router *r);
+
+/* planning.c: plans the events of `callee`; NULL: all there are. */
+void planning_run(struct contact_router *r, const char *callee);
+/* What waits for the callee (about `peer`; NULL: anybody) is not needed any more. */
+void planning_stop(struct contact_router *r, const char *callee, const char *peer);
+
+/* worker.c */
+void worker_start(struct contact_router *r); /* what was in flight when the process died; then goes on */
+void worker_kick(struct contact_router *r);  /* something new may be due */
+void worker_stop(struct contact_router *r);
+
+/* What a change of a delivery means for others: rows of the same transaction, and news for after it. */
+struct worker_news {
+    struct worker_news *next;
+    const char *account, *peer, *device; /* in the job's arena; device: a word for people */
+    uint64_t seq;
+    enum reach_progress progress;
+};
+/* Inside a transaction: a step of the outbox with everything that follows from it. `reason` NULL: as it
+ * was. Adds to *news. */
+MUST_USE bool worker_step(struct contact_router *r, struct store_tx *tx, struct outbox_row *row, const struct outbox_input *in,
+                          const char *reason, bool blame, struct arena *a, struct worker_news **news, struct error *e);
+void worker_tell(struct contact_router *r, const struct worker_news *news);
+
+/* device_commands.c */
+void device_commands_run(struct contact_router *r, const char *account, const char *domain, const char *line,
+                         void (*reply)(void *user, const char *text), void *user);
+
+/* returns_http.c: the webhooks, and their capability addresses (appended; kind "status"). */
+void returns_http_request(struct contact_router *r, struct http_exchange *x, const struct http_incoming *in);
+void returns_http_url(const struct contact_router *r, const char *provider, const char *kind, const char *ref, int64_t expires_s,
+                      struct bytes *out);
+void returns_http_inbound_url(const struct contact_router *r, const char *provider, struct bytes *out);
+
+#endif

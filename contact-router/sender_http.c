@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* Text messages by HTTP, as the provider's profile says. */
+#include <string.h>
+
+#include "contact-router/delivery_text.h"
+#include "contact-router/provider_answer.h"
+#include "contact-router/provider_request.h"
+#include "contact-router/sender.h"
+
+enum { STATUS_LIFE_S = 4 * 86400, TTL_S = 4 * 3600 };
+
+static const char *answer_header(const void *user, const char *name)
+{
+    const struct http_response *r = user;
+    return r->header(r, name);
+}
+
+static enum outbox_event event_of(enum provider_outcome o)
+{
+    switch (o) {
+    case PROVIDER_OK: return OUTBOX_ACCEPTED;
+    case PROVIDER_TEMPORARY: return OUTBOX_REFUSED_NOW;
+    case PROVIDER_PERMANENT: return OUTBOX_REFUSED;
+    case PROVIDER_UNKNOWN: return OUTBOX_UNCLEAR;
+    }
+    return OUTBOX_UNCLEAR;
+}
+
+static void on_answer(void *user, const struct http_response *r)
+{
+    struct sender_job *job = user;
+    job->http = NULL;
+    if (!r->status) {
+        /* Nothing went out: later. Something may have: nobody knows. */
+        struct sender_result none = { .event = r->sent ? OUTBOX_UNCLEAR : OUTBOX_REFUSED_NOW, .provider_id = "",
+                                      .reason = r->error.text };
+        job->on_done(job, &none);
+        return;
+    }
+    struct provider_answer a;
+    struct provider_reply reply = { .status = r->status, .body = r->body, .retry_after = r->retry_after,
+                                    .header = answer_header, .user = r };
+    provider_answer_judge(&job->provider->provider->profile->send[PROFILE_SMS], &reply, &a);
+    struct sender_result result = { .event = event_of(a.outcome), .bad_address = a.bad_address, .optout = a.optout,
+                                    .retry_after_ms = a.retry_after_ms, .provider_id = a.id, .reason = a.text };
+    job->on_done(job, &result);
+}
+
+static void on_refuse(struct command *c)
+{
+    struct sender_job *job = container_of(c, struct sender_job, refuse);
+    struct sender_result result = { .event = OUTBOX_REFUSED, .provider_id = "", .reason = job->refusal };
+    job->on_done(job, &result);
+}
+
+static void post(struct sender_job *job, const struct provider_request *q)
+{
+    struct http_request h = { .purpose = EGRESS_PROVIDER, .method = q->method, .url = q->url, .headers = q->headers,
+                              .body = q->body, .allow_http = job->provider->provider->allow_http };
+    job->http = http_call(job->router->http, &h, on_answer, job);
+}
+
+void sender_http_send(struct sender_job *job)
+{
+    const struct contact_router *r = job->router;
+    const struct provider *p = job->provider->provider;
+    const struct profile_send *s = &p->profile->send[PROFILE_SMS];
+    struct bytes text = BYTES_EMPTY, hook = BYTES_EMPTY;
+    struct delivery_text t = { .row = job->row, .full_text = job->full_text, .answerable = r->public_url && *p->from,
+                               .segments_max = s->max_parts, .characters_max = s->text_max };
+    delivery_text_sms(&t, &text);
+    /* Counted from when it was made, so that a second try is the same request. */
+    if (r->public_url)
+        returns_http_url(r, p->name, "status", job->row->d.ref, job->row->d.created_us / 1000000 + STATUS_LIFE_S, &hook);
+    struct provider_message m = { .kind = PROFILE_SMS, .to = job->row->address, .from = p->from, .text = bytes_text(&text),
+                                  .ref = job->row->d.ref, .hook_status = bytes_text(&hook), .ttl_s = TTL_S,
+                                  .priority = job->row->urgent ? 5 : 3, .now_us = job->now_us };
+    struct provider_request q = { 0 };
+    struct error e = ERROR_INIT;
+    arena_init(&q.arena);
+    if (provider_request_render(p, &m, &q, &e)) {
+        post(job, &q);
+    } else {
+        memcpy(job->refusal, e.text, sizeof job->refusal);
+        job->refuse.run = on_refuse;
+        loop_post(r->loop, &job->refuse);
+    }
+    arena_fini(&q.arena);
+    bytes_fini(&text);
+    bytes_fini(&hook);
+}
+
+void sender_http_cancel(struct sender_job *job)
+{
+    if (job->http)
+        http_call_cancel(job->http);
+    job->http = NULL;
+}
