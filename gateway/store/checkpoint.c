@@ -25,7 +25,8 @@ void *checkpoint_main(void *store)
         pthread_mutex_lock(&s->lock);
         s->checkpoint_wanted = false;
         s->checkpoint_made = true;
-        writer_wake(s, 0);
+        if (writer_must_wake(s, 0))
+            pthread_cond_signal(&s->writer_wake);
     }
     pthread_mutex_unlock(&s->lock);
     if (conn)

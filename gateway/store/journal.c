@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "gateway/base/mem.h"
+#include "gateway/base/text.h"
 #include "gateway/store/journal_internal.h"
 
 struct journal *journal_of(struct store_tx *tx)
@@ -66,6 +67,19 @@ static bool append(struct store_tx *tx, struct index_entry *entry, struct span x
     return true;
 }
 
+/* Between two people of ours, each is the other's peer: no second look-up. */
+static bool put_peer(struct store_tx *tx, const struct keep *k, unsigned i, struct index_entry *entry,
+                     struct error *e)
+{
+    if (!k->archive[i])
+        return true;
+    if (k->archive[!i] && text_eq(k->peer[i], k->archive[!i])) {
+        entry->peer[i] = entry->archive[!i];
+        return true;
+    }
+    return names_put(tx, &journal_of(tx)->names, k->peer[i], &entry->peer[i], e);
+}
+
 static bool keep_run(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct keep *k = container_of(job, struct keep, job);
@@ -73,8 +87,10 @@ static bool keep_run(struct store_tx *tx, struct store_job *job, struct error *e
     struct index_entry entry = {.first_us = k->sent_us ? k->sent_us : tx->now_us};
     for (unsigned i = 0; i < 2; i++)
         if (!names_put(tx, &j->names, k->archive[i], &entry.archive[i], e) ||
-            !names_put(tx, &j->names, k->archive[i] ? k->peer[i] : NULL, &entry.peer[i], e) ||
             !names_put(tx, &j->names, k->queue[i], &entry.queue[i], e))
+            return false;
+    for (unsigned i = 0; i < 2; i++)
+        if (!put_peer(tx, k, i, &entry, e))
             return false;
     bytes_clear(&j->xml);
     stanza_write(&j->xml, k->stanza, NULL);
@@ -97,14 +113,17 @@ void journal_keep(struct store *s, struct keep *k)
 void journal_done(struct store *s, const char *queue, uint64_t seq)
 {
     struct journal *j = s->journal;
+    bool wake = false;
     pthread_mutex_lock(&s->lock);
     bytes_append(&j->asked, &seq, sizeof seq);
     bytes_append(&j->asked, queue, strlen(queue) + 1);
     if (j->done_due_ms == UINT64_MAX) {
         j->done_due_ms = store_mono_ms() + JOURNAL_DONE_WAIT_MS;
-        writer_wake(s, j->done_due_ms);
+        wake = writer_must_wake(s, j->done_due_ms);
     }
     pthread_mutex_unlock(&s->lock);
+    if (wake)
+        pthread_cond_signal(&s->writer_wake);
 }
 
 uint64_t journal_done_due_ms(const struct journal *j)

@@ -116,8 +116,10 @@ static uint64_t ask_writer(struct store *s, struct store_job *job)
     CHECK(!s->is_closing);
     uint64_t ticket = job->ticket = ++s->asked;
     job_list_append(&s->writes, job);
-    writer_wake(s, 0);
+    bool wake = writer_must_wake(s, 0);
     pthread_mutex_unlock(&s->lock);
+    if (wake)
+        pthread_cond_signal(&s->writer_wake);
     return ticket;
 }
 
@@ -128,12 +130,11 @@ uint64_t store_write(struct store *s, struct store_job *job)
 }
 
 /* Under the lock. In memory mode the writer runs the reads. */
-static void wake_reader(struct store *s)
+static void add_read(struct store *s, struct store_job *job)
 {
-    if (s->is_memory)
-        writer_wake(s, 0);
-    else if (s->readers_asleep)
-        pthread_cond_signal(&s->reader_wake);
+    job_list_append(&s->reads, job);
+    if (s->is_memory ? writer_must_wake(s, 0) : s->readers_asleep > 0)
+        pthread_cond_signal(s->is_memory ? &s->writer_wake : &s->reader_wake);
 }
 
 void store_read(struct store *s, struct store_job *job)
@@ -149,8 +150,7 @@ void store_read(struct store *s, struct store_job *job)
     if (job->must_see > s->finished) {
         job_list_append(&s->waiting, job);
     } else {
-        job_list_append(&s->reads, job);
-        wake_reader(s);
+        add_read(s, job);
     }
     pthread_mutex_unlock(&s->lock);
 }
@@ -163,8 +163,7 @@ void store_release_reads(struct store *s)
         if (job->must_see > s->finished) {
             job_list_append(&still, job);
         } else {
-            job_list_append(&s->reads, job);
-            wake_reader(s);
+            add_read(s, job);
         }
     }
     s->waiting = still;
@@ -431,7 +430,8 @@ void store_close(struct store **sp)
     *sp = NULL;
     pthread_mutex_lock(&s->lock);
     s->is_closing = true;
-    writer_wake(s, 0);
+    s->writer_sleeps_until_ms = 0;
+    pthread_cond_signal(&s->writer_wake);
     pthread_mutex_unlock(&s->lock);
     pthread_join(s->writer_thread, NULL);
 

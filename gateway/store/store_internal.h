@@ -73,12 +73,14 @@ struct store_job *job_list_take(struct job_list *l); /* NULL: empty */
 uint64_t store_mono_ms(void);
 /* Hands finished jobs to their loops, one post a loop, in order; frees those nobody waits for. */
 void store_complete(struct store *s, struct job_list *jobs);
-/* Under the lock: reads whose ticket is finished may run now. */
+/* Under the lock, on the writer: reads whose ticket is finished may run now. */
 void store_release_reads(struct store *s);
 
 /* writer.c: commits groups, indexes, finishes checkpoints. */
 void *writer_main(void *store);
-void writer_wake(struct store *s, uint64_t not_later_than_ms); /* under the lock */
+/* Under the lock. true: the caller signals writer_wake, best after it unlocked, so that the writer does
+ * not wake into a lock that is held. */
+MUST_USE bool writer_must_wake(struct store *s, uint64_t not_later_than_ms);
 /* readers.c */
 void *readers_main(void *store);
 void readers_run(struct store *s, struct backend_conn *conn, struct store_job *job);

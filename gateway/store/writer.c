@@ -23,10 +23,12 @@ struct writer {
     bool may_sleep_long;  /* one short sleep passed since the last group (see wait_for_work) */
 };
 
-void writer_wake(struct store *s, uint64_t not_later_than_ms)
+bool writer_must_wake(struct store *s, uint64_t not_later_than_ms)
 {
-    if (s->writer_sleeps_until_ms > not_later_than_ms)
-        pthread_cond_signal(&s->writer_wake);
+    if (s->writer_sleeps_until_ms <= not_later_than_ms)
+        return false;
+    s->writer_sleeps_until_ms = 0; /* one signal a sleep */
+    return true;
 }
 
 /* -- one group -- */
