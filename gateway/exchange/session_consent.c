@@ -8,6 +8,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/exchange/exchange_internal.h"
+#include "gateway/exchange/message.h"
 #include "gateway/exchange/session_internal.h"
 #include "gateway/exchange/session_text.h"
 
@@ -64,13 +65,12 @@ struct change {
     struct store_job job;
     struct arena arena;
     struct person *p;   /* counted in p->jobs */
-    const char *callee, *held_queue, *own_queue;
+    const char *callee, *held_queue;
+    const char *to_queue; /* "u:BARE", or where what goes back waits */
     const char *archive_owner; /* NULL: no archive */
     struct consent_row row;
     bool drop;          /* no row any more */
     unsigned effects;
-    enum stanza_error error;
-    const char *reason; /* for people, in the error */
     struct event *delivery; /* keeps the place in the lane of what is let in; NULL: nothing is */
     bool reaches;       /* there is no link: what is delivered makes events */
     struct session_event event; /* row and code of all of them */
@@ -113,19 +113,21 @@ static bool put_events(struct store_tx *tx, struct change *c, struct error *e)
     return true;
 }
 
+static bool is_archived(const struct stanza *st)
+{
+    return message_weigh(st).archive;
+}
+
 static bool run_change(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct change *c = container_of(job, struct change, job);
     forget_moved(c);
     c->has_event = false;
-    if (c->effects & CONSENT_DELIVER_HELD) {
-        if (!journal_move(tx, c->held_queue, c->own_queue, c->archive_owner, c->row.peer, on_moved, c, e) ||
-            !put_events(tx, c, e))
-            return false;
-    } else if (c->effects & CONSENT_BOUNCE_HELD) {
-        if (!journal_move(tx, c->held_queue, NULL, NULL, NULL, on_moved, c, e))
-            return false;
-    }
+    if (c->to_queue && !journal_move(tx, c->held_queue, c->to_queue, c->archive_owner, c->row.peer, is_archived,
+                                     on_moved, c, e))
+        return false;
+    if ((c->effects & CONSENT_DELIVER_HELD) && !put_events(tx, c, e))
+        return false;
     return c->drop ? sessions_drop_consent(tx, c->callee, c->row.peer, e)
                    : sessions_put_consent(tx, c->callee, &c->row, e);
 }
@@ -135,7 +137,7 @@ static void perform_change(struct change *c)
     struct person *p = c->p;
     if (c->effects & CONSENT_BOUNCE_HELD)
         for (unsigned i = 0; i < c->moved_count; i++)
-            exchange_refuse(p->x, c->moved[i].st, c->error, c->reason);
+            session_bounce_send(p->x, c->to_queue, c->moved[i].st, c->moved[i].seq);
     if (c->has_event)
         session_reach_wake(p);
 }
@@ -162,24 +164,13 @@ static void on_changed(struct store_job *job, const struct error *e)
     person_idle(p);
 }
 
-static const char *reason_of(enum consent_event event)
-{
-    if (event == CONSENT_EXPIRY_EVENT)
-        return "The message was not accepted in time.";
-    if (event == CONSENT_DECLINE_EVENT)
-        return "The recipient declined.";
-    return NULL;
-}
-
 static struct change *new_change(struct person *p, struct session *s)
 {
     struct change *c = mem_new(struct change);
     arena_init(&c->arena);
     c->p = p;
     c->callee = arena_dup(&c->arena, p->jid->bare);
-    c->own_queue = arena_printf(&c->arena, "u:%s", p->jid->bare);
     c->held_queue = arena_printf(&c->arena, "h:%s %s", p->jid->bare, s->peer);
-    c->archive_owner = p->community->archive ? c->callee : NULL;
     c->job.reply_on = p->loop;
     c->job.run = run_change;
     c->job.done = on_changed;
@@ -208,8 +199,12 @@ void session_consent_apply(struct person *p, struct session *s, enum consent_eve
     struct change *c = new_change(p, s);
     unsigned was_held = s->held;
     c->effects = o.effects;
-    c->error = o.error;
-    c->reason = reason_of(event);
+    if (o.effects & CONSENT_DELIVER_HELD) {
+        c->to_queue = arena_dup(&c->arena, p->queue);
+        c->archive_owner = p->community->archive ? c->callee : NULL;
+    } else if (o.effects & CONSENT_BOUNCE_HELD) {
+        c->to_queue = session_bounce_queue(&c->arena, o.error, c->callee, s->peer);
+    }
     c->done = done;
     c->user = user;
     s->consent = o.next;

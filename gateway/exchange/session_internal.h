@@ -95,6 +95,16 @@ void session_reach_late(struct person *p, struct session *s, struct stanza *msg,
                         uint64_t seq);
 void session_reach_linked(struct person *p);
 
+/* -- session_bounce.c */
+/* Queue of messages that go back with that error, by name "b:ERROR CALLEE PEER". */
+const char *session_bounce_queue(struct arena *a, enum stanza_error error, const char *callee, const char *peer);
+/* Row `seq` of it goes back to its sender, and leaves the queue behind the error's own write. Any loop. */
+void session_bounce_send(struct exchange *x, const char *queue, struct stanza *st, uint64_t seq);
+/* At the start: what a crash left in such queues. Ends by itself; destroy after its loop has stopped. */
+struct session_bounce;
+struct session_bounce *session_bounce_resume(struct exchange *x, struct loop *l);
+void session_bounce_destroy(struct session_bounce **b);
+
 /* -- session_sweep.c */
 /* Messages held for accounts that do not exist: may one more be? Any loop. */
 bool session_sweep_nobody_room(struct exchange *x);

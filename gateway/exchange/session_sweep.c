@@ -27,6 +27,7 @@ struct session_sweep {
     bool untold;              /* the start's question is still open */
     char *after;              /* last callee of the slice before; NULL: from the start */
     struct sessions_due *due; /* NULL: no read is under way */
+    struct session_bounce *bounce; /* of the start; NULL before */
     atomic_long nobody_held;
 };
 
@@ -70,6 +71,7 @@ void session_sweep_destroy(struct session_sweep **wp)
     timer_stop(&w->timer);
     if (w->due)
         drop_due(w);
+    session_bounce_destroy(&w->bounce);
     mem_free(w->after);
     mem_free(w);
 }
@@ -138,6 +140,7 @@ static void on_timer(struct timer *t)
 
 void session_sweep_start(struct session_sweep *w)
 {
+    w->bounce = session_bounce_resume(w->x, w->loop);
     look(w);
 }
 

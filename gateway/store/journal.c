@@ -282,6 +282,7 @@ struct move {
     int64_t from;
     bool is_kept; /* with a new row */
     struct index_entry entry; /* what it becomes */
+    bool (*is_archived)(const struct stanza *st); /* NULL: each is */
     void (*each)(void *user, uint64_t seq, int64_t first_us, struct stanza *st);
     void *user;
 };
@@ -302,34 +303,46 @@ static bool row_read(struct store_tx *tx, struct journal *j, uint64_t seq, int64
     return true;
 }
 
+/* The row as it is now in j->xml becomes what the move says. */
+static bool move_on(struct store_tx *tx, struct journal *j, struct move *m, uint64_t seq, int64_t first_us,
+                    struct stanza *st, struct error *e)
+{
+    struct index_entry entry = m->entry;
+    entry.first_us = first_us;
+    if (m->is_archived && !m->is_archived(st))
+        entry.archive[0] = entry.peer[0] = 0;
+    if (m->is_kept && !append(tx, &entry, bytes_span(&j->xml), e))
+        return false;
+    if (!indexer_take_out(tx, m->from, seq, e))
+        return false;
+    if (m->each)
+        m->each(m->user, entry.seq, first_us, st);
+    return true;
+}
+
 static bool move_row(struct store_tx *tx, struct journal *j, struct move *m, uint64_t seq, struct error *e)
 {
     int64_t first_us;
     if (!row_read(tx, j, seq, &first_us, e))
         return false;
-    struct index_entry entry = m->entry;
-    entry.first_us = first_us;
-    if (first_us && m->is_kept && !append(tx, &entry, bytes_span(&j->xml), e))
-        return false;
-    if (!indexer_take_out(tx, m->from, seq, e))
-        return false;
-    if (!first_us || !m->each)
-        return true;
+    if (!first_us)
+        return indexer_take_out(tx, m->from, seq, e);
     struct stanza *st = stanza_parse(j->xml.data, j->xml.len);
     if (!st)
         return error_set(e, ERROR_IO, "journal row %llu holds no stanza", (unsigned long long)seq);
-    m->each(m->user, entry.seq, first_us, st);
+    bool ok = move_on(tx, j, m, seq, first_us, st, e);
     stanza_unref(&st);
-    return true;
+    return ok;
 }
 
 bool journal_move(struct store_tx *tx, const char *from, const char *to, const char *archive_owner,
-                  const char *archive_peer,
+                  const char *archive_peer, bool (*is_archived)(const struct stanza *st),
                   void (*each)(void *user, uint64_t seq, int64_t first_us, struct stanza *st), void *user,
                   struct error *e)
 {
     struct journal *j = journal_of(tx);
-    struct move m = {.is_kept = to || archive_owner, .each = each, .user = user};
+    struct move m = {
+        .is_kept = to || archive_owner, .is_archived = is_archived, .each = each, .user = user};
     if (!names_find(tx, &j->names, from, &m.from, e))
         return false;
     if (!m.from)

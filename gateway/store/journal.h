@@ -5,6 +5,7 @@
  * A queue is a named list of journal rows that somebody has not been served yet:
  *     u:BARE              pending for an account (offline, or unacknowledged on a stream)
  *     h:CALLEE PEER       held by a contact request (bare JIDs)
+ *     b:ERROR CALLEE PEER was held, and goes back to its sender with that error
  *     s:LOCAL REMOTE      waiting for another community
  *     d:BARE              waiting for a device
  *
@@ -70,11 +71,12 @@ struct queue_names {
 void journal_queue_names(struct store *s, struct queue_names *n);
 
 /* Inside a transaction: what an accepted, declined or expired request needs. Each row of `from` is
- * taken out; with `to` it is entered there, and in `archive` of owner/peer (its first time is its
- * delay stamp), in order, under new sequence numbers: so nothing appears behind a client's cursor.
+ * taken out; with `to` it is entered there, and in `archive` of owner/peer if is_archived says so (NULL:
+ * each; its first time is its delay stamp), in order, under new sequence numbers: so nothing appears
+ * behind a client's cursor.
  * `each` (may be NULL) sees every row with its new seq (0 when it was only dropped). */
 MUST_USE bool journal_move(struct store_tx *tx, const char *from, const char *to, const char *archive_owner,
-                           const char *archive_peer,
+                           const char *archive_peer, bool (*is_archived)(const struct stanza *st),
                            void (*each)(void *user, uint64_t seq, int64_t first_us, struct stanza *st),
                            void *user, struct error *e);
 /* Inside a transaction: as journal_done, but now; for a job that must do more with it. */

@@ -20,6 +20,7 @@
 #include "gateway/exchange/subscription.h"
 #include "gateway/services/contact_request.h"
 #include "gateway/store/account.h"
+#include "gateway/store/journal.h"
 #include "gateway/store/rosters.h"
 #include "gateway/store/sessions.h"
 #include "gateway/xmpp/ns.h"

@@ -167,6 +167,55 @@ static void a_request_expires_while_nobody_is_in_memory(void **state)
     expect_text(&world.left, ""); /* once */
 }
 
+static void on_kept(struct store_job *job, const struct error *e)
+{
+    (void)job;
+    assert_int_equal(e->code, ERROR_NONE);
+}
+
+/* A crash after the decision, before the errors: they follow at the next start, once. */
+static void what_was_to_go_back_goes_back(void **state)
+{
+    (void)state;
+    struct keep k = {.job = {.reply_on = world.loop, .done = on_kept},
+                     .stanza = chat(ROMEO "/orchard", JULIET, "<body>one</body>"),
+                     .queue = {"b:recipient-unavailable " JULIET " " ROMEO}};
+    journal_keep(world.store, &k);
+    settle_all();
+    stanza_unref(&k.stanza);
+    world_restart();
+    expect_text(&world.left, "error " JULIET " > " ROMEO "/orchard error recipient-unavailable: one\n");
+    world_restart();
+    expect_text(&world.left, "");
+}
+
+/* XEP-0334: what was held reaches the archive by acceptance only, and not against its hint. */
+static void what_is_archived(void **state)
+{
+    (void)state;
+    struct archive_page page = {.job = {.reply_on = world.loop, .done = on_kept}, .owner = JULIET, .max = 10};
+    writes(ROMEO "/orchard", JULIET, "one");
+    comes("<message xmlns='jabber:client' from='" ROMEO "/orchard' to='" JULIET "' type='chat'>"
+          "<body>whisper</body><no-store xmlns='urn:xmpp:hints'/></message>");
+    struct reach_answer accept = {.callee = JULIET, .peer = ROMEO, .verb = REACH_ACCEPT};
+    page.with = ROMEO;
+    for (int accepted = 0; accepted < 2; accepted++) {
+        arena_init(&page.arena);
+        archive_query(world.store, &page);
+        settle_all();
+        assert_int_equal(page.count, accepted);
+        if (accepted)
+            assert_non_null(strstr(page.rows[0].xml.data, ">one<"));
+        arena_fini(&page.arena);
+        exchange_reach_answer(world.x, &accept);
+        settle_all();
+    }
+    struct terminal t;
+    log_on(&t, JULIET);
+    assert_non_null(strstr(bytes_text(&t.got), ": whisper\n"));
+    log_off(&t);
+}
+
 static void declined_openly_and_blocked(void **state)
 {
     (void)state;
@@ -497,6 +546,8 @@ int main(void)
         cmocka_unit_test(the_asker_cannot_tell),
         SESSION_TEST(a_restart_loses_nothing),
         SESSION_TEST(a_request_expires_while_nobody_is_in_memory),
+        SESSION_TEST(what_was_to_go_back_goes_back),
+        SESSION_TEST(what_is_archived),
         SESSION_TEST(declined_openly_and_blocked),
         SESSION_TEST(what_makes_a_request),
         SESSION_TEST(what_a_contact_learns_of_devices),

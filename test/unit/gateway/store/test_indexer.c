@@ -200,7 +200,7 @@ static bool move_run(struct store_tx *tx, void *user, struct error *e)
     struct move *m = user;
     m->count = 0;
     return journal_move(tx, queues[m->from], m->to < 0 ? NULL : queues[m->to], m->owner < 0 ? NULL : owners[m->owner],
-                        "p@p", on_moved, m, e);
+                        "p@p", NULL, on_moved, m, e);
 }
 
 static void move_all(void)

@@ -155,13 +155,13 @@ static void on_moved(void *user, uint64_t seq, int64_t first_us, struct stanza *
 static bool accept_run(struct store_tx *tx, void *user, struct error *e)
 {
     *(struct moved *)user = (struct moved){0};
-    return journal_move(tx, "h:" JULIET " " ROMEO, "u:" JULIET, JULIET, ROMEO, on_moved, user, e);
+    return journal_move(tx, "h:" JULIET " " ROMEO, "u:" JULIET, JULIET, ROMEO, NULL, on_moved, user, e);
 }
 
 static bool drop_run(struct store_tx *tx, void *user, struct error *e)
 {
     *(struct moved *)user = (struct moved){0};
-    return journal_move(tx, "h:" JULIET " " ROMEO, NULL, NULL, NULL, on_moved, user, e);
+    return journal_move(tx, "h:" JULIET " " ROMEO, NULL, NULL, NULL, NULL, on_moved, user, e);
 }
 
 static uint64_t keep_held(const char *body, int64_t sent_us)
