@@ -236,17 +236,24 @@ static void make_inbound_urls(struct contact_router *r)
     }
 }
 
+bool contact_router_load_addresses(struct contact_router *r, struct error *e)
+{
+    if (!secret_load(r->store, "hook", r->hook_key, e))
+        return false;
+    make_inbound_urls(r);
+    return true;
+}
+
 void contact_router_start(struct contact_router *r)
 {
     struct error e = ERROR_INIT;
     loop_check(r->loop);
     CHECK(r->store && r->exchange && r->http);
-    if (!secret_load(r->store, "hook", r->hook_key, &e)) {
+    if (!contact_router_load_addresses(r, &e)) {
         /* Without it every webhook would be refused for ever after: better not to begin. */
         log_error(NULL, "devices are off: the key of webhook addresses: %s", e.text);
         return;
     }
-    make_inbound_urls(r);
     r->running = true;
     worker_start(r);
     planning_run(r, NULL);

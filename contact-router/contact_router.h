@@ -79,8 +79,10 @@ void contact_router_on_request(struct contact_router *r, struct http_exchange *x
 /* Webhooks that were refused because their signature or address was not right. Loop: options.loop. */
 uint64_t contact_router_hooks_refused(const struct contact_router *r);
 /* What the admin enters at the provider as the address for incoming texts. NULL: no such provider, no
- * public_url, or before start. Valid until destroy. */
+ * public_url, or neither start nor load_addresses was called. Valid until destroy. */
 const char *contact_router_inbound_url(struct contact_router *r, const char *provider);
+/* Makes those addresses known without starting, for a tool beside the gateway: only `store` is needed. */
+MUST_USE bool contact_router_load_addresses(struct contact_router *r, struct error *e);
 
 /* For tests and metrics: nothing is being planned, sent or answered right now. Loop: options.loop. */
 bool contact_router_is_idle(const struct contact_router *r);

@@ -53,7 +53,8 @@ struct gateway {
     struct contact_router *router;
     uv_signal_t signals[2];
     bool stopping;
-    unsigned draining; /* parts that have not said that they are done */
+    struct store_job settle; /* while draining: comes back behind everything that was asked before */
+    unsigned settles_left;
 };
 
 /* ---- making ---- */
@@ -224,13 +225,10 @@ struct gateway *compose_create(const struct config *c, struct error *e)
 
 /* ---- draining: terminals first, then the other communities, then devices; the store last ---- */
 
-static void on_part_drained(void *user)
+enum { SETTLES = 3 }; /* what an answer of the store asks for is itself waited for, twice over */
+
+static void on_all_settled(struct gateway *g)
 {
-    struct gateway *g = user;
-    if (--g->draining)
-        return;
-    contact_router_stop(g->router);
-    http_server_close(&g->http_server);
     http_client_destroy(&g->http_client);
     mail_client_destroy(&g->mail_client);
     dns_destroy(&g->dns);
@@ -241,10 +239,50 @@ static void on_part_drained(void *user)
     loop_stop(g->exchange_loop);
 }
 
+static bool settle_run(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    (void)tx, (void)job, (void)e;
+    return true;
+}
+
+static void on_settle(struct store_job *job, const struct error *e);
+
+/* Alternately a write and a read that must see it: their answers come behind those of every job before. */
+static void settle_store(struct gateway *g)
+{
+    g->settle = (struct store_job){.reply_on = g->exchange_loop, .run = settle_run, .done = on_settle};
+    if (g->settles_left % 2) {
+        store_write(g->store, &g->settle);
+    } else {
+        g->settle.must_see = store_ticket(g->store);
+        store_read(g->store, &g->settle);
+    }
+}
+
+static void on_settle(struct store_job *job, const struct error *e)
+{
+    struct gateway *g = container_of(job, struct gateway, settle);
+    if (e->code != ERROR_NONE)
+        log_error(NULL, "the store, while draining: %s", e->text);
+    if (--g->settles_left)
+        settle_store(g);
+    else
+        on_all_settled(g);
+}
+
+static void on_communities_drained(void *user)
+{
+    struct gateway *g = user;
+    contact_router_stop(g->router);
+    http_server_close(&g->http_server);
+    g->settles_left = SETTLES;
+    settle_store(g);
+}
+
 static void on_terminals_drained(void *user)
 {
     struct gateway *g = user;
-    s2s_stop(g->s2s, on_part_drained, g);
+    s2s_stop(g->s2s, on_communities_drained, g);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -253,7 +291,6 @@ static void on_signal(uv_signal_t *handle, int number)
     if (g->stopping)
         return;
     g->stopping = true;
-    g->draining = 1;
     log_info(NULL, "%s: draining", number == SIGTERM ? "SIGTERM" : "SIGINT");
     c2s_stop(g->c2s, g->exchange_loop, on_terminals_drained, g);
 }
@@ -401,4 +438,30 @@ unsigned compose_check(const struct config *c, void (*complain)(void *, const ch
     contact_router_destroy(&router);
     arena_fini(&a);
     return mistakes;
+}
+
+bool compose_webhooks(const struct config *c, void (*line)(void *, const char *), void *user, struct error *e)
+{
+    struct arena a;
+    arena_init(&a);
+    struct contact_router *router = NULL;
+    struct store *store = store_open(&(struct store_options){.path = c->store_path, .schema_dir = c->schema_dir, .beside = true}, e);
+    bool held = store != NULL;
+    if (held) {
+        struct contact_router_options o = router_options(c, &a);
+        o.store = store;
+        router = contact_router_create(&o, e);
+        held = router && contact_router_load_addresses(router, e);
+    }
+    if (held && !c->public_url)
+        held = error_set(e, ERROR_INVALID, "gateway 'public_url' is not set: providers cannot reach this gateway");
+    for (unsigned i = 0; held && i < c->provider_count; i++) {
+        const char *url = contact_router_inbound_url(router, c->providers[i].name);
+        if (url)
+            line(user, arena_printf(&a, "%s %s", c->providers[i].name, url));
+    }
+    store_close(&store);
+    contact_router_destroy(&router);
+    arena_fini(&a);
+    return held;
 }

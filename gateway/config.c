@@ -25,6 +25,7 @@ struct reader {
     void (*complain)(void *user, const char *text);
     void *user;
     unsigned mistakes;
+    struct map told; /* complaints so far */
     struct map seen; /* "SECTION-ADDRESS option": given before in the same block */
 };
 
@@ -38,9 +39,12 @@ static void mistake(struct reader *r, cfg_t *cfg, const char *fmt, ...)
     va_start(ap, fmt);
     char *what = arena_vprintf(&r->c->arena, fmt, ap);
     va_end(ap);
+    char *line = cfg && cfg->line ? arena_printf(&r->c->arena, "%s:%d: %s", r->c->file, cfg->line, what)
+                                  : arena_printf(&r->c->arena, "%s: %s", r->c->file, what);
+    if (map_put(&r->told, line, line))
+        return; /* libConfuse asks twice about lists */
     r->mistakes++;
-    r->complain(r->user, cfg && cfg->line ? arena_printf(&r->c->arena, "%s:%d: %s", r->c->file, cfg->line, what)
-                                          : arena_printf(&r->c->arena, "%s: %s", r->c->file, what));
+    r->complain(r->user, line);
 }
 
 static void on_confuse_error(cfg_t *cfg, const char *fmt, va_list ap)
@@ -451,6 +455,7 @@ bool config_read(struct config *c, const char *file, void (*complain)(void *, co
     }
     cfg_free(cfg);
     map_fini(&r.seen);
+    map_fini(&r.told);
     current = NULL;
     return r.mistakes == 0;
 }
