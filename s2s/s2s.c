@@ -77,7 +77,8 @@ void s2s_tell_pair(struct s2s *s, const char *local, const char *remote, struct 
 
 static void edge_send(struct edge_remote *e, struct stanza *st, uint64_t seq)
 {
-    s2s_tell_pair(container_of(e, struct s2s, edge), st->from->domain, st->to->domain, st, seq, NULL, false);
+    s2s_tell_pair(container_of(e, struct s2s, edge), st->from->domain, st->to->domain, st, seq, NULL,
+                  false);
 }
 
 static void edge_wake(struct edge_remote *e, const char *local, const char *remote)
@@ -197,11 +198,9 @@ static void run_stopped(struct command *c)
 
 void s2s_shard_check_stopped(struct s2s_shard *sh)
 {
-    if (!sh->stopping || !sh->stop.run || !list_is_empty(&sh->ins) || !list_is_empty(&sh->outs))
+    if (!sh->stopping || sh->stopped || sh->reads || !list_is_empty(&sh->ins) || !list_is_empty(&sh->outs))
         return;
-    sh->stop.run = NULL; /* once */
-    for (unsigned k = 0; k < sh->s2s->o.listener_count; k++)
-        listener_close(&sh->listeners[k]);
+    sh->stopped = true;
     dns_destroy(&sh->dns);
     struct stopped *st = mem_new(struct stopped);
     st->cmd.run = run_stopped;
@@ -209,10 +208,17 @@ void s2s_shard_check_stopped(struct s2s_shard *sh)
     loop_post(sh->s2s->o.loops[0], &st->cmd);
 }
 
+static void close_listeners(struct s2s_shard *sh)
+{
+    for (unsigned k = 0; k < sh->s2s->o.listener_count; k++)
+        listener_close(&sh->listeners[k]);
+}
+
 static void run_stop(struct command *c)
 {
     struct s2s_shard *sh = container_of(c, struct s2s_shard, stop);
     sh->stopping = true;
+    close_listeners(sh);
     struct s2s_pair *p;
     for (size_t i = 0; (p = map_next(&sh->pairs, &i));)
         s2s_pair_stop(p);
@@ -244,6 +250,8 @@ void s2s_destroy(struct s2s **sp)
         for (size_t k = 0; (p = map_next(&sh->pairs, &k)); k = 0)
             s2s_pair_destroy(&p);
         map_fini(&sh->pairs);
+        if (sh->listeners)
+            close_listeners(sh);
         dns_destroy(&sh->dns);
         mem_free(sh->listeners);
     }

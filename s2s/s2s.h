@@ -53,7 +53,7 @@ struct s2s_options {
 MUST_USE struct s2s *s2s_create(const struct s2s_options *o, struct error *e);
 /* For exchange_attach. */
 struct edge_remote *s2s_edge(struct s2s *s);
-/* Begins to accept. Before the loops run, or on the first of them. */
+/* Begins to accept. Before the loops run; when there is only one, also on it. */
 MUST_USE bool s2s_start(struct s2s *s, struct error *e);
 /* Any thread: closes listeners and streams (system-shutdown); on_stopped once, on the first loop. */
 void s2s_stop(struct s2s *s, void (*on_stopped)(void *user), void *user);

@@ -10,8 +10,12 @@
 #include "gateway/xmpp/stanza_build.h"
 #include "s2s/s2s_internal.h"
 
+enum { ANSWER_TIMEOUT_MS = 20000 };
+
 struct s2s_verify {
     struct s2s_out *out;
+    struct loop *loop;
+    struct timer timer; /* the answer's */
     char *local, *remote, *id, *key;
     void (*on_result)(void *user, bool valid, enum stanza_error e);
     void *user;
@@ -94,6 +98,7 @@ void s2s_dialback_send_error(struct stream *st, const char *element, const char 
 
 static void verify_free(struct s2s_verify *v)
 {
+    timer_stop(&v->timer);
     mem_free(v->local);
     mem_free(v->remote);
     mem_free(v->id);
@@ -109,11 +114,19 @@ static void answer(struct s2s_verify *v, bool valid, enum stanza_error e)
     v->on_result(v->user, valid, e);
 }
 
+static void on_no_answer(struct timer *t)
+{
+    struct s2s_verify *v = container_of(t, struct s2s_verify, timer);
+    answer(v, false, STANZA_REMOTE_SERVER_TIMEOUT);
+    s2s_out_close(v->out, STREAM_CONNECTION_TIMEOUT, "no answer to dialback in time");
+}
+
 static void verify_ready(void *user, const char *stream_id, bool offers_dialback)
 {
     (void)stream_id, (void)offers_dialback;
     struct s2s_verify *v = user;
     s2s_dialback_send(s2s_out_stream(v->out), "verify", v->local, v->remote, v->id, NULL, v->key);
+    timer_start(&v->timer, v->loop, ANSWER_TIMEOUT_MS, on_no_answer);
 }
 
 static void verify_element(void *user, struct stanza *st)
@@ -121,7 +134,7 @@ static void verify_element(void *user, struct stanza *st)
     struct s2s_verify *v = user;
     struct s2s_dialback d;
     if (!element_is(st->payload->root, "verify", NS_DIALBACK) || !s2s_dialback_read(st, &d))
-        return; /* not the answer to our question; the time-out watches */
+        return; /* not the answer to our question; the timer watches */
     if (text_eq(d.id, v->id) && strcmp(d.from, v->remote) == 0 && strcmp(d.to, v->local) == 0) {
         bool valid = text_eq(d.type, "valid"), invalid = text_eq(d.type, "invalid");
         answer(v, valid, valid || invalid ? STANZA_OK : STANZA_REMOTE_SERVER_TIMEOUT);
@@ -149,6 +162,7 @@ struct s2s_verify *s2s_dialback_verify(struct s2s_shard *sh, const char *local, 
     v->remote = mem_dup(remote);
     v->id = mem_dup(id);
     v->key = mem_dup(key);
+    v->loop = sh->loop;
     v->on_result = on_result;
     v->user = user;
     v->out = s2s_out_open(sh, local, remote, &events, v);

@@ -24,7 +24,7 @@ enum {
 };
 
 #define IN_STATES(S)                                                                               \
-    S(PLAIN)   /* only STARTTLS, and the authoritative server's answers */                         \
+    S(PLAIN)   /* only STARTTLS */                                                                 \
     S(SECURE)  /* dialback may begin (also without TLS where the admin allows that) */             \
     S(TRUSTED) /* at least one pair is proved: stanzas may come */                                 \
     S(CLOSING)
@@ -193,7 +193,7 @@ static void prove(struct s2s_in *in, const char *remote, const char *local)
 {
     struct bytes name = BYTES_EMPTY;
     bytes_printf(&name, "%s %s", remote, local);
-    if (map_get(&in->proved, bytes_text(&name)) || in->proved.count >= PROVED_MAX) {
+    if (map_get(&in->proved, bytes_text(&name))) {
         bytes_fini(&name);
         return;
     }
@@ -244,7 +244,8 @@ static enum stanza_error may_ask(struct s2s_in *in, const struct s2s_dialback *d
     const struct s2s_remote *r = s2s_remote_of(s2s, d->from);
     if (r->deny || (!in->tls && !r->tls_optional))
         return STANZA_POLICY_VIOLATION;
-    return in->question_count < QUESTIONS_MAX ? STANZA_OK : STANZA_RESOURCE_CONSTRAINT;
+    bool full = in->question_count >= QUESTIONS_MAX || in->proved.count + in->question_count >= PROVED_MAX;
+    return full ? STANZA_RESOURCE_CONSTRAINT : STANZA_OK;
 }
 
 /* Receiving server: <db:result>key</db:result>, the peer wants to be `from`. */
@@ -293,14 +294,14 @@ static void on_dialback(struct s2s_in *in, const struct stanza *st)
         s2s_in_close(in, STREAM_IMPROPER_ADDRESSING, "dialback needs from and to, each a domain");
         return;
     }
-    if (strcmp(name, "verify") == 0)
-        on_verify(in, &d);
-    else if (strcmp(name, "result") != 0)
-        s2s_in_close(in, STREAM_UNSUPPORTED_STANZA_TYPE, "dialback has result and verify");
-    else if (in->state == IN_PLAIN)
+    if (in->state == IN_PLAIN)
         s2s_in_close(in, STREAM_POLICY_VIOLATION, "STARTTLS is required before dialback");
-    else
+    else if (strcmp(name, "verify") == 0)
+        on_verify(in, &d);
+    else if (strcmp(name, "result") == 0)
         on_result(in, &d);
+    else
+        s2s_in_close(in, STREAM_UNSUPPORTED_STANZA_TYPE, "dialback has result and verify");
     arena_fini(&d.arena);
 }
 
@@ -309,13 +310,23 @@ static bool is_stanza_name(const char *name)
     return strcmp(name, "message") == 0 || strcmp(name, "presence") == 0 || strcmp(name, "iq") == 0;
 }
 
+/* What was learnt in the clear must not hold under TLS (RFC 6120 5.4.3.3), so it comes first. */
+static void on_starttls(struct s2s_in *in)
+{
+    if (in->proved.count || in->question_count) {
+        s2s_in_close(in, STREAM_POLICY_VIOLATION, "STARTTLS comes before dialback");
+        return;
+    }
+    stream_send_text(in->stream, "<proceed xmlns='" NS_TLS "'/>");
+    in->state = IN_PLAIN;
+    stream_accept_tls(in->stream, in->shard->s2s->o.tls, in->local, false);
+}
+
 static void on_nonza(struct s2s_in *in, const struct stanza *st)
 {
     const struct element *root = st->payload->root;
     if (element_is(root, "starttls", NS_TLS) && !in->tls) {
-        stream_send_text(in->stream, "<proceed xmlns='" NS_TLS "'/>");
-        in->state = IN_PLAIN;
-        stream_accept_tls(in->stream, in->shard->s2s->o.tls, in->local, false);
+        on_starttls(in);
     } else if (strcmp(root->ns, NS_DIALBACK) == 0) {
         on_dialback(in, st);
     } else if (element_is(root, "error", NS_STREAM)) {
@@ -380,7 +391,8 @@ static void on_end(struct stream *s, const struct stream_end *end)
     in->state = IN_CLOSING;
     in->stream = NULL;
     timer_stop(&in->timer);
-    listener_forget(in->listener, (const struct sockaddr *)&in->peer);
+    if (!in->shard->stopping) /* then the listeners are closed */
+        listener_forget(in->listener, (const struct sockaddr *)&in->peer);
     list_each(node, &in->questions) {
         struct question *q = list_entry(node, struct question, node);
         s2s_dialback_cancel(q->verify);
@@ -409,7 +421,7 @@ void s2s_in_accept(struct s2s_shard *sh, struct listener *li, uv_os_sock_t fd)
     list_init(&in->questions);
     list_append(&sh->ins, &in->node);
     struct wire *w = wire_open(sh->loop, fd, &none, NULL);
-    const struct sockaddr *peer = wire_peer_addr(w);
+    const struct sockaddr *peer = listener_peer(li);
     memcpy(&in->peer, peer, peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
     in->stream = stream_open(w, &policy, in, XML_LIMITS_BEFORE_AUTH, HEADER_TIMEOUT_MS);
     log_ctx_set(stream_log(in->stream), "s2s-in %s", wire_peer_text(w));

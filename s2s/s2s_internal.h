@@ -13,7 +13,10 @@
 #include "gateway/net/timer.h"
 #include "s2s/s2s.h"
 
-enum { S2S_SECRET_LEN = 32 };
+enum {
+    S2S_SECRET_LEN = 32,
+    S2S_OUT_HIGH_BYTES = 256 * 1024, /* unsent output at which a pair waits; on_drained tells */
+};
 
 struct s2s_shard {
     struct s2s *s2s;
@@ -23,8 +26,10 @@ struct s2s_shard {
     struct map pairs;            /* "LOCAL REMOTE" -> struct s2s_pair */
     struct list ins;             /* of struct s2s_in */
     struct list outs;            /* of struct s2s_out */
-    struct listener **listeners; /* one a configured address */
+    struct listener **listeners; /* one a configured address; NULL: closed */
+    unsigned reads;              /* windows of queues that the store is reading for its pairs */
     bool stopping;
+    bool stopped;                /* the first loop was told */
     struct command stop;
 };
 
@@ -46,7 +51,7 @@ struct s2s_shard *s2s_shard_of(struct s2s *s, const char *local, const char *rem
  * peer is alive (neither), or to read its queue (wake). */
 void s2s_tell_pair(struct s2s *s, const char *local, const char *remote, struct stanza *st, uint64_t seq,
                    const char *answer_id, bool wake);
-/* A stream of the shard ended: when it is stopping and holds none, tells the first loop. */
+/* A stream or a read of the shard ended: when it is stopping and holds none, tells the first loop. */
 void s2s_shard_check_stopped(struct s2s_shard *sh);
 
 /* ---- s2s_out.c: one outgoing stream up to the point where dialback can begin ---- */
@@ -71,10 +76,11 @@ struct s2s_out_events {
 
 struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char *remote,
                              const struct s2s_out_events *ev, void *user);
-struct stream *s2s_out_stream(struct s2s_out *o); /* between on_ready and on_end */
-void s2s_out_close(struct s2s_out *o, enum stream_error e, const char *text); /* on_end follows */
-/* on_end is not called any more; closes in the background. */
-void s2s_out_abandon(struct s2s_out *o);
+/* Between on_ready and the end: what is given to its stream goes out. Ask before each use: it may have
+ * begun to end without any callback yet. */
+bool s2s_out_is_ready(const struct s2s_out *o);
+struct stream *s2s_out_stream(struct s2s_out *o); /* while it is ready */
+void s2s_out_close(struct s2s_out *o, enum stream_error e, const char *text); /* on_end follows, later */
 
 /* ---- s2s_pair.c: everything that leaves LOCAL for REMOTE, in order ---- */
 

@@ -3,6 +3,7 @@
  * where a domain is (RFC 6120 3.2: SRV, and the domain's own addresses only when there is no SRV at
  * all), and that TLS is not optional unless the admin says so for that domain.
  * Users: the pair, and dialback's question to the authoritative server. */
+#include <idn2.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,17 +47,20 @@ struct s2s_out {
     struct s2s_shard *shard;
     struct list node; /* in shard->outs */
     char *local, *remote;
-    const struct s2s_out_events *ev; /* NULL: abandoned */
+    const struct s2s_out_events *ev;
     void *user;
     struct dns_query *query;
     struct dial *dial;
     struct stream *stream;
-    struct target targets[TARGETS_MAX];
+    struct target *targets; /* room for TARGETS_MAX; NULL once there is a stream */
     unsigned target_count, target_next;
+    bool temporary, refused; /* how targets failed: a later attempt may succeed; the egress guard */
     struct timer timeout;
-    struct command end; /* ends without a stream, later */
+    struct command turn; /* begins, or ends without a stream: later */
+    bool posted;         /* `turn` is on its way */
     enum s2s_failure why;
     char text[200];
+    char ascii[256];     /* remote, as DNS knows it */
     char stream_id[256]; /* of the peer's newest header */
     bool offers_dialback;
     struct log_ctx log;
@@ -75,17 +79,23 @@ static void out_free(struct s2s_out *o)
     struct s2s_shard *sh = o->shard;
     timer_stop(&o->timeout);
     list_remove(&o->node);
-    if (o->ev)
-        o->ev->on_end(o->user, o->why, o->text);
+    o->ev->on_end(o->user, o->why, o->text);
+    mem_free(o->targets);
     mem_free(o->local);
     mem_free(o->remote);
     mem_free(o);
     s2s_shard_check_stopped(sh);
 }
 
-static void run_end(struct command *c)
+static void run_turn(struct command *c);
+
+static void post_turn(struct s2s_out *o)
 {
-    out_free(container_of(c, struct s2s_out, end));
+    if (o->posted)
+        return;
+    o->posted = true;
+    o->turn.run = run_turn;
+    loop_post(o->shard->loop, &o->turn);
 }
 
 /* Notes why; the first reason stands. */
@@ -111,8 +121,7 @@ static void end_early(struct s2s_out *o, enum s2s_failure why, const char *text)
     o->dial = NULL;
     timer_stop(&o->timeout);
     set_state(o, OUT_CLOSING);
-    o->end.run = run_end;
-    loop_post(o->shard->loop, &o->end);
+    post_turn(o);
 }
 
 static void end_stream(struct s2s_out *o, enum s2s_failure why, enum stream_error e, const char *text)
@@ -156,10 +165,7 @@ static void become_ready(struct s2s_out *o)
 {
     timer_stop(&o->timeout);
     set_state(o, OUT_READY);
-    if (o->ev)
-        o->ev->on_ready(o->user, o->stream_id, o->offers_dialback);
-    else
-        end_stream(o, S2S_TIMEOUT, STREAM_OK, NULL);
+    o->ev->on_ready(o->user, o->stream_id, o->offers_dialback);
 }
 
 static void on_features(struct s2s_out *o, const struct stanza *st)
@@ -194,9 +200,11 @@ static void on_stanza(struct stream *s, struct stanza *st)
         end_stream(o, S2S_TIMEOUT, STREAM_NOT_AUTHORIZED, "stanza on a stream that only we may use");
     else if (element_is(root, "features", NS_STREAM))
         on_features(o, st);
+    else if (element_is(root, "error", NS_STREAM))
+        ; /* on_stream_end tells */
     else if (o->state == OUT_STARTTLS)
         on_starttls_answer(o, st);
-    else if (o->state == OUT_READY && o->ev)
+    else if (o->state == OUT_READY)
         o->ev->on_element(o->user, st);
     stanza_unref(&st);
 }
@@ -212,7 +220,7 @@ static void on_secure(struct stream *s, const struct tls_info *info)
 static void on_drained(struct stream *s)
 {
     struct s2s_out *o = stream_user(s);
-    if (o->ev && o->ev->on_drained && o->state == OUT_READY)
+    if (o->ev->on_drained && o->state == OUT_READY)
         o->ev->on_drained(o->user);
 }
 
@@ -241,25 +249,31 @@ static const struct stream_policy policy = {
 
 /* ---- getting there ---- */
 
+/* The domain does not exist only when none of its targets does. */
+static void target_failed(struct s2s_out *o, const struct error *e)
+{
+    log_info(&o->log, "%s", e->text);
+    o->refused = o->refused || e->code == ERROR_DENIED;
+    o->temporary = o->temporary || (e->code != ERROR_DENIED && e->code != ERROR_NOT_FOUND);
+    if (o->target_next < o->target_count)
+        try_next_target(o);
+    else
+        end_early(o, o->temporary ? S2S_TIMEOUT : o->refused ? S2S_REFUSED : S2S_NOT_FOUND, e->text);
+}
+
 static void on_dialled(void *user, uv_os_sock_t fd, const struct error *e)
 {
     struct s2s_out *o = user;
     o->dial = NULL;
     if (fd < 0) {
-        log_info(&o->log, "%s", e->text);
-        if (o->target_next < o->target_count) {
-            try_next_target(o);
-            return;
-        }
-        end_early(o, e->code == ERROR_NOT_FOUND ? S2S_NOT_FOUND
-                     : e->code == ERROR_DENIED  ? S2S_REFUSED
-                                                : S2S_TIMEOUT,
-                  e->text);
+        target_failed(o, e);
         return;
     }
+    mem_free(o->targets);
+    o->targets = NULL;
     static const struct wire_events none = {0};
     struct wire *w = wire_open(o->shard->loop, fd, &none, NULL);
-    wire_set_marks(w, 64 * 1024, 256 * 1024);
+    wire_set_marks(w, S2S_OUT_HIGH_BYTES / 4, S2S_OUT_HIGH_BYTES / 2);
     o->stream = stream_open(w, &policy, o, XML_LIMITS_DEFAULT, 0);
     log_ctx_set(stream_log(o->stream), "s2s-out %s>%s", o->local, o->remote);
     set_state(o, OUT_PLAIN);
@@ -308,26 +322,51 @@ static void on_srv(void *user, const struct dns_answer *a)
         return;
     }
     if (o->target_count == 0)
-        add_target(o, o->remote, DEFAULT_PORT);
+        add_target(o, o->ascii, DEFAULT_PORT);
     try_next_target(o);
 }
 
-static void run_start(struct command *c)
+/* DNS knows names as A-labels; false: it cannot know this one. */
+static bool to_ascii(char out[256], const char *domain)
 {
-    struct s2s_out *o = container_of(c, struct s2s_out, end);
+    uint8_t *labels = NULL;
+    const char *p = domain;
+    while (*p && !(*p & 0x80))
+        p++;
+    if (!*p)
+        return text_copy(out, 256, domain);
+    if (idn2_lookup_u8((const uint8_t *)domain, &labels, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+        return false;
+    bool fits = text_copy(out, 256, (const char *)labels);
+    idn2_free(labels);
+    return fits;
+}
+
+static void start(struct s2s_out *o)
+{
     const struct s2s_remote *r = s2s_remote_of(o->shard->s2s, o->remote);
-    if (o->state != OUT_RESOLVING) { /* closed before it began */
-        out_free(o);
-    } else if (o->shard->stopping) {
+    if (o->shard->stopping) {
         end_early(o, S2S_TIMEOUT, "we are shutting down");
     } else if (r->deny) {
         end_early(o, S2S_REFUSED, "our policy denies streams with this domain");
     } else if (r->host) {
         add_target(o, r->host, r->port ? r->port : DEFAULT_PORT);
         try_next_target(o);
+    } else if (!to_ascii(o->ascii, o->remote)) {
+        end_early(o, S2S_NOT_FOUND, "the domain is no name that DNS could know");
     } else {
-        o->query = dns_srv(o->shard->dns, "_xmpp-server._tcp", o->remote, on_srv, o);
+        o->query = dns_srv(o->shard->dns, "_xmpp-server._tcp", o->ascii, on_srv, o);
     }
+}
+
+static void run_turn(struct command *c)
+{
+    struct s2s_out *o = container_of(c, struct s2s_out, turn);
+    o->posted = false;
+    if (o->state == OUT_RESOLVING)
+        start(o);
+    else
+        out_free(o); /* ended before there was a stream */
 }
 
 struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char *remote,
@@ -339,14 +378,14 @@ struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char
     o->shard = sh;
     o->local = mem_dup(local);
     o->remote = mem_dup(remote);
+    o->targets = mem_array(TARGETS_MAX, sizeof *o->targets);
     o->ev = ev;
     o->user = user;
     o->why = S2S_TIMEOUT;
     log_ctx_set(&o->log, "s2s-out %s>%s", local, remote);
     list_append(&sh->outs, &o->node);
     timer_start(&o->timeout, sh->loop, sh->s2s->o.connect_timeout_ms, on_timeout);
-    o->end.run = run_start;
-    loop_post(sh->loop, &o->end);
+    post_turn(o);
     return o;
 }
 
@@ -356,19 +395,12 @@ struct stream *s2s_out_stream(struct s2s_out *o)
     return o->stream;
 }
 
-void s2s_out_close(struct s2s_out *o, enum stream_error e, const char *text)
+bool s2s_out_is_ready(const struct s2s_out *o)
 {
-    if (o->state == OUT_RESOLVING && !o->query) { /* run_start has not run: it frees */
-        note(o, S2S_TIMEOUT, text ? text : "closed");
-        timer_stop(&o->timeout);
-        o->state = OUT_CLOSING;
-        return;
-    }
-    end_stream(o, S2S_TIMEOUT, e, text);
+    return o->state == OUT_READY && stream_is_open(o->stream);
 }
 
-void s2s_out_abandon(struct s2s_out *o)
+void s2s_out_close(struct s2s_out *o, enum stream_error e, const char *text)
 {
-    o->ev = NULL;
-    s2s_out_close(o, STREAM_OK, NULL);
+    end_stream(o, S2S_TIMEOUT, e, text ? text : "closed");
 }

@@ -2,12 +2,15 @@
 /* Everything that leaves one local domain for one other domain, in order.
  *
  * Kept messages (seq != 0) lie in the store's queue "s:LOCAL REMOTE" until the peer has them; up to
- * queue_bytes of them also wait here, the rest is read from the store in windows. What is not kept
- * waits only while a first attempt to connect is under way; later it is refused at once.
+ * queue_bytes of them also wait here, the rest is read from the store in windows. While the store holds
+ * something that is not here, whatever is said meanwhile waits in `behind` and takes its place as the
+ * windows come. A new pair reads its queue first: what a former life left goes before what is said now.
+ *
+ * What is not kept waits only for a first attempt to connect; later it is refused at once.
  *
  * What has the peer? Servers without XEP-0198 do not say, so a ping to the peer's domain follows each
  * burst: its answer proves that all before it was taken (the barrier). What was in doubt when a
- * stream died is sent again, with its id and a delay stamp. */
+ * stream died is sent once more, with its id and a delay stamp; then its sender is told. */
 #include <stdio.h>
 #include <string.h>
 
@@ -24,10 +27,12 @@ enum {
     BACKOFF_FIRST_MS = 1000,
     BACKOFF_LAST_MS = 300000,
     WINDOW_ROWS = 256,
+    PROBE_ROWS = 16, /* while there is no stream: enough to see what is due */
+    READ_AGAIN_MS = 10000,
     DIALBACK_TIMEOUT_MS = 30000,
     BARRIER_TIMEOUT_MS = 60000,
-    OUTPUT_HIGH_BYTES = 256 * 1024,
     STAMP_AFTER_US = 10 * 1000000,
+    SENDS_MAX = 2, /* on how many streams a message is tried without ever being confirmed */
 };
 
 #define PAIR_STATES(S)                                                                             \
@@ -35,6 +40,7 @@ enum {
     S(CONNECTING)     /* s2s_out is on its way */                                                  \
     S(AUTHENTICATING) /* db:result sent */                                                         \
     S(UP)             /* the peer takes stanzas */                                                 \
+    S(CLOSING)        /* up, but we end the stream: idle, or no answer to a ping */                \
     S(BACKOFF)        /* the last attempt failed; kept messages wait for the next */               \
     S(STOPPED)        /* the gateway goes down; kept messages stay in the store */
 
@@ -54,24 +60,34 @@ struct item {
     struct list node;
     struct stanza *st;
     uint64_t seq;    /* 0: not kept */
+    uint64_t place;  /* in `behind`: goes behind this kept row; PLACE_UNKNOWN: behind all that are there */
     int64_t kept_us; /* when it came to us */
     size_t bytes;
-    bool in_doubt;   /* was on a stream that died */
+    unsigned sends;  /* streams on which it was, unconfirmed */
 };
+
+#define PLACE_UNKNOWN UINT64_MAX
 
 struct s2s_pair {
     enum pair_state state;
     struct s2s_shard *shard;
     char *name, *local, *remote, *queue; /* "LOCAL REMOTE", "s:LOCAL REMOTE" */
-    struct list waiting;   /* items in order */
-    struct list sent;      /* kept items that the peer has not confirmed, in order */
-    size_t waiting_bytes, sent_bytes;
-    uint64_t newest_seq;   /* the newest kept row that is or was here; behind it lies the store's part */
-    bool more_in_store;    /* rows behind newest_seq wait in the store alone */
+    struct list waiting; /* items in order */
+    struct list behind;  /* items that go behind rows of the store; empty unless the store has some */
+    struct list sent;    /* kept items that the peer has not confirmed, in order */
+    size_t waiting_bytes, behind_bytes, sent_bytes;
+    uint64_t newest_seq; /* the newest kept row that is or was in `waiting`; rows behind it are the store's */
+    uint64_t told_seq;   /* the newest kept row that the exchange gave us */
+    bool fresh;          /* the store has not been looked at yet */
+    bool more_in_store;  /* rows behind newest_seq may wait in the store alone */
     bool reading;
+    bool permanent;            /* of `refused`: kept messages come back too */
+    enum stanza_error refused; /* why the last attempt failed; STANZA_OK: it did not */
+    char *refused_text;
     struct s2s_out *out;
-    struct timer timer;    /* backoff, dialback's answer, idle close */
+    struct timer timer;         /* backoff, dialback's answer, idle close */
     struct timer barrier_timer;
+    struct timer read_timer;    /* the store could not be read: again */
     char barrier[RANDOM_ID_LEN + 1]; /* id of the ping that is under way; "": none */
     uint64_t barrier_count;          /* items of `sent` that it covers, from the front */
     uint64_t sent_count;             /* length of `sent` */
@@ -89,6 +105,11 @@ static void set_state(struct s2s_pair *p, enum pair_state state)
     p->state = state;
 }
 
+static struct item *item_of(struct list *node)
+{
+    return list_entry(node, struct item, node);
+}
+
 static void item_free(struct item *it)
 {
     list_remove(&it->node);
@@ -96,54 +117,119 @@ static void item_free(struct item *it)
     mem_free(it);
 }
 
-static struct item *item_of(struct list *node)
-{
-    return list_entry(node, struct item, node);
-}
-
-static void enqueue(struct s2s_pair *p, struct stanza *st, uint64_t seq, int64_t kept_us)
+static struct item *item_new(struct stanza *st, uint64_t seq, int64_t kept_us)
 {
     struct item *it = mem_new(struct item);
     it->st = stanza_ref(st);
     it->seq = seq;
     it->kept_us = kept_us;
     it->bytes = stanza_size(st) + sizeof *it;
+    return it;
+}
+
+static void enqueue(struct s2s_pair *p, struct item *it)
+{
     list_append(&p->waiting, &it->node);
     p->waiting_bytes += it->bytes;
-    if (seq)
-        p->newest_seq = seq;
+    if (it->seq)
+        p->newest_seq = it->seq;
+}
+
+static void put_behind(struct s2s_pair *p, struct item *it)
+{
+    it->place = it->seq ? it->seq : p->told_seq ? p->told_seq : PLACE_UNKNOWN;
+    list_append(&p->behind, &it->node);
+    p->behind_bytes += it->bytes;
+}
+
+/* What stands behind rows up to `seq` follows them. */
+static void release_behind(struct s2s_pair *p, uint64_t seq)
+{
+    struct list *first;
+    while ((first = list_first(&p->behind)) && item_of(first)->place <= seq) {
+        struct item *it = item_of(first);
+        list_remove(&it->node);
+        p->behind_bytes -= it->bytes;
+        if (it->seq && it->seq <= p->newest_seq)
+            item_free(it); /* came from the store */
+        else
+            enqueue(p, it);
+    }
+}
+
+/* The exchange gave us `seq`: what came before and had no place is before it. */
+static void told(struct s2s_pair *p, uint64_t seq)
+{
+    if (!p->told_seq)
+        list_each(node, &p->behind)
+            item_of(node)->place = seq - 1;
+    p->told_seq = seq;
+}
+
+static bool is_done(const struct s2s_pair *p)
+{
+    return list_is_empty(&p->waiting) && !p->more_in_store && !p->reading;
 }
 
 /* ---- failing ---- */
 
+static const char unconfirmed[] = "the other server did not confirm this message; it may have arrived";
+
 static void fail_item(struct s2s_pair *p, struct item *it, enum stanza_error e, const char *text)
 {
     exchange_remote_failed(p->shard->s2s->o.exchange, it->st, it->seq, e, text);
-    p->waiting_bytes -= it->bytes;
     item_free(it);
 }
 
-/* What is not kept, and what has waited too long, goes back to its sender. */
-static void fail_perishable(struct s2s_pair *p, enum stanza_error e, const char *text)
+static void fail_waiting(struct s2s_pair *p, struct item *it, enum stanza_error e, const char *text)
+{
+    p->waiting_bytes -= it->bytes;
+    fail_item(p, it, e, text);
+}
+
+/* Those that are not kept go back to their senders, also from behind rows of the store. */
+static void fail_unkept(struct s2s_pair *p)
+{
+    list_each(node, &p->waiting)
+        if (!item_of(node)->seq)
+            fail_waiting(p, item_of(node), p->refused, p->refused_text);
+    list_each(later, &p->behind) {
+        struct item *it = item_of(later);
+        if (it->seq)
+            continue;
+        p->behind_bytes -= it->bytes;
+        fail_item(p, it, p->refused, p->refused_text);
+    }
+}
+
+/* Kept ones go back when the failure is permanent, or when they have waited too long. */
+static void fail_kept(struct s2s_pair *p)
 {
     int64_t now = clock_unix_us(loop_clock(p->shard->loop));
     int64_t oldest = now - (int64_t)p->shard->s2s->o.queue_deadline_s * 1000000;
     list_each(node, &p->waiting) {
         struct item *it = item_of(node);
-        if (it->seq == 0)
-            fail_item(p, it, e, text);
-        else if (it->kept_us < oldest)
-            fail_item(p, it, e,
-                      it->in_doubt ? "the other server did not confirm this message in time; it may "
-                                     "have arrived"
-                                   : text);
+        if (it->seq && (p->permanent || it->kept_us < oldest))
+            fail_waiting(p, it, p->refused, it->sends ? unconfirmed : p->refused_text);
     }
 }
 
-static void fail_all(struct s2s_pair *p, enum stanza_error e, const char *text)
+static void forgive(struct s2s_pair *p)
 {
-    list_each(node, &p->waiting)
-        fail_item(p, item_of(node), e, text);
+    p->refused = STANZA_OK;
+    p->permanent = false;
+    mem_free(p->refused_text);
+    p->refused_text = NULL;
+}
+
+static void refuse(struct s2s_pair *p, enum s2s_failure why, const char *text)
+{
+    forgive(p);
+    p->refused = why == S2S_NOT_FOUND ? STANZA_REMOTE_SERVER_NOT_FOUND : STANZA_REMOTE_SERVER_TIMEOUT;
+    p->permanent = why != S2S_TIMEOUT; /* RFC 6120 8.3.3.17: also when negotiation fails */
+    p->refused_text = mem_dup(text);
+    fail_unkept(p);
+    fail_kept(p);
 }
 
 /* ---- reading what waits in the store ---- */
@@ -153,29 +239,53 @@ struct window {
     struct s2s_pair *pair; /* NULL: the pair is gone */
 };
 
+static void read_if_due(struct s2s_pair *p);
+
+static void on_read_again(struct timer *t)
+{
+    read_if_due(container_of(t, struct s2s_pair, read_timer));
+}
+
+static void take_window(struct s2s_pair *p, const struct queue_read *q)
+{
+    for (unsigned i = 0; i < q->count; i++) {
+        const struct queue_row *r = &q->rows[i];
+        release_behind(p, r->seq - 1);
+        if (r->seq > p->newest_seq)
+            enqueue(p, item_new(r->stanza, r->seq, r->kept_us));
+    }
+    p->more_in_store = p->more_in_store || q->more;
+    if (!p->more_in_store)
+        release_behind(p, PLACE_UNKNOWN);
+    if (p->state == PAIR_BACKOFF && p->refused) {
+        fail_unkept(p);
+        fail_kept(p);
+    }
+}
+
 static void on_window(struct store_job *job, const struct error *e)
 {
     struct window *w = container_of(job, struct window, q.job);
     struct s2s_pair *p = w->pair;
+    struct s2s_shard *sh = p->shard;
     p->reading = false;
+    sh->reads--;
     if (e->code != ERROR_NONE) {
         log_error(&p->log, "cannot read the queue: %s", e->text);
-        p->more_in_store = true; /* the next attempt reads again */
+        p->more_in_store = true;
+        if (p->state != PAIR_STOPPED)
+            timer_start(&p->read_timer, sh->loop, READ_AGAIN_MS, on_read_again);
     } else if (p->state != PAIR_STOPPED) {
-        for (unsigned i = 0; i < w->q.count; i++)
-            enqueue(p, w->q.rows[i].stanza, w->q.rows[i].seq, w->q.rows[i].kept_us);
-        p->more_in_store = p->more_in_store || w->q.more;
+        take_window(p, &w->q);
     }
     queue_read_fini(&w->q);
     mem_free(w);
-    if (e->code == ERROR_NONE)
-        pump(p);
+    pump(p);
+    s2s_shard_check_stopped(sh);
 }
 
 static void read_window(struct s2s_pair *p)
 {
-    if (p->reading || p->state == PAIR_STOPPED)
-        return;
     struct window *w = mem_new(struct window);
     arena_init(&w->q.arena);
     w->pair = p;
@@ -183,10 +293,36 @@ static void read_window(struct s2s_pair *p)
     w->q.job.done = on_window;
     w->q.queue = p->queue;
     w->q.after = p->newest_seq;
-    w->q.limit = WINDOW_ROWS;
+    w->q.limit = p->state == PAIR_UP || p->permanent ? WINDOW_ROWS : PROBE_ROWS;
     p->reading = true;
+    p->fresh = false;
     p->more_in_store = false; /* set again when rows come that find no room */
+    p->shard->reads++;
     journal_read_queue(p->shard->s2s->o.store, &w->q);
+}
+
+/* Without a stream only the oldest rows are read, to see whether they are due: a thousand dead domains
+ * must not hold their queues in memory. */
+static void read_if_due(struct s2s_pair *p)
+{
+    if (!p->more_in_store || p->reading || timer_is_running(&p->read_timer))
+        return;
+    switch (p->state) {
+    case PAIR_IDLE:
+    case PAIR_CONNECTING:
+    case PAIR_AUTHENTICATING:
+    case PAIR_CLOSING:
+    case PAIR_BACKOFF:
+        if (list_is_empty(&p->waiting))
+            read_window(p);
+        break;
+    case PAIR_UP:
+        if (p->waiting_bytes < p->shard->s2s->o.queue_bytes / 2)
+            read_window(p);
+        break;
+    case PAIR_STOPPED:
+        break;
+    }
 }
 
 /* ---- sending ---- */
@@ -195,7 +331,7 @@ static void read_window(struct s2s_pair *p)
 static struct stanza *stamped(struct s2s_pair *p, const struct item *it)
 {
     int64_t now = clock_unix_us(loop_clock(p->shard->loop));
-    if (it->st->kind != STANZA_MESSAGE || (!it->in_doubt && now - it->kept_us < STAMP_AFTER_US) ||
+    if (it->st->kind != STANZA_MESSAGE || (!it->sends && now - it->kept_us < STAMP_AFTER_US) ||
         stanza_child(it->st, "delay", NS_DELAY))
         return stanza_ref(it->st);
     char stamp[DATETIME_MAX];
@@ -207,7 +343,7 @@ static struct stanza *stamped(struct s2s_pair *p, const struct item *it)
     return st;
 }
 
-/* Takes the oldest unconfirmed message off the list. */
+/* Takes an unconfirmed message off the list. */
 static void drop_sent(struct s2s_pair *p, struct item *it)
 {
     p->sent_bytes -= it->bytes;
@@ -215,21 +351,25 @@ static void drop_sent(struct s2s_pair *p, struct item *it)
     item_free(it);
 }
 
-/* No answer: the stream is given up and what was in doubt is sent once more. What was in doubt before
- * is not sent a third time: its sender is told that it may have arrived. */
+static void close_stream(struct s2s_pair *p, enum stream_error e, const char *text)
+{
+    set_state(p, PAIR_CLOSING);
+    timer_stop(&p->timer);
+    s2s_out_close(p->out, e, text);
+}
+
+static void end_barrier(struct s2s_pair *p)
+{
+    timer_stop(&p->barrier_timer);
+    p->barrier[0] = '\0';
+}
+
 static void on_barrier_timeout(struct timer *t)
 {
     struct s2s_pair *p = container_of(t, struct s2s_pair, barrier_timer);
-    list_each(node, &p->sent) {
-        struct item *it = item_of(node);
-        if (!it->in_doubt)
-            continue;
-        exchange_remote_failed(p->shard->s2s->o.exchange, it->st, it->seq, STANZA_REMOTE_SERVER_TIMEOUT,
-                               "the other server did not confirm this message; it may have arrived");
-        drop_sent(p, it);
-    }
-    if (p->out)
-        s2s_out_close(p->out, STREAM_CONNECTION_TIMEOUT, "no answer to a ping");
+    end_barrier(p);
+    if (p->state == PAIR_UP)
+        close_stream(p, STREAM_CONNECTION_TIMEOUT, "no answer to a ping");
 }
 
 /* The barrier's ping has no resource to answer to: it is asked in the domain's name, and its answer
@@ -258,8 +398,10 @@ static void send_barrier(struct s2s_pair *p)
 static void on_idle(struct timer *t)
 {
     struct s2s_pair *p = container_of(t, struct s2s_pair, timer);
-    if (p->out && list_is_empty(&p->sent))
-        s2s_out_close(p->out, STREAM_OK, NULL);
+    if (list_is_empty(&p->sent) && list_is_empty(&p->waiting))
+        close_stream(p, STREAM_OK, NULL);
+    else
+        timer_start(&p->timer, p->shard->loop, p->shard->s2s->o.idle_close_ms, on_idle);
 }
 
 static void send_item(struct s2s_pair *p, struct item *it)
@@ -271,6 +413,7 @@ static void send_item(struct s2s_pair *p, struct item *it)
     if (it->seq) {
         list_remove(&it->node);
         list_append(&p->sent, &it->node);
+        it->sends++;
         p->sent_bytes += it->bytes;
         p->sent_count++;
     } else {
@@ -278,28 +421,45 @@ static void send_item(struct s2s_pair *p, struct item *it)
     }
 }
 
-/* Sends what may be sent, reads what is next, connects when there is something and no stream. */
-static void pump(struct s2s_pair *p)
+/* Nothing to do: forgotten after a while. */
+static void on_rested(struct timer *t)
 {
-    if (p->state == PAIR_IDLE && (!list_is_empty(&p->waiting) || p->more_in_store)) {
-        connect_now(p);
-        return;
-    }
-    if (p->state != PAIR_UP)
-        return;
+    struct s2s_pair *p = container_of(t, struct s2s_pair, timer);
+    if (p->state == PAIR_IDLE && is_done(p))
+        s2s_pair_destroy(&p);
+}
+
+static void rest(struct s2s_pair *p)
+{
+    set_state(p, PAIR_IDLE);
+    timer_start(&p->timer, p->shard->loop, p->shard->s2s->o.idle_close_ms, on_rested);
+}
+
+static void send_waiting(struct s2s_pair *p)
+{
     size_t bound = p->shard->s2s->o.queue_bytes;
     struct list *first;
     bool sent = false;
     while ((first = list_first(&p->waiting)) && p->sent_bytes < bound &&
-           stream_queued(s2s_out_stream(p->out)) < OUTPUT_HIGH_BYTES) {
+           stream_queued(s2s_out_stream(p->out)) < S2S_OUT_HIGH_BYTES) {
         send_item(p, item_of(first));
         sent = true;
     }
     send_barrier(p);
     if (sent)
         timer_start(&p->timer, p->shard->loop, p->shard->s2s->o.idle_close_ms, on_idle);
-    if (p->more_in_store && p->waiting_bytes < bound / 2)
-        read_window(p);
+}
+
+/* Sends what may be sent, reads what is next, connects when there is something and no stream. */
+static void pump(struct s2s_pair *p)
+{
+    if (p->state == PAIR_IDLE && !list_is_empty(&p->waiting))
+        connect_now(p);
+    else if (p->state == PAIR_IDLE && is_done(p) && !timer_is_running(&p->timer))
+        rest(p);
+    else if (p->state == PAIR_UP && s2s_out_is_ready(p->out))
+        send_waiting(p);
+    read_if_due(p);
 }
 
 /* ---- the stream ---- */
@@ -329,6 +489,17 @@ static void on_ready(void *user, const char *stream_id, bool offers_dialback)
     timer_start(&p->timer, p->shard->loop, DIALBACK_TIMEOUT_MS, on_dialback_timeout);
 }
 
+/* Invalid, or an error (XEP-0220 2.5): ours or the peer's set-up is wrong; messages wait for better. */
+static void refused_by_peer(struct s2s_pair *p, const struct stanza *st)
+{
+    const struct element *error = element_child(st->payload->root, "error", NULL);
+    const struct element *condition = error ? error->first_child : NULL;
+    char text[160];
+    snprintf(text, sizeof text, "the peer did not accept our dialback key: %.60s",
+             condition ? condition->name : "it says that it is not valid");
+    s2s_out_close(p->out, STREAM_OK, text);
+}
+
 static void on_element(void *user, struct stanza *st)
 {
     struct s2s_pair *p = user;
@@ -342,11 +513,12 @@ static void on_element(void *user, struct stanza *st)
         log_warn(&p->log, "dialback result for other domains ignored");
     } else if (text_eq(d.type, "valid")) {
         log_info(&p->log, "dialback accepted; the way is open");
-        p->backoff_ms = 0;
+        forgive(p);
         set_state(p, PAIR_UP);
+        timer_start(&p->timer, p->shard->loop, p->shard->s2s->o.idle_close_ms, on_idle);
         pump(p);
     } else {
-        s2s_out_close(p->out, STREAM_NOT_AUTHORIZED, "the peer did not accept our dialback key");
+        refused_by_peer(p, st);
     }
     arena_fini(&d.arena);
 }
@@ -356,37 +528,24 @@ static void on_drained(void *user)
     pump(user);
 }
 
-/* What was sent and not confirmed goes to the front again, in order. */
+/* What was sent and not confirmed goes to the front again, in order, unless it had its chances. */
 static void take_back(struct s2s_pair *p)
 {
     struct list all;
     list_init(&all);
     list_each(node, &p->sent) {
         struct item *it = item_of(node);
-        it->in_doubt = true;
-        p->waiting_bytes += it->bytes;
+        if (p->state == PAIR_STOPPED || it->sends < SENDS_MAX)
+            p->waiting_bytes += it->bytes;
+        else
+            fail_item(p, it, STANZA_REMOTE_SERVER_TIMEOUT, unconfirmed);
     }
     list_splice(&all, &p->sent);
     list_splice(&all, &p->waiting);
     list_splice(&p->waiting, &all);
     p->sent_bytes = 0;
     p->sent_count = 0;
-    p->barrier[0] = '\0';
-    timer_stop(&p->barrier_timer);
-}
-
-static void on_rested(struct timer *t)
-{
-    struct s2s_pair *p = container_of(t, struct s2s_pair, timer);
-    if (p->state == PAIR_IDLE && list_is_empty(&p->waiting) && !p->more_in_store && !p->reading)
-        s2s_pair_destroy(&p);
-}
-
-/* Nothing to do: forgotten after a while. */
-static void rest(struct s2s_pair *p)
-{
-    set_state(p, PAIR_IDLE);
-    timer_start(&p->timer, p->shard->loop, p->shard->s2s->o.idle_close_ms, on_rested);
+    end_barrier(p);
 }
 
 static void back_off(struct s2s_pair *p)
@@ -399,37 +558,40 @@ static void back_off(struct s2s_pair *p)
     timer_start(&p->timer, p->shard->loop, p->backoff_ms - jitter, on_backoff_over);
 }
 
+/* The stream ended although dialback had succeeded: what waits was never refused. */
+static void interrupted(struct s2s_pair *p, enum pair_state was, const char *text)
+{
+    struct list *first = list_first(&p->waiting);
+    bool doubt = first && item_of(first)->sends > 0;
+    if (is_done(p)) {
+        log_info(&p->log, "closed: %s", text);
+        p->backoff_ms = 0;
+        rest(p);
+    } else if (was == PAIR_CLOSING && !doubt) {
+        set_state(p, PAIR_IDLE); /* came while we closed an idle stream */
+    } else {
+        log_warn(&p->log, "interrupted: %s", text);
+        back_off(p);
+    }
+}
+
 static void on_end(void *user, enum s2s_failure why, const char *text)
 {
     struct s2s_pair *p = user;
-    bool was_up = p->state == PAIR_UP;
+    enum pair_state was = p->state;
     p->out = NULL;
     timer_stop(&p->timer);
     take_back(p);
-    if (p->state == PAIR_STOPPED)
+    if (was == PAIR_STOPPED)
         return;
-    if (was_up && list_is_empty(&p->waiting) && !p->more_in_store) {
-        log_info(&p->log, "closed: %s", text);
-        rest(p);
-        return;
+    if (was == PAIR_UP || was == PAIR_CLOSING) {
+        interrupted(p, was, text);
+    } else {
+        log_warn(&p->log, "cannot connect: %s", text);
+        back_off(p);
+        refuse(p, why, text);
     }
-    log_warn(&p->log, "%s: %s", was_up ? "interrupted" : "cannot connect", text);
-    if (was_up)
-        ; /* what waits was never refused: try again soon */
-    else if (why == S2S_NOT_FOUND)
-        fail_all(p, STANZA_REMOTE_SERVER_NOT_FOUND, text);
-    else if (why == S2S_REFUSED) /* RFC 6120 8.3.3.17: negotiation fails */
-        fail_all(p, STANZA_REMOTE_SERVER_TIMEOUT, text);
-    else
-        fail_perishable(p, STANZA_REMOTE_SERVER_TIMEOUT, text);
-    if (list_is_empty(&p->waiting) && !p->more_in_store) {
-        p->backoff_ms = 0;
-        rest(p);
-        return;
-    }
-    back_off(p);
-    if (p->more_in_store && p->waiting_bytes < p->shard->s2s->o.queue_bytes / 2)
-        read_window(p); /* so that the deadline and a permanent failure find these rows too */
+    pump(p);
 }
 
 static void connect_now(struct s2s_pair *p)
@@ -459,32 +621,45 @@ struct s2s_pair *s2s_pair_of(struct s2s_shard *sh, const char *local, const char
     struct bytes queue = BYTES_EMPTY;
     bytes_printf(&queue, "s:%s", name);
     p->queue = bytes_take(&queue);
+    p->fresh = true;
     list_init(&p->waiting);
+    list_init(&p->behind);
     list_init(&p->sent);
     log_ctx_set(&p->log, "s2s %s>%s", local, remote);
     map_put(&sh->pairs, p->name, p);
     return p;
 }
 
+static void refuse_at_once(struct s2s_pair *p, struct stanza *st, enum stanza_error e, const char *text)
+{
+    exchange_remote_failed(p->shard->s2s->o.exchange, st, 0, e, text);
+}
+
 void s2s_pair_send(struct s2s_pair *p, struct stanza *st, uint64_t seq)
 {
     loop_check(p->shard->loop);
-    bool full = p->waiting_bytes >= p->shard->s2s->o.queue_bytes;
+    bool unreachable = p->state == PAIR_BACKOFF && p->refused;
+    bool full = p->waiting_bytes + p->behind_bytes >= p->shard->s2s->o.queue_bytes;
+    if (seq)
+        told(p, seq);
     if (p->state == PAIR_STOPPED)
         return; /* kept rows stay in the store, the rest ends with us */
+    if (seq && p->fresh)
+        p->more_in_store = true;
     if (seq && seq <= p->newest_seq)
         return; /* read from the store already */
-    if (seq && (full || p->more_in_store || p->reading)) {
-        p->more_in_store = true;
-        return;
-    }
-    if (!seq && (full || p->state == PAIR_BACKOFF)) {
-        exchange_remote_failed(p->shard->s2s->o.exchange, st, 0,
-                               full ? STANZA_RESOURCE_CONSTRAINT : STANZA_REMOTE_SERVER_TIMEOUT,
-                               full ? "too much waits for that server" : "that server cannot be reached now");
-        return;
-    }
-    enqueue(p, st, seq, clock_unix_us(loop_clock(p->shard->loop)));
+    if (!seq && unreachable)
+        refuse_at_once(p, st, p->refused, p->refused_text);
+    else if (!seq && full)
+        refuse_at_once(p, st, STANZA_RESOURCE_CONSTRAINT, "too much waits for that server");
+    else if (full || (unreachable && seq && !p->permanent))
+        p->more_in_store = true; /* it lies in the store; what comes later goes behind it */
+    else if (p->more_in_store || p->reading)
+        put_behind(p, item_new(st, seq, clock_unix_us(loop_clock(p->shard->loop))));
+    else
+        enqueue(p, item_new(st, seq, clock_unix_us(loop_clock(p->shard->loop))));
+    if (unreachable && p->permanent)
+        fail_kept(p);
     pump(p);
 }
 
@@ -493,15 +668,15 @@ void s2s_pair_wake(struct s2s_pair *p)
     if (p->state == PAIR_STOPPED)
         return;
     p->more_in_store = true;
-    read_window(p);
+    read_if_due(p);
 }
 
 bool s2s_pair_answer(struct s2s_pair *p, const char *id)
 {
     if (!p->barrier[0] || strcmp(id, p->barrier) != 0)
         return false;
-    timer_stop(&p->barrier_timer);
-    p->barrier[0] = '\0';
+    end_barrier(p);
+    p->backoff_ms = 0; /* not before: a peer that takes dialback and dies on stanzas is not well */
     for (; p->barrier_count; p->barrier_count--) {
         struct item *it = item_of(list_first(&p->sent));
         exchange_remote_done(p->shard->s2s->o.exchange, it->st, it->seq);
@@ -516,6 +691,7 @@ void s2s_pair_peer_is_alive(struct s2s_pair *p)
     if (p->state != PAIR_BACKOFF)
         return;
     p->backoff_ms = 0;
+    timer_stop(&p->timer);
     set_state(p, PAIR_IDLE);
     pump(p);
 }
@@ -524,8 +700,9 @@ void s2s_pair_stop(struct s2s_pair *p)
 {
     set_state(p, PAIR_STOPPED);
     timer_stop(&p->timer);
+    timer_stop(&p->read_timer);
     if (p->out)
-        s2s_out_close(p->out, STREAM_SYSTEM_SHUTDOWN, NULL);
+        s2s_out_close(p->out, STREAM_SYSTEM_SHUTDOWN, "we are shutting down");
 }
 
 void s2s_pair_destroy(struct s2s_pair **pp)
@@ -535,14 +712,16 @@ void s2s_pair_destroy(struct s2s_pair **pp)
     CHECK(!p->out && !p->reading);
     timer_stop(&p->timer);
     timer_stop(&p->barrier_timer);
-    list_each(node, &p->waiting)
-        item_free(item_of(node));
-    list_each(node, &p->sent)
-        item_free(item_of(node));
+    timer_stop(&p->read_timer);
+    struct list *const lists[] = {&p->waiting, &p->behind, &p->sent};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        list_each(node, lists[i])
+            item_free(item_of(node));
     map_remove(&p->shard->pairs, p->name);
     mem_free(p->name);
     mem_free(p->local);
     mem_free(p->remote);
     mem_free(p->queue);
+    mem_free(p->refused_text);
     mem_free(p);
 }

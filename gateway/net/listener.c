@@ -38,6 +38,7 @@ struct listener {
     unsigned max_per_address; /* 0: no bound */
     struct map sources;       /* key -> struct source */
     struct timer rest;
+    struct sockaddr_storage peer; /* of the newest connection */
     struct log_ctx log;
     void (*on_accept)(void *user, uv_os_sock_t fd);
     void *user;
@@ -104,11 +105,10 @@ static void on_rested(struct timer *t)
 /* false: there is nothing more to accept now. */
 static bool accept_one(struct listener *li)
 {
-    struct sockaddr_storage a;
-    socklen_t len = sizeof a;
-    uv_os_sock_t fd = accept4(li->fd, (struct sockaddr *)&a, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    socklen_t len = sizeof li->peer;
+    uv_os_sock_t fd = accept4(li->fd, (struct sockaddr *)&li->peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        if (source_add(li, (struct sockaddr *)&a)) {
+        if (source_add(li, listener_peer(li))) {
             li->on_accept(li->user, fd);
         } else {
             log_debug(&li->log, "refused a connection: too many of its address");
@@ -236,6 +236,11 @@ void listener_close(struct listener **lip)
     uv_poll_stop(&li->poll);
     close(li->fd); /* stops at once: the port is free when this returns */
     uv_close((uv_handle_t *)&li->poll, on_closed);
+}
+
+const struct sockaddr *listener_peer(const struct listener *li)
+{
+    return (const struct sockaddr *)&li->peer;
 }
 
 uint16_t listener_port(const struct listener *li)
