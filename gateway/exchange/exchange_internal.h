@@ -21,6 +21,7 @@ struct shard {
     struct map pairs;    /* "LOCAL REMOTE" -> struct pair */
     struct list idle;    /* persons that nothing needs, the longest idle first */
     unsigned idle_count;
+    uint64_t stream_count; /* resources bound so far */
 };
 
 /* A handler of services, by namespace and element; in the order of the services' list. */

@@ -8,6 +8,7 @@
 #include "gateway/exchange/exchange_internal.h"
 #include "gateway/exchange/own.h"
 #include "gateway/exchange/pending.h"
+#include "gateway/exchange/repeat.h"
 #include "gateway/exchange/resource.h"
 #include "gateway/exchange/roster.h"
 
@@ -186,6 +187,7 @@ void person_destroy(struct person **pp)
     if (p->sessions)
         session_unload(&p->sessions);
     roster_destroy(&p->roster);
+    repeat_destroy(&p->repeats);
     map_fini(&p->outstanding);
     mem_free((void *)p->queue);
     jid_destroy(&p->jid);

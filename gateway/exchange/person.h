@@ -19,7 +19,8 @@ enum person_state {
                      * way (held, notice, expiry); the record goes soon */
 };
 
-struct roster; /* roster.h */
+struct roster;  /* roster.h */
+struct repeats; /* repeat.h */
 struct shard;  /* exchange_internal.h */
 
 struct person {
@@ -38,6 +39,7 @@ struct person {
     struct lane in;               /* what concerns the person */
     struct lane out;              /* what the person's resources send */
     struct map outstanding;       /* kept messages that links hold and have not reported (pending.c) */
+    struct repeats *repeats;      /* owned; NULL: none of its messages had an origin-id */
     unsigned jobs;                /* store jobs under way that point here */
     bool linked;                  /* what session_link_changed was told last */
     bool stale;                   /* the account changed: load again when idle */

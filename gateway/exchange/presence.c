@@ -17,6 +17,11 @@
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
 
+enum {
+    REQUESTS_MAX = 500,        /* that wait for an answer and are not in the roster */
+    REQUEST_BYTES_MAX = 2048,  /* a larger one is kept without what it says */
+};
+
 /* ---- sending ---- */
 
 static void send_copy(struct person *p, struct stanza *st, const struct jid *from, const struct jid *to)
@@ -281,11 +286,9 @@ static void note_from(struct plan *plan, enum subscription_state was, enum subsc
     plan->lost_from = subscription_has_from(was) && !subscription_has_from(now);
 }
 
-static void set_request(struct roster_item *i, struct stanza *st)
+static void drop_request(struct roster_item *i)
 {
-    struct stanza *old = i->request;
-    i->request = st ? stanza_ref(st) : NULL;
-    stanza_unref(&old);
+    stanza_unref(&i->request);
 }
 
 /* Pre-approval (3.4): the approval of a request that has not come yet, or its withdrawal. */
@@ -324,7 +327,7 @@ static enum event_state sent_subscription_admit(struct event *ev)
     i->in_roster = i->in_roster || shows;
     plan->push = true;
     if (!subscription_is_pending(i->state))
-        set_request(i, NULL);
+        drop_request(i);
     roster_commit(ev, c, false);
     return EVENT_WAITS;
 }
@@ -379,6 +382,32 @@ static bool is_unseen(const struct event *ev)
     return ev->person->state == PERSON_NOBODY || session_blocks(ev->person, ev->st->from);
 }
 
+/* What is kept of a request until it is answered: strangers choose its size. */
+static struct stanza *slim(struct stanza *request)
+{
+    if (stanza_size(request) <= REQUEST_BYTES_MAX)
+        return stanza_ref(request);
+    struct stanza *st = bare_presence(PRESENCE_SUBSCRIBE, request->from), *copy;
+    copy = stanza_readdress(st, request->from, request->to, (struct span){0});
+    stanza_unref(&st);
+    return copy;
+}
+
+static void keep_request(struct roster_item *i, struct stanza *st)
+{
+    if (i->request)
+        return;
+    i->request = slim(st);
+}
+
+static bool too_many_requests(struct person *p)
+{
+    unsigned count = 0;
+    roster_each(i, p->roster)
+        count += i->request && !i->in_roster;
+    return count >= REQUESTS_MAX;
+}
+
 static enum event_state subscription_in_admit(struct event *ev)
 {
     struct person *p = ev->person;
@@ -397,13 +426,17 @@ static enum event_state subscription_in_admit(struct event *ev)
     if (step.next == was)
         return EVENT_READY;
     struct roster_change *c;
-    struct roster_item *i = roster_begin(ev, plan->contact, &c);
+    bool full = !now && too_many_requests(p);
+    struct roster_item *i = full ? NULL : roster_begin(ev, plan->contact, &c);
     if (!i) {
         ev->refused = STANZA_RESOURCE_CONSTRAINT;
         return EVENT_READY;
     }
     i->state = step.next;
-    set_request(i, subscription_is_pending(step.next) ? (i->request ? i->request : ev->st) : NULL);
+    if (subscription_is_pending(step.next))
+        keep_request(i, ev->st);
+    else
+        drop_request(i);
     i->in_roster = i->in_roster || plan->answer;
     plan->push = type != PRESENCE_SUBSCRIBE || plan->answer; /* a request in is not shown */
     roster_commit(ev, c, false);

@@ -12,6 +12,7 @@
 #include "gateway/exchange/pending.h"
 #include "gateway/exchange/person.h"
 #include "gateway/exchange/presence.h"
+#include "gateway/exchange/repeat.h"
 #include "gateway/exchange/route.h"
 
 enum { AWAY_MS = 60000 }; /* hibernating counts as no link from then on */
@@ -82,6 +83,7 @@ static void detach(struct resource *r)
     r->link = NULL;
     list_remove(&r->node);
     r->person->resource_count--;
+    repeat_stream_ended(r->person->repeats, r->stream, loop_now_ms(r->person->loop));
     presence_gone(r);
     pending_orphan(r);
     resource_note_linked(r->person);
@@ -91,6 +93,7 @@ void resource_forget(struct resource *r)
 {
     r->link->resource = NULL;
     r->link = NULL;
+    timer_stop(&r->away);
     list_remove(&r->node);
     presence_forget(r);
     pending_forget(r);
@@ -146,6 +149,7 @@ static void attach(struct person *p, struct edge_link *l, const struct jid *full
     r->person = p;
     r->link = l;
     r->jid = jid_dup(full);
+    r->stream = ++p->shard->stream_count;
     list_init(&r->deliveries);
     list_append(&p->resources, &r->node);
     p->resource_count++;

@@ -17,6 +17,7 @@ struct resource {
     struct edge_link *link;   /* NULL: unbound */
     struct jid *jid;          /* full; owned */
     unsigned refs;
+    uint64_t stream;          /* its number in the shard: streams of one name are not the same */
     enum link_state state;
     struct timer away;        /* runs while hibernating still counts as being there */
     bool interested;          /* asked for the roster: gets pushes (RFC 6121 2.1.6) */

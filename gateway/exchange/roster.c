@@ -57,11 +57,11 @@ struct roster_item *roster_find(struct roster *r, const char *contact_bare)
     return map_get(&r->items, contact_bare);
 }
 
-static void item_from_row(struct roster *r, struct arena *a, const struct roster_row *row)
+static struct roster_item *item_from_row(struct arena *a, const struct roster_row *row)
 {
     const struct jid *contact = jid_parse_text(a, row->contact);
     if (!contact || row->state < 0 || row->state >= SUBSCRIPTION_STATES)
-        return; /* not written by us */
+        return NULL; /* not written by us */
     struct roster_item *i = item_new(contact);
     i->name = row->name ? mem_dup(row->name) : NULL;
     mem_free(i->groups);
@@ -72,7 +72,12 @@ static void item_from_row(struct roster *r, struct arena *a, const struct roster
     i->version = row->version;
     if (row->request.len)
         i->request = stanza_parse(row->request.data, row->request.len);
-    struct roster_item *old = map_put(&r->items, i->contact->bare, i);
+    return i;
+}
+
+static void add_row(struct roster *r, struct arena *a, const struct roster_row *row)
+{
+    struct roster_item *i = item_from_row(a, row), *old = i ? map_put(&r->items, i->contact->bare, i) : NULL;
     item_destroy(old);
 }
 
@@ -83,7 +88,7 @@ struct roster *roster_create(const struct roster_load *l)
     struct arena a;
     arena_init(&a);
     for (unsigned i = 0; i < l->count; i++)
-        item_from_row(r, &a, &l->rows[i]);
+        add_row(r, &a, &l->rows[i]);
     arena_fini(&a);
     return r;
 }
@@ -114,7 +119,7 @@ static void build_groups(struct builder *b, const char *groups)
     }
 }
 
-static void build_item(struct builder *b, const struct roster_item *i)
+void roster_build_item(struct builder *b, const struct roster_item *i)
 {
     build_open(b, "item", NULL);
     build_attr(b, "jid", i->contact->bare);
@@ -128,7 +133,7 @@ static void build_item(struct builder *b, const struct roster_item *i)
     build_close(b);
 }
 
-static void begin_query(struct builder *b, int64_t version)
+void roster_build_query(struct builder *b, int64_t version)
 {
     char ver[24];
     snprintf(ver, sizeof(ver), "%" PRId64, version);
@@ -137,7 +142,7 @@ static void begin_query(struct builder *b, int64_t version)
 }
 
 /* What the interested resources will be shown of this change, as it is now. */
-static struct stanza *build_push(const struct person *p, const struct roster_item *i, const char *contact,
+struct stanza *roster_build_push(const struct person *p, const struct roster_item *i, const char *contact,
                                  int64_t version)
 {
     char id[RANDOM_ID_LEN + 1];
@@ -146,9 +151,9 @@ static struct stanza *build_push(const struct person *p, const struct roster_ite
     build_begin(&b, STANZA_IQ, IQ_SET);
     build_from(&b, p->jid);
     build_id(&b, id);
-    begin_query(&b, version);
+    roster_build_query(&b, version);
     if (i) {
-        build_item(&b, i);
+        roster_build_item(&b, i);
     } else {
         build_open(&b, "item", NULL);
         build_attr(&b, "jid", contact);
@@ -157,6 +162,18 @@ static struct stanza *build_push(const struct person *p, const struct roster_ite
     }
     build_close(&b);
     return build_end(&b);
+}
+
+struct stanza *roster_build_row_push(const struct person *p, const struct roster_row *row, bool removed)
+{
+    struct arena a;
+    arena_init(&a);
+    struct roster_item *i = removed ? NULL : item_from_row(&a, row);
+    bool shown = i && i->in_roster;
+    struct stanza *st = roster_build_push(p, shown ? i : NULL, row->contact, row->version);
+    item_destroy(i);
+    arena_fini(&a);
+    return st;
 }
 
 void roster_push(struct event *ev)
@@ -275,44 +292,12 @@ void roster_commit(struct event *ev, struct roster_change *c, bool remove)
         c->item = NULL;
     }
     if (shown)
-        ev->push = build_push(ev->person, c->item, c->contact, c->row.version);
+        ev->push = roster_build_push(ev->person, c->item, c->contact, c->row.version);
     c->job.reply_on = ev->loop;
     c->job.run = run_change;
     c->job.done = on_changed;
     store_write(ev->x->store, &c->job);
 }
-
-/* ---- get (2.1.3, 2.6) ---- */
-
-static bool is_current(const struct roster *r, const char *ver)
-{
-    uint64_t n = 0;
-    return ver && text_to_u64(ver, &n) && n == (uint64_t)r->version;
-}
-
-static enum event_fate get_perform(struct event *ev)
-{
-    struct person *p = ev->person;
-    const struct element *query = stanza_first(ev->st);
-    if (ev->resource)
-        ev->resource->interested = true;
-    struct builder b;
-    build_begin_result(&b, ev->st);
-    if (!is_current(p->roster, element_attr(query, "ver"))) {
-        begin_query(&b, p->roster->version);
-        roster_each(i, p->roster)
-            if (i->in_roster)
-                build_item(&b, i);
-        build_close(&b);
-    }
-    struct stanza *st = build_end(&b);
-    if (ev->resource && ev->resource->link)
-        resource_give(ev->resource, st, 0);
-    stanza_unref(&st);
-    return EVENT_FINISHED;
-}
-
-const struct event_ops roster_get_ops = {"roster get", NULL, get_perform};
 
 /* ---- set (2.3, 2.4, 2.5) ---- */
 

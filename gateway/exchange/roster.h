@@ -47,6 +47,15 @@ void roster_commit(struct event *ev, struct roster_change *c, bool remove);
  * nothing if it is not in the roster. */
 void roster_push(struct event *ev);
 
+/* -- as XML */
+struct builder;
+void roster_build_query(struct builder *b, int64_t version); /* leaves <query/> open */
+void roster_build_item(struct builder *b, const struct roster_item *i);
+/* A push without `to`; i NULL: the contact's removal. */
+struct stanza *roster_build_push(const struct person *p, const struct roster_item *i, const char *contact,
+                                 int64_t version);
+struct stanza *roster_build_row_push(const struct person *p, const struct roster_row *row, bool removed);
+
 /* <iq type='get'/> and 'set' of jabber:iq:roster from the account itself. */
 extern const struct event_ops roster_get_ops, roster_set_ops;
 

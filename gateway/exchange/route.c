@@ -17,6 +17,7 @@
 #include "gateway/exchange/pending.h"
 #include "gateway/exchange/person.h"
 #include "gateway/exchange/presence.h"
+#include "gateway/exchange/repeat.h"
 #include "gateway/exchange/resource.h"
 #include "gateway/exchange/roster.h"
 #include "gateway/xmpp/ns.h"
@@ -238,6 +239,8 @@ static enum event_fate message_in_perform(struct event *ev)
         return EVENT_FINISHED;
     }
     bool delivered = false;
+    if (ev->st->type == MESSAGE_ERROR)
+        repeat_forget(p->repeats, ev->st);
     switch (ev->verdict) {
     case SESSION_DELIVER:
         delivered = route_deliver(ev);
@@ -380,6 +383,9 @@ static enum event_fate sent_message_perform(struct event *ev)
 {
     struct person *p = ev->person;
     ev->weight = message_weigh(ev->st);
+    struct resource *r = ev->resource;
+    if (r && ev->weight.keep && repeat_note(&p->repeats, ev->st, r->stream, loop_now_ms(p->loop)))
+        return EVENT_FINISHED; /* said before, on a stream that broke */
     ev->sender_archives = ev->weight.archive && p->community->archive;
     return leave_sender(ev);
 }
