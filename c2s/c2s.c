@@ -31,7 +31,7 @@ static void fill_limits(struct c2s_limits *l)
     OR(l->credit_bytes, (size_t)64 << 10);
     OR(l->backlog_bytes, (size_t)64 << 20);
     OR(l->output_bytes, (size_t)1 << 20);
-    OR(l->unacked_bytes, (size_t)4 << 20);
+    OR(l->unacked_bytes, (size_t)16 << 20);
 }
 
 static void fill_times(struct c2s_times *t)
@@ -212,7 +212,7 @@ static void on_stop_shard(struct command *cmd)
     struct c2s_shard *shard = container_of(cmd, struct c2s_shard, stop);
 
     shard->stopping = true;
-    list_each(it, &shard->links) {
+    list_each (it, &shard->links) {
         struct c2s_link *l = list_entry(it, struct c2s_link, node);
         if (l->state != C2S_LINK_BINDING) /* else on_bound is still to come, and ends it */
             c2s_link_end(l);
@@ -220,12 +220,16 @@ static void on_stop_shard(struct command *cmd)
     c2s_shard_quiet(shard);
 }
 
+/* The last command that is posted may lead to c2s_destroy on another thread before this returns. */
 static void stop_shards(struct c2s *c)
 {
-    atomic_store(&c->parts_left, c->shard_count);
-    for (unsigned i = 0; i < c->shard_count; i++) {
-        c->shards[i].stop.run = on_stop_shard;
-        loop_post(c->shards[i].loop, &c->shards[i].stop);
+    struct c2s_shard *shards = c->shards;
+    unsigned count = c->shard_count;
+
+    atomic_store(&c->parts_left, count);
+    for (unsigned i = 0; i < count; i++) {
+        shards[i].stop.run = on_stop_shard;
+        loop_post(shards[i].loop, &shards[i].stop);
     }
 }
 
@@ -251,21 +255,24 @@ static void on_stop_io(struct command *cmd)
 
     io->stopping = true;
     close_ports(io);
-    list_each(it, &io->conns)
+    list_each (it, &io->conns)
         c2s_conn_close(list_entry(it, struct c2s_conn, node), STREAM_SYSTEM_SHUTDOWN, NULL);
     c2s_io_quiet(io);
 }
 
 void c2s_stop(struct c2s *c, struct loop *reply_on, void (*on_stopped)(void *user), void *user)
 {
+    struct c2s_io *ios = c->ios;
+    unsigned count = c->io_count;
+
     CHECK(!c->on_stopped);
     c->reply_on = reply_on;
     c->on_stopped = on_stopped;
     c->stopped_user = user;
-    atomic_store(&c->parts_left, c->io_count);
-    for (unsigned i = 0; i < c->io_count; i++) {
-        c->ios[i].stop.run = on_stop_io;
-        loop_post(c->ios[i].loop, &c->ios[i].stop);
+    atomic_store(&c->parts_left, count);
+    for (unsigned i = 0; i < count; i++) {
+        ios[i].stop.run = on_stop_io;
+        loop_post(ios[i].loop, &ios[i].stop);
     }
 }
 

@@ -2,8 +2,8 @@
 /* The edge for terminals: clients connect here, prove who they are and bind a resource (RFC 6120
  * sections 4 to 8, XEP-0198). Implements the terminal's side of gateway/exchange/edge.h.
  *
- * Plain data in, four calls: create, start, stop, destroy. Loop: c2s_create and c2s_start before the
- * I/O loops run, or on the one I/O loop there is. */
+ * Plain data in, four calls: create, start, stop, destroy. Loop: c2s_create and c2s_start before
+ * the I/O loops run, or on the one I/O loop there is. */
 #ifndef CAUSEWAY_C2S_C2S_H
 #define CAUSEWAY_C2S_C2S_H
 
@@ -28,30 +28,34 @@ struct c2s_listener {
 /* Bounds; 0 gives the default that stands behind each. */
 struct c2s_limits {
     struct xml_limits before_auth, after_auth; /* stanza_bytes 0: XML_LIMITS_* */
-    unsigned connections_per_address; /* 200; UINT32_MAX: no bound */
-    unsigned connections;             /* of one I/O loop: 0: no bound */
-    unsigned auth_tries;              /* 4 failures, then policy-violation */
-    size_t credit_bytes;              /* 64 KiB: a connection is not read while so much is unsettled */
-    size_t backlog_bytes;             /* 64 MiB: with so much waiting for the disk no connection is
-                                       * read beyond a stanza at a time */
-    size_t output_bytes;              /* 1 MiB: a client that lets more wait in its socket is cut */
-    size_t unacked_bytes;             /* 4 MiB: and one that lets so much unacknowledged is unbound */
+    unsigned connections_per_address;          /* 200; UINT32_MAX: no bound */
+    unsigned connections;                      /* of one I/O loop: 0: no bound */
+    unsigned auth_tries;                       /* 4 failures, then policy-violation */
+    size_t credit_bytes;  /* 64 KiB: a connection is not read while so much is unsettled */
+    size_t backlog_bytes; /* 64 MiB: with so much waiting for the disk no connection is
+                           * read beyond a stanza at a time */
+    size_t output_bytes;  /* 1 MiB: a client that lets more wait in its socket and takes
+                           * nothing of it for 10 s is cut */
+    size_t unacked_bytes; /* 16 MiB: one that lets so much unacknowledged is unbound; and with
+                           * so much more in its socket it is cut at once */
 };
 
 /* Time, in ms; 0 gives the default that stands behind each. */
 struct c2s_times {
-    uint64_t header_ms;    /* 30000: for the header, and for each restart */
-    uint64_t login_ms;     /* 60000: from the connection to a bound (or resumed) stream */
-    uint64_t idle_ms;      /* 300000: silence after which the client is asked whether it lives */
-    uint64_t answer_ms;    /* 60000: time it has for the answer */
-    uint64_t resume_ms;    /* 300000: how long a cut stream can be resumed */
-    uint64_t ack_delay_ms; /* 0: <r/> goes out with what was delivered; else it waits so long for more */
+    uint64_t header_ms; /* 30000: for the header, and for each restart */
+    uint64_t login_ms;  /* 60000: from the connection to a bound (or resumed) stream */
+    uint64_t idle_ms;   /* 300000: silence after which the client is asked whether it lives */
+    uint64_t answer_ms; /* 60000: time it has for the answer */
+    uint64_t resume_ms; /* 300000: how long a cut stream can be resumed */
+    /* 0: <r/> goes out with what was delivered; else it waits so long for more. */
+    uint64_t ack_delay_ms;
 };
 
 struct c2s_options {
     struct loop *const *io_loops; /* connections are spread over them */
     unsigned io_loop_count;
-    struct loop *const *exchange_loops; /* the same that the exchange was given; may be the I/O loops */
+    /* The same that the exchange was given; may be the I/O loops. */
+    struct loop *const *exchange_loops;
     unsigned exchange_loop_count;
     struct exchange *exchange;
     struct store *store; /* accounts */
@@ -59,8 +63,8 @@ struct c2s_options {
     const struct c2s_listener *listeners; /* copied, as everything here */
     unsigned listener_count;
     const char *const *domains; /* local domains, prepared; ends with NULL; at least one */
-    /* 32 bytes that stay the same over restarts: salts of accounts that do not exist are made of it,
-     * so that they look like any other. NULL: the store's. */
+    /* 32 bytes that stay the same over restarts: salts of accounts that do not exist are made of
+     * it, so that they look like any other. NULL: the store's. */
     const unsigned char *login_secret;
     bool refuse_plain; /* SASL PLAIN is not offered (it never is without TLS) */
     struct c2s_limits limits;

@@ -2,8 +2,8 @@
 /* SASL on a connection (RFC 6120 section 6): moves the pure exchange of gateway/xmpp/sasl.h along,
  * fetches keys from the store, has passwords derived on libuv's pool, and counts failures.
  *
- * What is under way on another thread outlives the connection: then `conn` is NULL and the end of it
- * only frees. An account that does not exist takes the same steps as any other. */
+ * What is under way on another thread outlives the connection: then `conn` is NULL and the end of
+ * it only frees. An account that does not exist takes the same steps as any other. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -17,9 +17,9 @@
 struct c2s_auth {
     struct c2s_conn *conn; /* NULL: it has gone */
     struct c2s_io *io;
-    struct sasl *sasl;     /* owned */
-    bool busy;             /* `get` or `work` is under way */
-    bool disabled;         /* the account may not log in */
+    struct sasl *sasl; /* owned */
+    bool busy;         /* `get` or `work` is under way */
+    bool disabled;     /* the account may not log in */
     struct account_get get;
     uv_work_t work;
 };
@@ -36,7 +36,8 @@ void c2s_auth_features(const struct c2s_conn *k, struct bytes *out)
     bytes_append_text(out, "<mechanisms xmlns='" NS_SASL "'>");
     for (unsigned m = 0; m < SASL_MECHANISM_COUNT; m++)
         if (offered(k->io->c2s) & (1u << m))
-            bytes_printf(out, "<mechanism>%s</mechanism>", sasl_mechanism_name((enum sasl_mechanism)m));
+            bytes_printf(out, "<mechanism>%s</mechanism>",
+                         sasl_mechanism_name((enum sasl_mechanism)m));
     bytes_append_text(out, "</mechanisms>");
 }
 
@@ -109,7 +110,8 @@ static void fail(struct c2s_conn *k, const char *name, enum sasl_failure why)
     struct c2s *c = k->io->c2s;
     const char *wire = sasl_failure_name(why);
 
-    log_warn(stream_log(k->stream), "login failed: %s%s%s", wire, name ? ", as " : "", name ? name : "");
+    log_warn(stream_log(k->stream), "login failed: %s%s%s", wire, name ? ", as " : "",
+             name ? name : "");
     atomic_fetch_add(&c->auth_failures, 1);
     c2s_auth_drop(k);
     if (k->state == C2S_CONN_PROVING)
@@ -181,7 +183,8 @@ static bool take_keys(struct scram_keys *out, const struct account_keys *from)
         from->salt_len > sizeof(out->salt))
         return false;
     *out = (struct scram_keys){.hash = m == SASL_MECHANISM_SCRAM_SHA_1 ? SCRAM_SHA1 : SCRAM_SHA256,
-                               .iterations = from->iterations, .salt_len = from->salt_len};
+                               .iterations = from->iterations,
+                               .salt_len = from->salt_len};
     memcpy(out->salt, from->salt, from->salt_len);
     memcpy(out->stored_key, from->stored_key, from->key_len);
     memcpy(out->server_key, from->server_key, from->key_len);
@@ -245,7 +248,8 @@ static void go_on(struct c2s_conn *k, enum sasl_step step)
 
     switch (step) {
     case SASL_CONTINUE:
-        stream_send_text(k->stream, "<challenge xmlns='" NS_SASL "'>%s</challenge>", sasl_data(a->sasl));
+        stream_send_text(k->stream, "<challenge xmlns='" NS_SASL "'>%s</challenge>",
+                         sasl_data(a->sasl));
         break;
     case SASL_NEED_KEYS:
         ask_store(k);

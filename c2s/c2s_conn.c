@@ -2,9 +2,9 @@
 /* The connection: policy of gateway/net/stream for clients. Which features in which state, what may
  * come when (RFC 6120 sections 4 to 8), how long each step may take, how much may be under way.
  *
- * Whatever a client does ends in one of three ways: it is mailed to the link, it is answered here, or
- * the stream closes with the error that RFC 6120 names. A connection that is CLOSING only waits for
- * on_end. */
+ * Whatever a client does ends in one of three ways: it is mailed to the link, it is answered here,
+ * or the stream closes with the error that RFC 6120 names. A connection that is CLOSING only waits
+ * for on_end. */
 #include "c2s/c2s_conn.h"
 
 #include <string.h>
@@ -13,6 +13,8 @@
 #include "gateway/base/text.h"
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
+
+enum { STUCK_MS = 10000 };
 
 static const char *state_name(enum c2s_conn_state s)
 {
@@ -112,9 +114,11 @@ static bool output_is_stuck(struct c2s_conn *k)
         k->full_ms = 0;
         return false;
     }
-    if (!k->full_ms)
-        k->full_ms = now ? now : 1;
-    return queued > lim->output_bytes + lim->unacked_bytes || now - k->full_ms > 10000;
+    if (!k->full_ms || queued < k->full_bytes) { /* slow is not stuck */
+        k->full_ms = now;
+        k->full_bytes = queued;
+    }
+    return queued > lim->output_bytes + lim->unacked_bytes || now - k->full_ms > STUCK_MS;
 }
 
 static void on_silence_due(struct timer *t)
@@ -160,9 +164,10 @@ static void send_features(struct c2s_conn *k)
         c2s_auth_features(k, &out);
         break;
     case C2S_CONN_PROVED:
-        bytes_append_text(&out, "<bind xmlns='" NS_BIND "'/><session xmlns='" NS_SESSION
-                                "'><optional/></session><sm xmlns='" NS_SM "'/><ver xmlns='" NS_ROSTERVER
-                                "'/><sub xmlns='" NS_PREAPPROVAL "'/><csi xmlns='" NS_CSI "'/>");
+        bytes_append_text(&out,
+                          "<bind xmlns='" NS_BIND "'/><session xmlns='" NS_SESSION
+                          "'><optional/></session><sm xmlns='" NS_SM "'/><ver xmlns='" NS_ROSTERVER
+                          "'/><sub xmlns='" NS_PREAPPROVAL "'/><csi xmlns='" NS_CSI "'/>");
         break;
     case C2S_CONN_SECURING:
     case C2S_CONN_PROVING:
@@ -363,7 +368,8 @@ static void report_given(struct c2s_conn *k)
     if (!n || !k->link)
         return;
     k->given_count = 0;
-    c2s_mail_to_link(k->shard, &(struct c2s_mail){C2S_MAIL_GIVEN, .conn = k, .link = k->link, .n = n});
+    c2s_mail_to_link(k->shard,
+                     &(struct c2s_mail){C2S_MAIL_GIVEN, .conn = k, .link = k->link, .n = n});
 }
 
 static void on_drained(struct stream *s)
@@ -422,6 +428,8 @@ void c2s_conn_handle(struct c2s_conn *k, const struct c2s_mail *m)
 {
     bool open = k->stream && k->state != C2S_CONN_CLOSING;
 
+    if (!k->stream && m->kind != C2S_MAIL_BOUND)
+        return; /* k->io may be gone too */
     if (m->kind == C2S_MAIL_BOUND)
         bound(k, m);
     else if (m->kind == C2S_MAIL_REFUSED)
@@ -438,8 +446,8 @@ void c2s_conn_handle(struct c2s_conn *k, const struct c2s_mail *m)
 
 /* ---- beginning and end ---- */
 
-/* What may be resumed: a stream that broke, was cut by us for its slowness, or fell silent. One that
- * was closed, or in which one side saw an error of the other, is over (XEP-0198 section 5). */
+/* What may be resumed: a stream that broke, was cut by us for its slowness, or fell silent. One
+ * that was closed, or in which one side saw an error of the other, is over (XEP-0198 section 5). */
 static bool may_resume(const struct stream_end *end)
 {
     return !end->orderly && end->received == STREAM_OK &&
@@ -460,7 +468,7 @@ static void on_end(struct stream *s, const struct stream_end *end)
     k->link = NULL;
     if (link)
         c2s_mail_to_link(k->shard, &(struct c2s_mail){C2S_MAIL_GONE, .conn = k, .link = link,
-                                                     .n = may_resume(end)});
+                                                      .n = may_resume(end)});
     c2s_link_unref(&link);
     if (k->port->listener)
         listener_forget(k->port->listener, &k->peer.sa);

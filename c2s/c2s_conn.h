@@ -40,19 +40,20 @@ struct c2s_conn {
     struct list node;
     struct stream *stream; /* NULL after on_end */
     enum c2s_conn_state state;
-    uint8_t pauses;   /* of enum c2s_pause */
-    uint8_t failures; /* of SASL */
-    bool asked;       /* BOUND: the client was asked whether it lives */
-    const char *domain;   /* one of c2s->domains, from the header; NULL before */
-    struct jid *account;  /* owned; NULL before PROVED */
+    uint8_t pauses;          /* of enum c2s_pause */
+    uint8_t failures;        /* of SASL */
+    bool asked;              /* BOUND: the client was asked whether it lives */
+    const char *domain;      /* one of c2s->domains, from the header; NULL before */
+    struct jid *account;     /* owned; NULL before PROVED */
     struct c2s_shard *shard; /* of the account; NULL before PROVED */
     struct c2s_link *link;   /* counted; NULL before BOUND */
     struct c2s_auth *auth;   /* owned; NULL outside PROVING */
     struct timer timer;      /* login_ms until BOUND, then silence */
     uint64_t heard_ms;       /* when something last came */
-    uint64_t full_ms;        /* since when output is over its bound; 0: it is not */
+    uint64_t full_ms;  /* since when output is over its bound and goes nowhere; 0: it is not */
+    size_t full_bytes; /* what was queued then */
     size_t unsettled_bytes;
-    unsigned given_count;    /* kept stanzas that went into the stream and were not reported */
+    unsigned given_count; /* kept stanzas that went into the stream and were not reported */
     union {
         struct sockaddr sa;
         struct sockaddr_in in;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The link: a bound resource on the loop of its account. It hands the client's stanzas to the exchange,
- * each with a settle, and the exchange's to the connection.
+/* The link: a bound resource on the loop of its account. It hands the client's stanzas to the
+ * exchange, each with a settle, and the exchange's to the connection.
  *
- * In: `unsettled` holds what is not settled, in order of arrival; it shrinks from the front only, so
- * what has left it is a settled prefix. That is `h` (handled), and it is the credit that goes back.
- * Out: the ring holds what the client may still lose; with XEP-0198 every stanza until it is
+ * In: `unsettled` holds what is not settled, in order of arrival; it shrinks from the front only,
+ * so what has left it is a settled prefix. That is `h` (handled), and it is the credit that goes
+ * back. Out: the ring holds what the client may still lose; with XEP-0198 every stanza until it is
  * acknowledged, without it kept messages until the socket took them.
  *
- * The exchange calls deliver and on_replaced from its own work, so nothing is unbound or freed inside
- * of them: that waits for the end of the turn. */
+ * The exchange calls deliver and on_replaced from its own work, so nothing is unbound or freed
+ * inside of them: that waits for the end of the turn. */
 #include "c2s/c2s_link.h"
 
 #include "c2s/c2s_conn.h"
@@ -285,7 +285,8 @@ static void on_replaced(struct edge_link *edge, enum stream_error why)
     l->edge.resource = NULL;
     if (l->conn)
         mail(l, (struct c2s_mail){C2S_MAIL_CLOSE, .error = why,
-                                  .why = why == STREAM_CONFLICT ? "replaced by a new connection" : NULL});
+                                  .why = why == STREAM_CONFLICT ? "replaced by a new connection"
+                                                                : NULL});
     c2s_link_end(l);
 }
 
@@ -445,7 +446,8 @@ static void bind_resource(struct c2s_shard *shard, const struct c2s_mail *m)
     ref_take(&m->conn->ref);
     l->conn = m->conn;
     l->request = stanza_ref(m->st);
-    exchange_bind(shard->c2s->exchange, &l->edge, l->account, wish && *wish->text ? wish->text : NULL);
+    exchange_bind(shard->c2s->exchange, &l->edge, l->account,
+                  wish && *wish->text ? wish->text : NULL);
 }
 
 static void gone(struct c2s_link *l, bool may_resume)

@@ -17,12 +17,12 @@ enum c2s_link_state {
 /* A stanza from the client until it is settled. */
 struct c2s_inbound {
     struct settle settle;
-    struct list node;        /* in link->unsettled */
-    struct c2s_link *link;   /* counted */
+    struct list node;      /* in link->unsettled */
+    struct c2s_link *link; /* counted */
     struct c2s_inbound *next_spare;
     uint32_t bytes;
-    uint32_t generation;     /* of the connection that brought it */
-    bool counted;            /* stream management was on */
+    uint32_t generation; /* of the connection that brought it */
+    bool counted;        /* stream management was on */
     bool settled;
 };
 
@@ -40,31 +40,31 @@ struct c2s_link {
     struct c2s_shard *shard;
     struct list node;
     enum c2s_link_state state;
-    bool managed;     /* XEP-0198 is on */
-    bool resumable;   /* and the client asked for resumption */
-    bool short_answer; /* the last <a/> told less than we had received */
-    bool asked;       /* <r/> is out */
-    bool pinged;      /* without 0198: an iq ping is out */
-    bool overfull;    /* too much is not acknowledged: ends at the turn's end */
-    struct c2s_conn *conn;     /* counted; NULL: none */
-    struct c2s_conn *resuming; /* counted; waits until `unsettled` is empty; NULL: none */
-    struct stanza *request;    /* counted; the bind iq or <resume/> that is being answered */
-    struct jid *account;       /* owned */
+    bool managed;                  /* XEP-0198 is on */
+    bool resumable;                /* and the client asked for resumption */
+    bool short_answer;             /* the last <a/> told less than we had received */
+    bool asked;                    /* <r/> is out */
+    bool pinged;                   /* without 0198: an iq ping is out */
+    bool overfull;                 /* too much is not acknowledged: ends at the turn's end */
+    struct c2s_conn *conn;         /* counted; NULL: none */
+    struct c2s_conn *resuming;     /* counted; waits until `unsettled` is empty; NULL: none */
+    struct stanza *request;        /* counted; the bind iq or <resume/> that is being answered */
+    struct jid *account;           /* owned */
     char token[RANDOM_ID_LEN + 1]; /* for resumption; "" without */
     /* in */
-    struct list unsettled; /* of struct c2s_inbound, in order of arrival */
-    uint32_t generation;   /* counts connections */
+    struct list unsettled;      /* of struct c2s_inbound, in order of arrival */
+    uint32_t generation;        /* counts connections */
     uint32_t received, handled; /* stanzas since <enable/>, modulo 2^32 */
-    uint32_t told;         /* `handled` when the client was last told */
-    uint32_t resume_acked; /* what `resuming` acknowledges of the ring */
-    size_t credit_bytes;   /* settled and not yet given back to the connection */
+    uint32_t told;              /* `handled` when the client was last told */
+    uint32_t resume_acked;      /* what `resuming` acknowledges of the ring */
+    size_t credit_bytes;        /* settled and not yet given back to the connection */
     /* out: a ring of stanzas, oldest first; the first `plain_count` were sent before <enable/> */
     struct c2s_out *out;
     uint32_t out_cap, out_first, out_count, plain_count;
-    uint32_t acked;        /* `h` of the client */
-    uint32_t unasked;      /* sent since the last <r/> */
+    uint32_t acked;   /* `h` of the client */
+    uint32_t unasked; /* sent since the last <r/> */
     size_t out_bytes;
-    struct timer timer; /* ATTACHED: <r/> is due, or its answer; HIBERNATING: the end */
+    struct timer timer;    /* ATTACHED: <r/> is due, or its answer; HIBERNATING: the end */
     struct turn_hook hook; /* answers and credit, once a turn */
 };
 
@@ -85,7 +85,7 @@ void c2s_sm_nonza(struct c2s_link *l, const struct stanza *st);
 void c2s_sm_resume(struct c2s_shard *shard, struct c2s_conn *k, struct stanza *request);
 /* Everything that came before has settled: the resumption that waits goes on. */
 void c2s_sm_settled(struct c2s_link *l);
-void c2s_sm_sent(struct c2s_link *l);    /* one more stanza is unacknowledged */
+void c2s_sm_sent(struct c2s_link *l);     /* one more stanza is unacknowledged */
 void c2s_sm_turn_end(struct c2s_link *l); /* <a/> and <r/> where they are due */
 void c2s_sm_hibernate(struct c2s_link *l);
 /* The link ends: its token is forgotten, its count remembered. */

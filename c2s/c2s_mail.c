@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Mail between connection and link. One path in either direction: a direct call on one loop, a command
- * between two; what is posted holds its own counts. */
+/* Mail between connection and link. One path in either direction: a direct call on one loop, a
+ * command between two; what is posted holds its own counts. */
 #include <string.h>
 
 #include "c2s/c2s_conn.h"

@@ -42,11 +42,13 @@ static void close_too_high(struct c2s_conn *k, uint32_t h, uint32_t count)
 {
     struct bytes xml = BYTES_EMPTY;
 
-    bytes_printf(&xml, "<handled-count-too-high xmlns='" NS_SM "' h='%" PRIu32 "' send-count='%" PRIu32 "'/>",
+    bytes_printf(&xml,
+                 "<handled-count-too-high xmlns='" NS_SM "' h='%" PRIu32 "' send-count='%" PRIu32
+                 "'/>",
                  h, count);
-    c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_CLOSE, .conn = k, .error = STREAM_UNDEFINED_CONDITION,
-                                        .why = "acknowledged more than was sent",
-                                        .text = bytes_span(&xml)});
+    c2s_mail_to_conn(
+        &(struct c2s_mail){C2S_MAIL_CLOSE, .conn = k, .error = STREAM_UNDEFINED_CONDITION,
+                           .why = "acknowledged more than was sent", .text = bytes_span(&xml)});
     bytes_fini(&xml);
 }
 
@@ -79,7 +81,8 @@ static void on_ack(struct c2s_link *l, const struct stanza *st)
     uint32_t h, n;
 
     if (!stanza_attr(st, "h") || !text_to_u32(stanza_attr(st, "h"), &h)) {
-        c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_CLOSE, .conn = l->conn, .error = STREAM_BAD_FORMAT,
+        c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_CLOSE, .conn = l->conn,
+                                            .error = STREAM_BAD_FORMAT,
                                             .why = "'h' is not a count"});
         return;
     }
@@ -159,8 +162,8 @@ static void on_enable(struct c2s_link *l, const struct stanza *st)
     const char *resume = stanza_attr(st, "resume");
 
     if (l->managed) {
-        c2s_link_send_text(l, "<failed xmlns='" NS_SM "'><unexpected-request xmlns='" NS_STANZA_ERRORS
-                              "'/></failed>");
+        c2s_link_send_text(l, "<failed xmlns='" NS_SM
+                              "'><unexpected-request xmlns='" NS_STANZA_ERRORS "'/></failed>");
         return;
     }
     l->managed = true;
@@ -171,8 +174,8 @@ static void on_enable(struct c2s_link *l, const struct stanza *st)
     }
     random_id(l->token);
     map_put(&l->shard->by_token, l->token, l);
-    c2s_link_send_text(l, "<enabled xmlns='" NS_SM "' id='%s' resume='true' max='%" PRIu64 "'/>", l->token,
-                       l->shard->c2s->times.resume_ms / 1000);
+    c2s_link_send_text(l, "<enabled xmlns='" NS_SM "' id='%s' resume='true' max='%" PRIu64 "'/>",
+                       l->token, l->shard->c2s->times.resume_ms / 1000);
 }
 
 void c2s_sm_nonza(struct c2s_link *l, const struct stanza *st)
@@ -186,8 +189,8 @@ void c2s_sm_nonza(struct c2s_link *l, const struct stanza *st)
     else if (element_is(e, "a", NS_SM) && l->managed)
         on_ack(l, st);
     else if (element_is(e, "resume", NS_SM) || l->managed)
-        c2s_link_send_text(l, "<failed xmlns='" NS_SM "'><unexpected-request xmlns='" NS_STANZA_ERRORS
-                              "'/></failed>");
+        c2s_link_send_text(l, "<failed xmlns='" NS_SM
+                              "'><unexpected-request xmlns='" NS_STANZA_ERRORS "'/></failed>");
     else
         c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_CLOSE, .conn = l->conn,
                                             .error = STREAM_UNSUPPORTED_STANZA_TYPE,
@@ -231,7 +234,8 @@ static void refuse(struct c2s_conn *k, const char *h, const char *condition)
 {
     struct bytes xml = BYTES_EMPTY;
 
-    bytes_printf(&xml, "<failed xmlns='" NS_SM "'%s><%s xmlns='" NS_STANZA_ERRORS "'/></failed>", h, condition);
+    bytes_printf(&xml, "<failed xmlns='" NS_SM "'%s><%s xmlns='" NS_STANZA_ERRORS "'/></failed>", h,
+                 condition);
     c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_REFUSED, .conn = k, .text = bytes_span(&xml)});
     bytes_fini(&xml);
 }
@@ -301,7 +305,8 @@ void c2s_sm_settled(struct c2s_link *l)
     c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_BOUND, .conn = l->conn, .link = l});
     if (!l->conn)
         return; /* it has ended meanwhile, and hibernates again */
-    c2s_link_send_text(l, "<resumed xmlns='" NS_SM "' previd='%s' h='%" PRIu32 "'/>", l->token, l->handled);
+    c2s_link_send_text(l, "<resumed xmlns='" NS_SM "' previd='%s' h='%" PRIu32 "'/>", l->token,
+                       l->handled);
     for (uint32_t i = 0; i < l->out_count; i++) {
         c2s_link_send(l, c2s_link_out_at(l, i));
         c2s_sm_sent(l);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as what a client says, from one of four places on its way: before TLS, before login, before
- * binding, bound. The connection and the link are real, the exchange is scripted. However it goes: the
- * connection ends, and nothing of it is left. */
+/* Any bytes as what a client says, from one of four places on its way: before TLS, before login,
+ * before binding, bound. The connection and the link are real, the exchange is scripted. However it
+ * goes: the connection ends, and nothing of it is left. */
 #include <poll.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -16,7 +16,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define HEADER                                                                                     \
-    "<stream:stream to='montague.example' version='1.0' xmlns='" NS_CLIENT "' xmlns:stream='" NS_STREAM "'>"
+    "<stream:stream to='montague.example' version='1.0' xmlns='" NS_CLIENT                         \
+    "' xmlns:stream='" NS_STREAM "'>"
 #define BIND "<iq type='set' id='b'><bind xmlns='" NS_BIND "'/></iq>"
 
 /* One for all runs: opening a store takes longer than a run. */
@@ -41,14 +42,21 @@ static struct world *world_make(void)
     w->loop = loop_create("fuzz", &w->clock.clock);
     w->x.loop = w->loop;
     w->store = store_open(&(struct store_options){.path = ":memory:",
-                                                  .schema_dir = CAUSEWAY_SOURCE_DIR "/schemas/sql"}, &e);
+                                                  .schema_dir = CAUSEWAY_SOURCE_DIR "/schemas/sql"},
+                          &e);
     struct tls_store *tls = tls_store_create(NULL, &e); /* without a certificate: handshakes fail */
     CHECK(w->store && tls);
-    w->c2s = c2s_create(&(struct c2s_options){.io_loops = &w->loop, .io_loop_count = 1,
-                                              .exchange_loops = &w->loop, .exchange_loop_count = 1,
-                                              .exchange = &w->x, .store = w->store, .tls = tls,
-                                              .listeners = listeners, .listener_count = 1,
-                                              .domains = domains, .login_secret = secret,
+    w->c2s = c2s_create(&(struct c2s_options){.io_loops = &w->loop,
+                                              .io_loop_count = 1,
+                                              .exchange_loops = &w->loop,
+                                              .exchange_loop_count = 1,
+                                              .exchange = &w->x,
+                                              .store = w->store,
+                                              .tls = tls,
+                                              .listeners = listeners,
+                                              .listener_count = 1,
+                                              .domains = domains,
+                                              .login_secret = secret,
                                               .limits = {.credit_bytes = 4096}});
     return w;
 }
@@ -110,7 +118,8 @@ static void end_run(struct world *w, int peer)
     turn(w, -1);
     clock_fake_advance(&w->clock, w->c2s->times.resume_ms * 2);
     turn(w, -1);
-    CHECK(!w->c2s->ios[0].conn_count && !w->c2s->shards[0].link_count && !w->c2s->shards[0].inbound_count);
+    CHECK(!w->c2s->ios[0].conn_count && !w->c2s->shards[0].link_count &&
+          !w->c2s->shards[0].inbound_count);
     CHECK(!w->c2s->shards[0].by_token.count);
     script_free_resources(&w->x);
 }
@@ -127,7 +136,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t piece = data[0] & 4 ? (size_t)1 + (data[0] >> 3) : size;
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
     c2s_conn_accept(&w->c2s->ios[0].ports[0], fds[0]);
-    place(w, list_entry(list_first(&w->c2s->ios[0].conns), struct c2s_conn, node), fds[1], data[0] & 3);
+    place(w, list_entry(list_first(&w->c2s->ios[0].conns), struct c2s_conn, node), fds[1],
+          data[0] & 3);
     for (size_t at = 1; at < size; at += piece) {
         say(fds[1], data + at, size - at < piece ? size - at : piece);
         turn(w, fds[1]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A c2s on loopback with a real store, and scripted clients that speak to it over real sockets and
- * TLS. Both run on the test's thread: waiting is turning the loop until what is awaited has come. */
+ * TLS. Both run on the test's thread: waiting is turning the loop until what is awaited has come.
+ */
 #ifndef CAUSEWAY_TEST_C2S_WORLD_H
 #define CAUSEWAY_TEST_C2S_WORLD_H
 
@@ -33,7 +34,7 @@
     "<?xml version='1.0'?><stream:stream to='" to "' version='1.0' xml:lang='en' "                 \
     "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
 #define SASL "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
-#define SM "xmlns='urn:xmpp:sm:3'"
+#define SM   "xmlns='urn:xmpp:sm:3'"
 
 struct world {
     struct clock_fake clock;
@@ -86,7 +87,8 @@ static inline bool world_put_account(struct store_tx *tx, void *user, struct err
         struct account_keys *to = &a.keys[a.key_count++];
         if (!scram_keys_make(&k, (enum scram_hash)h, from->password))
             abort();
-        snprintf(to->mechanism, sizeof(to->mechanism), "%s", h == SCRAM_SHA1 ? "SCRAM-SHA-1" : "SCRAM-SHA-256");
+        snprintf(to->mechanism, sizeof(to->mechanism), "%s",
+                 h == SCRAM_SHA1 ? "SCRAM-SHA-1" : "SCRAM-SHA-256");
         to->iterations = k.iterations;
         to->salt_len = k.salt_len;
         to->key_len = (unsigned)scram_hash_len(k.hash);
@@ -119,13 +121,21 @@ static inline void world_open(struct world *w, bool threaded)
     w->tls = tls_store_create(w->pki.ca_file, &e);
     if (!w->tls || !tls_store_set(w->tls, "montague.example", f.chain, f.key, &e))
         fail_msg("%s", e.text);
-    w->store = store_open(&(struct store_options){.path = ":memory:", .schema_dir = CAUSEWAY_SOURCE_DIR "/schemas/sql"}, &e);
+    w->store = store_open(&(struct store_options){.path = ":memory:",
+                                                  .schema_dir = CAUSEWAY_SOURCE_DIR "/schemas/sql"},
+                          &e);
     if (!w->store)
         fail_msg("%s", e.text);
-    world_add_account(w, (struct world_account){.bare = "romeo@montague.example", .password = "rose"});
-    world_add_account(w, (struct world_account){.bare = "mercutio@montague.example", .password = "mab"});
-    world_add_account(w, (struct world_account){.bare = "tybalt@montague.example", .password = "cats", .disabled = true});
-    world_add_account(w, (struct world_account){.bare = "abram@montague.example", .password = "thumb", .only_sha1 = true});
+    world_add_account(w,
+                      (struct world_account){.bare = "romeo@montague.example", .password = "rose"});
+    world_add_account(
+        w, (struct world_account){.bare = "mercutio@montague.example", .password = "mab"});
+    world_add_account(w, (struct world_account){.bare = "tybalt@montague.example",
+                                                .password = "cats",
+                                                .disabled = true});
+    world_add_account(w, (struct world_account){.bare = "abram@montague.example",
+                                                .password = "thumb",
+                                                .only_sha1 = true});
     log_set_level(LOG_INFO);
     log_set_sink(world_on_log, w);
 }
@@ -133,15 +143,22 @@ static inline void world_open(struct world *w, bool threaded)
 static inline void world_start(struct world *w, struct c2s_limits limits)
 {
     static const char *const domains[] = {"montague.example", NULL};
-    static const struct c2s_listener listeners[] = {{"127.0.0.1", 0, false}, {"127.0.0.1", 0, true}};
+    static const struct c2s_listener listeners[] = {{"127.0.0.1", 0, false},
+                                                    {"127.0.0.1", 0, true}};
     struct error e = ERROR_INIT;
 
     w->c2s = c2s_create(&(struct c2s_options){
-        .io_loops = &w->io, .io_loop_count = 1,
-        .exchange_loops = &w->loop, .exchange_loop_count = 1,
-        .exchange = w->exchange, .store = w->store, .tls = w->tls,
-        .listeners = listeners, .listener_count = 2,
-        .domains = domains, .limits = limits,
+        .io_loops = &w->io,
+        .io_loop_count = 1,
+        .exchange_loops = &w->loop,
+        .exchange_loop_count = 1,
+        .exchange = w->exchange,
+        .store = w->store,
+        .tls = w->tls,
+        .listeners = listeners,
+        .listener_count = 2,
+        .domains = domains,
+        .limits = limits,
     });
     if (!c2s_start(w->c2s, &e))
         fail_msg("%s", e.text);
@@ -207,7 +224,7 @@ struct client {
     SSL_CTX *ctx;
     struct bytes in; /* what came and was not yet awaited */
     bool eof;
-    char got[4096];  /* what client_expect skipped, and the needle */
+    char got[4096]; /* what client_expect skipped, and the needle */
 };
 
 enum { PATIENCE_TURNS = 10000 };
@@ -222,7 +239,8 @@ static inline void client_open(struct client *c, struct world *w, unsigned liste
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(c->fd, (struct sockaddr *)&to, sizeof(to)), 0);
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* else half stanzas wait */
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1},
+               sizeof(int)); /* else half stanzas wait */
 }
 
 static inline void client_close(struct client *c)
@@ -267,7 +285,8 @@ static inline bool client_would_block(struct client *c, ssize_t n)
 static inline void client_send_n(struct client *c, const char *data, size_t len)
 {
     for (int i = 0; i < PATIENCE_TURNS && len && !c->eof; i++) {
-        ssize_t n = c->ssl ? SSL_write(c->ssl, data, (int)len) : send(c->fd, data, len, MSG_NOSIGNAL);
+        ssize_t n =
+            c->ssl ? SSL_write(c->ssl, data, (int)len) : send(c->fd, data, len, MSG_NOSIGNAL);
         if (n > 0) {
             data += n;
             len -= (size_t)n;
@@ -331,7 +350,8 @@ static inline void client_expect_end_(struct client *c, const char *file, int li
 #define client_expect_end(c) client_expect_end_((c), __FILE__, __LINE__)
 
 /* Nothing of that has come once everything that is under way has arrived. */
-static inline void client_expect_not_(struct client *c, const char *needle, const char *file, int line)
+static inline void client_expect_not_(struct client *c, const char *needle, const char *file,
+                                      int line)
 {
     world_settle_down(c->w);
     while (client_read(c))
@@ -374,7 +394,8 @@ static inline void client_secure_stage(struct client *c, struct world *w)
     client_expect(c, "</stream:features>");
 }
 
-static inline void client_auth_plain(struct client *c, const char *authzid, const char *user, const char *password)
+static inline void client_auth_plain(struct client *c, const char *authzid, const char *user,
+                                     const char *password)
 {
     struct bytes raw = BYTES_EMPTY, b64 = BYTES_EMPTY;
 
@@ -391,7 +412,8 @@ static inline void client_auth_plain(struct client *c, const char *authzid, cons
     bytes_fini(&b64);
 }
 
-static inline void client_proved_stage(struct client *c, struct world *w, const char *user, const char *password)
+static inline void client_proved_stage(struct client *c, struct world *w, const char *user,
+                                       const char *password)
 {
     client_secure_stage(c, w);
     client_auth_plain(c, "", user, password);
@@ -404,8 +426,10 @@ static inline void client_bind(struct client *c, const char *resource)
 {
     char iq[256];
 
-    snprintf(iq, sizeof(iq), "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
-                             "<resource>%s</resource></bind></iq>", resource);
+    snprintf(iq, sizeof(iq),
+             "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
+             "<resource>%s</resource></bind></iq>",
+             resource);
     client_send(c, iq);
     client_expect(c, "</iq>");
 }

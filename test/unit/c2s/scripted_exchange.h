@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* An exchange that does what the test says: it binds, keeps what comes until the test settles it, and
- * delivers what the test gives. Defines the exchange's functions that c2s calls, so a test program that
- * includes this is linked without the real one. */
+/* An exchange that does what the test says: it binds, keeps what comes until the test settles it,
+ * and delivers what the test gives. Defines the exchange's functions that c2s calls, so a test
+ * program that includes this is linked without the real one. */
 #ifndef CAUSEWAY_TEST_SCRIPTED_EXCHANGE_H
 #define CAUSEWAY_TEST_SCRIPTED_EXCHANGE_H
 
@@ -21,17 +21,17 @@ struct resource {
     struct jid *jid; /* full; owned */
     enum link_state state;
     bool bound;
-    unsigned done_count;        /* exchange_delivered calls */
+    unsigned done_count; /* exchange_delivered calls */
     uint64_t done[SCRIPT_MAX];
-    char undelivered[1024];     /* ids of what unbind gave back, each followed by a blank */
-    struct command answer;      /* on_bound is on its way */
+    char undelivered[1024]; /* ids of what unbind gave back, each followed by a blank */
+    struct command answer;  /* on_bound is on its way */
     enum stanza_error refuse;
 };
 
 struct exchange {
     struct loop *loop;
     bool settle_at_once;
-    enum stanza_error refuse_bind; /* the next bind */
+    enum stanza_error refuse_bind;          /* the next bind */
     struct resource *resources[SCRIPT_MAX]; /* all that were ever bound, in order */
     unsigned resource_count;
     /* what came, in order */
@@ -59,7 +59,8 @@ static void script_on_answer(struct command *c)
     r->link->ops->on_bound(r->link, r->jid, STANZA_OK);
 }
 
-void exchange_bind(struct exchange *x, struct edge_link *l, const struct jid *account, const char *wish)
+void exchange_bind(struct exchange *x, struct edge_link *l, const struct jid *account,
+                   const char *wish)
 {
     struct resource *r = mem_new(struct resource);
     struct arena a;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The edge under the real exchange and store: what is acknowledged is kept, what is kept arrives, once
- * and in order, over a cut, in both arrangements of loops. */
+/* The edge under the real exchange and store: what is acknowledged is kept, what is kept arrives,
+ * once and in order, over a cut, in both arrangements of loops. */
 #include "test/unit/c2s/c2s_world.h"
 
 struct fixture {
@@ -15,9 +15,12 @@ static int setup_with(void **state, bool threaded)
     struct fixture *f = mem_new(struct fixture);
 
     world_open(&f->w, threaded);
-    f->w.exchange = exchange_create(&(struct exchange_options){
-        .loops = &f->w.loop, .loop_count = 1, .store = f->w.store,
-        .communities = communities, .community_count = 1, .services = services});
+    f->w.exchange = exchange_create(&(struct exchange_options){.loops = &f->w.loop,
+                                                               .loop_count = 1,
+                                                               .store = f->w.store,
+                                                               .communities = communities,
+                                                               .community_count = 1,
+                                                               .services = services});
     exchange_start(f->w.exchange);
     world_start(&f->w, (struct c2s_limits){0});
     f->romeo.fd = f->mercutio.fd = -1;
@@ -59,7 +62,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static void log_in(struct client *c, struct world *w, const char *user, const char *password, const char *resource)
+static void log_in(struct client *c, struct world *w, const char *user, const char *password,
+                   const char *resource)
 {
     client_proved_stage(c, w, user, password);
     client_bind(c, resource);
@@ -77,8 +81,10 @@ static void enable(struct client *c, char token[64])
 /* A friend, so that nothing is a contact request. */
 static void befriend(struct fixture *f)
 {
-    client_send(&f->mercutio, "<message to='romeo@montague.example' type='chat'><body>hail</body></message>");
-    client_send(&f->romeo, "<message to='mercutio@montague.example' type='chat'><body>hail</body></message>");
+    client_send(&f->mercutio,
+                "<message to='romeo@montague.example' type='chat'><body>hail</body></message>");
+    client_send(&f->romeo,
+                "<message to='mercutio@montague.example' type='chat'><body>hail</body></message>");
     client_expect(&f->mercutio, "hail");
     client_expect(&f->romeo, "hail");
 }
@@ -93,7 +99,10 @@ static void chat_in_order(void **state)
     befriend(f);
     enable(&f->romeo, token);
     for (int i = 0; i < 200; i++) {
-        snprintf(text, sizeof(text), "<message to='mercutio@montague.example' type='chat' id='n%d'><body>%d</body></message>", i, i);
+        snprintf(text, sizeof(text),
+                 "<message to='mercutio@montague.example' type='chat' "
+                 "id='n%d'><body>%d</body></message>",
+                 i, i);
         client_send(&f->romeo, text);
     }
     client_send(&f->romeo, "<r " SM "/>");
@@ -120,7 +129,10 @@ static void cut_and_resumed(void **state)
             client_expect(&f->mercutio, "id='n9'");
             client_close(&f->mercutio);
         }
-        snprintf(text, sizeof(text), "<message to='mercutio@montague.example' type='chat' id='n%d'><body>%d</body></message>", i, i);
+        snprintf(text, sizeof(text),
+                 "<message to='mercutio@montague.example' type='chat' "
+                 "id='n%d'><body>%d</body></message>",
+                 i, i);
         client_send(&f->romeo, text);
     }
     world_settle_down(&f->w);
@@ -155,10 +167,14 @@ static void cut_and_gone(void **state)
     log_in(&f->romeo, &f->w, "romeo", "rose", "orchard");
     befriend(f);
     enable(&f->mercutio, token);
-    client_send(&f->romeo, "<message to='mercutio@montague.example' type='chat' id='one'><body>1</body></message>");
+    client_send(
+        &f->romeo,
+        "<message to='mercutio@montague.example' type='chat' id='one'><body>1</body></message>");
     client_expect(&f->mercutio, "id='one'");
     client_close(&f->mercutio);
-    client_send(&f->romeo, "<message to='mercutio@montague.example' type='chat' id='two'><body>2</body></message>");
+    client_send(
+        &f->romeo,
+        "<message to='mercutio@montague.example' type='chat' id='two'><body>2</body></message>");
     world_advance(&f->w, 200000);
     client_send(&f->romeo, "<presence/>");
     world_advance(&f->w, 200000);
@@ -184,22 +200,22 @@ static void server_chooses_resource(void **state)
     struct fixture *f = *state;
 
     client_proved_stage(&f->romeo, &f->w, "romeo", "rose");
-    client_send(&f->romeo, "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+    client_send(&f->romeo,
+                "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
     client_expect(&f->romeo, "<jid>romeo@montague.example/");
 }
 
 #define BOTH(test)                                                                                 \
     cmocka_unit_test_setup_teardown(test, setup, teardown),                                        \
-        {#test " (I/O on its own thread)", test, setup_threaded, teardown, NULL}
+    {                                                                                              \
+#test " (I/O on its own thread)", test, setup_threaded, teardown, NULL                     \
+    }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(chat_in_order),
-        BOTH(cut_and_resumed),
-        BOTH(cut_and_gone),
-        BOTH(same_resource),
-        BOTH(server_chooses_resource),
+        BOTH(chat_in_order), BOTH(cut_and_resumed),         BOTH(cut_and_gone),
+        BOTH(same_resource), BOTH(server_chooses_resource),
     };
     return cmocka_run_group_tests_name("c2s_exchange", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stream management (XEP-0198) and the bounds of what may be under way. The exchange is scripted, so
- * the test decides when a stanza is settled; everything in c2s is real. */
+/* Stream management (XEP-0198) and the bounds of what may be under way. The exchange is scripted,
+ * so the test decides when a stanza is settled; everything in c2s is real. */
 #include "test/unit/c2s/c2s_world.h"
 #include "test/unit/c2s/scripted_exchange.h"
 
@@ -36,7 +36,8 @@ static int setup_threaded(void **state)
 
 static int setup_small(void **state)
 {
-    return setup_with(state, false, (struct c2s_limits){.output_bytes = 65536, .unacked_bytes = 1 << 20});
+    return setup_with(state, false,
+                      (struct c2s_limits){.output_bytes = 65536, .unacked_bytes = 1 << 20});
 }
 
 static int teardown(void **state)
@@ -78,7 +79,8 @@ static void say(struct fixture *f, int first, int count)
     char text[128];
 
     for (int i = first; i < first + count; i++) {
-        snprintf(text, sizeof(text), "<message id='m%d' to='juliet@capulet.example'><body>.</body></message>", i);
+        snprintf(text, sizeof(text),
+                 "<message id='m%d' to='juliet@capulet.example'><body>.</body></message>", i);
         client_send(&f->c, text);
     }
 }
@@ -87,12 +89,14 @@ static void deliver(struct fixture *f, const char *id, uint64_t seq)
 {
     char text[256];
 
-    snprintf(text, sizeof(text), "<message xmlns='jabber:client' id='%s'><body>.</body></message>", id);
+    snprintf(text, sizeof(text), "<message xmlns='jabber:client' id='%s'><body>.</body></message>",
+             id);
     script_deliver(&f->x, 0, text, seq);
 }
 
 /* A second connection of `user` that asks to resume. */
-static void resume(struct fixture *f, struct client *d, const char *user, const char *password, unsigned h)
+static void resume(struct fixture *f, struct client *d, const char *user, const char *password,
+                   unsigned h)
 {
     char text[256];
 
@@ -153,8 +157,9 @@ static void what_counts(void **state)
     f->x.settle_at_once = true;
     client_bound_stage(&f->c, &f->w);
     say(f, 0, 3);
-    client_send(&f->c, "<enable " SM "/><active xmlns='urn:xmpp:csi:0'/><presence/>"
-                       "<iq type='get' id='i'><query xmlns='urn:x'/></iq><message to='@@'/><r " SM "/>");
+    client_send(&f->c,
+                "<enable " SM "/><active xmlns='urn:xmpp:csi:0'/><presence/>"
+                "<iq type='get' id='i'><query xmlns='urn:x'/></iq><message to='@@'/><r " SM "/>");
     client_expect(&f->c, "<enabled " SM "/>");
     client_expect(&f->c, "<a " SM);
     client_expect(&f->c, "/>");
@@ -347,8 +352,8 @@ static void resumed_over_the_old(void **state)
     client_close(&d);
 }
 
-/* What came before the cut is still on its way to the disk: the answer waits, so that the client does
- * not repeat what will be kept. */
+/* What came before the cut is still on its way to the disk: the answer waits, so that the client
+ * does not repeat what will be kept. */
 static void resumption_waits_for_commits(void **state)
 {
     struct fixture *f = *state;
@@ -430,7 +435,8 @@ static void resumed_with_too_much(void **state)
     client_close(&d);
 }
 
-/* Nobody comes back: what was not acknowledged goes back, and a late resumption learns the count. */
+/* Nobody comes back: what was not acknowledged goes back, and a late resumption learns the count.
+ */
 static void not_resumed_in_time(void **state)
 {
     struct fixture *f = *state;
@@ -573,7 +579,9 @@ static void acknowledges_nothing(void **state)
 
 #define BOTH(test)                                                                                 \
     cmocka_unit_test_setup_teardown(test, setup, teardown),                                        \
-        {#test " (I/O on its own thread)", test, setup_threaded, teardown, NULL}
+    {                                                                                              \
+#test " (I/O on its own thread)", test, setup_threaded, teardown, NULL                     \
+    }
 
 int main(void)
 {

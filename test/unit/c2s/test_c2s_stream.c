@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a client may say when, and which error it gets otherwise: RFC 6120 sections 4 to 8. The exchange
- * is scripted; sockets, TLS, store and everything in c2s are real. */
+/* What a client may say when, and which error it gets otherwise: RFC 6120 sections 4 to 8. The
+ * exchange is scripted; sockets, TLS, store and everything in c2s are real. */
 #include "test/unit/c2s/c2s_world.h"
 #include "test/unit/c2s/scripted_exchange.h"
 
@@ -80,7 +80,7 @@ static void reach(struct client *c, struct world *w, enum stage stage)
 }
 
 #define NS_ATTRS "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'"
-#define BIND_IQ "<iq type='set' id='b2'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
+#define BIND_IQ  "<iq type='set' id='b2'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
 
 struct row {
     const char *what; /* what it proves */
@@ -93,70 +93,112 @@ struct row {
 static const struct row rows[] = {
     /* headers, RFC 6120 4.7 and 4.9 */
     {"what is no XML", CONNECTED, "GET / HTTP/1.1\r\n\r\n", "<not-well-formed", true},
-    {"4.9.3.6 a domain that is not ours", CONNECTED, HEADER("capulet.example"), "<host-unknown", true},
-    {"4.7.2 no 'to'", CONNECTED, "<stream:stream version='1.0' " NS_ATTRS ">", "<host-unknown", true},
+    {"4.9.3.6 a domain that is not ours", CONNECTED, HEADER("capulet.example"), "<host-unknown",
+     true},
+    {"4.7.2 no 'to'", CONNECTED, "<stream:stream version='1.0' " NS_ATTRS ">", "<host-unknown",
+     true},
     {"'to' is an account", CONNECTED, HEADER("romeo@montague.example"), "<host-unknown", true},
-    {"4.9.3.25 no version", CONNECTED, "<stream:stream to='montague.example' " NS_ATTRS ">", "<unsupported-version", true},
+    {"4.9.3.25 no version", CONNECTED, "<stream:stream to='montague.example' " NS_ATTRS ">",
+     "<unsupported-version", true},
     {"4.8.3 the content namespace of servers", CONNECTED,
-     "<stream:stream to='montague.example' version='1.0' xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams'>",
+     "<stream:stream to='montague.example' version='1.0' xmlns='jabber:server' "
+     "xmlns:stream='http://etherx.jabber.org/streams'>",
      "<invalid-namespace", true},
     {"4.8.1 a foreign stream namespace", CONNECTED,
-     "<stream:stream to='montague.example' version='1.0' xmlns='jabber:client' xmlns:stream='urn:x'>",
+     "<stream:stream to='montague.example' version='1.0' xmlns='jabber:client' "
+     "xmlns:stream='urn:x'>",
      "<invalid-namespace", true},
-    {"11.1 a DTD", CONNECTED, "<!DOCTYPE x [<!ENTITY a 'aaaa'>]><stream:stream to='montague.example'>", "<restricted-xml", true},
+    {"11.1 a DTD", CONNECTED,
+     "<!DOCTYPE x [<!ENTITY a 'aaaa'>]><stream:stream to='montague.example'>", "<restricted-xml",
+     true},
     /* before TLS */
-    {"6.5.4 SASL before TLS is refused", PLAIN, "<auth " SASL " mechanism='PLAIN'>AHgAeA==</auth>", "<encryption-required/>", false},
-    {"4.9.3.12 a stanza before login", PLAIN, "<message to='juliet@capulet.example'><body>hi</body></message>", "<not-authorized", true},
+    {"6.5.4 SASL before TLS is refused", PLAIN, "<auth " SASL " mechanism='PLAIN'>AHgAeA==</auth>",
+     "<encryption-required/>", false},
+    {"4.9.3.12 a stanza before login", PLAIN,
+     "<message to='juliet@capulet.example'><body>hi</body></message>", "<not-authorized", true},
     {"binding before login", PLAIN, BIND_IQ, "<not-authorized", true},
-    {"4.9.3.24 an unknown first-level element", PLAIN, "<pigeon xmlns='urn:x'/>", "<unsupported-stanza-type", true},
-    {"5.4.3.3 plaintext behind <starttls/>", PLAIN, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><iq type='get' id='1'/>", "<policy-violation", true},
+    {"4.9.3.24 an unknown first-level element", PLAIN, "<pigeon xmlns='urn:x'/>",
+     "<unsupported-stanza-type", true},
+    {"5.4.3.3 plaintext behind <starttls/>", PLAIN,
+     "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><iq type='get' id='1'/>",
+     "<policy-violation", true},
     {"11.1 a comment", PLAIN, "<!-- hello -->", "<restricted-xml", true},
     {"11.1 a processing instruction", PLAIN, "<?php x?>", "<restricted-xml", true},
-    {"limits before login: depth", PLAIN, "<a xmlns='u'><a><a><a><a><a><a><a><a><a><a><a>", "<policy-violation", true},
+    {"limits before login: depth", PLAIN, "<a xmlns='u'><a><a><a><a><a><a><a><a><a><a><a>",
+     "<policy-violation", true},
     {"not well-formed", PLAIN, "<a></b>", "<not-well-formed", true},
     /* SASL, RFC 6120 6.5 */
-    {"6.5.7 a mechanism that is not offered", SECURE, "<auth " SASL " mechanism='CRAM-MD5'/>", "<invalid-mechanism/>", false},
+    {"6.5.7 a mechanism that is not offered", SECURE, "<auth " SASL " mechanism='CRAM-MD5'/>",
+     "<invalid-mechanism/>", false},
     {"no mechanism at all", SECURE, "<auth " SASL "/>", "<invalid-mechanism/>", false},
-    {"6.5.5 bad base64", SECURE, "<auth " SASL " mechanism='PLAIN'>*not base64*</auth>", "<incorrect-encoding/>", false},
-    {"6.5.8 PLAIN without its parts", SECURE, "<auth " SASL " mechanism='PLAIN'>cm9tZW8=</auth>", "<malformed-request/>", false},
-    {"6.5.8 SCRAM that is none", SECURE, "<auth " SASL " mechanism='SCRAM-SHA-1'>aGVsbG8=</auth>", "<malformed-request/>", false},
-    {"6.5.1 abort", SECURE, "<auth " SASL " mechanism='SCRAM-SHA-1'/><abort " SASL "/>", "<aborted/>", false},
-    {"a response to nothing", SECURE, "<response " SASL ">eA==</response>", "<malformed-request/>", false},
-    {"6.5.6 somebody else's authzid", SECURE, "<auth " SASL " mechanism='PLAIN'>bWVyY3V0aW9AbW9udGFndWUuZXhhbXBsZQByb21lbwByb3Nl</auth>", "<invalid-authzid/>", false},
-    {"STARTTLS twice", SECURE, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", "<unsupported-stanza-type", true},
-    {"a stanza in the middle of login", SECURE, "<auth " SASL " mechanism='SCRAM-SHA-1'/><presence/>", "<not-authorized", true},
+    {"6.5.5 bad base64", SECURE, "<auth " SASL " mechanism='PLAIN'>*not base64*</auth>",
+     "<incorrect-encoding/>", false},
+    {"6.5.8 PLAIN without its parts", SECURE, "<auth " SASL " mechanism='PLAIN'>cm9tZW8=</auth>",
+     "<malformed-request/>", false},
+    {"6.5.8 SCRAM that is none", SECURE, "<auth " SASL " mechanism='SCRAM-SHA-1'>aGVsbG8=</auth>",
+     "<malformed-request/>", false},
+    {"6.5.1 abort", SECURE, "<auth " SASL " mechanism='SCRAM-SHA-1'/><abort " SASL "/>",
+     "<aborted/>", false},
+    {"a response to nothing", SECURE, "<response " SASL ">eA==</response>", "<malformed-request/>",
+     false},
+    {"6.5.6 somebody else's authzid", SECURE,
+     "<auth " SASL " mechanism='PLAIN'>bWVyY3V0aW9AbW9udGFndWUuZXhhbXBsZQByb21lbwByb3Nl</auth>",
+     "<invalid-authzid/>", false},
+    {"STARTTLS twice", SECURE, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+     "<unsupported-stanza-type", true},
+    {"a stanza in the middle of login", SECURE,
+     "<auth " SASL " mechanism='SCRAM-SHA-1'/><presence/>", "<not-authorized", true},
     {"four failures are enough", SECURE,
-     "<auth " SASL " mechanism='X'/><auth " SASL " mechanism='X'/><auth " SASL " mechanism='X'/><auth " SASL " mechanism='X'/>",
+     "<auth " SASL " mechanism='X'/><auth " SASL " mechanism='X'/><auth " SASL
+     " mechanism='X'/><auth " SASL " mechanism='X'/>",
      "<policy-violation", true},
     /* before binding, RFC 6120 section 7 */
     {"7.1 a stanza before binding", PROVED, "<presence/>", "<not-authorized", true},
-    {"XEP-0198 section 3: enabling before binding", PROVED, "<enable " SM "/>", "<unexpected-request", false},
-    {"XEP-0198 section 5: resuming what is unknown", PROVED, "<resume " SM " previd='nothing' h='0'/>", "<item-not-found", false},
-    {"resuming without a count", PROVED, "<resume " SM " previd='nothing'/>", "<bad-request", false},
-    {"resuming with a count that is none", PROVED, "<resume " SM " previd='nothing' h='-1'/>", "<bad-request", false},
+    {"XEP-0198 section 3: enabling before binding", PROVED, "<enable " SM "/>",
+     "<unexpected-request", false},
+    {"XEP-0198 section 5: resuming what is unknown", PROVED,
+     "<resume " SM " previd='nothing' h='0'/>", "<item-not-found", false},
+    {"resuming without a count", PROVED, "<resume " SM " previd='nothing'/>", "<bad-request",
+     false},
+    {"resuming with a count that is none", PROVED, "<resume " SM " previd='nothing' h='-1'/>",
+     "<bad-request", false},
     {"7.7.2.1 a resource that cannot be", PROVED,
-     "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>\x7f</resource></bind></iq>",
+     "<iq type='set' id='b'><bind "
+     "xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>\x7f</resource></bind></iq>",
      "<bad-request", false},
     {"7.6 the server chooses", PROVED, BIND_IQ, "<jid>romeo@montague.example/chosen</jid>", false},
     /* bound */
-    {"8.1.2.1 a forged 'from'", BOUND, "<message from='mercutio@montague.example' to='juliet@capulet.example'/>", "<invalid-from", true},
-    {"a 'from' that is no address", BOUND, "<message from='@' to='juliet@capulet.example'/>", "<invalid-from", true},
-    {"8.3.3.8 'to' is no address", BOUND, "<iq type='get' id='m' to='@@'><ping xmlns='urn:xmpp:ping'/></iq>", "<jid-malformed", false},
-    {"an unknown first-level element", BOUND, "<pigeon xmlns='urn:x'/>", "<unsupported-stanza-type", true},
-    {"4.9.3.10 a stanza in another namespace", BOUND, "<message xmlns='jabber:server' to='juliet@capulet.example'/>", "<invalid-namespace", true},
+    {"8.1.2.1 a forged 'from'", BOUND,
+     "<message from='mercutio@montague.example' to='juliet@capulet.example'/>", "<invalid-from",
+     true},
+    {"a 'from' that is no address", BOUND, "<message from='@' to='juliet@capulet.example'/>",
+     "<invalid-from", true},
+    {"8.3.3.8 'to' is no address", BOUND,
+     "<iq type='get' id='m' to='@@'><ping xmlns='urn:xmpp:ping'/></iq>", "<jid-malformed", false},
+    {"an unknown first-level element", BOUND, "<pigeon xmlns='urn:x'/>", "<unsupported-stanza-type",
+     true},
+    {"4.9.3.10 a stanza in another namespace", BOUND,
+     "<message xmlns='jabber:server' to='juliet@capulet.example'/>", "<invalid-namespace", true},
     {"7.1 a second resource", BOUND, BIND_IQ, "<not-allowed", false},
-    {"RFC 3921 section 3: session", BOUND, "<iq type='set' id='s'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>", "id='s'", false},
+    {"RFC 3921 section 3: session", BOUND,
+     "<iq type='set' id='s'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>", "id='s'",
+     false},
     {"XEP-0198 without <enable/>", BOUND, "<r " SM "/>", "<unsupported-stanza-type", true},
     {"SASL again", BOUND, "<auth " SASL " mechanism='PLAIN'/>", "<unsupported-stanza-type", true},
     {"11.1 an entity", BOUND, "<message><body>&lol;</body></message>", "<stream:error", true},
     {"an orderly end", BOUND, "</stream:stream>", "</stream:stream>", true},
-    {"the client's own stream error", BOUND, "<stream:error><reset xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>", "</stream:stream>", true},
+    {"the client's own stream error", BOUND,
+     "<stream:error><reset "
+     "xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
+     "</stream:stream>", true},
     /* stream management */
-    {"XEP-0198 section 4: more than was sent", MANAGED, "<a " SM " h='1'/>", "<handled-count-too-high", true},
+    {"XEP-0198 section 4: more than was sent", MANAGED, "<a " SM " h='1'/>",
+     "<handled-count-too-high", true},
     {"a count that is none", MANAGED, "<a " SM " h='x'/>", "<bad-format", true},
     {"no count", MANAGED, "<a " SM "/>", "<bad-format", true},
     {"a second <enable/>", MANAGED, "<enable " SM "/>", "<unexpected-request", false},
-    {"resuming on a bound stream", MANAGED, "<resume " SM " previd='x' h='0'/>", "<unexpected-request", false},
+    {"resuming on a bound stream", MANAGED, "<resume " SM " previd='x' h='0'/>",
+     "<unexpected-request", false},
 };
 
 static void bad_input(void **state)
@@ -182,7 +224,8 @@ static void bad_input(void **state)
     assert_int_equal(n.links, 0);
 }
 
-/* A stanza over the limit: before login 10 KiB, afterwards 256 KiB (XEP-0205, RFC 6120 4.9.3.14). */
+/* A stanza over the limit: before login 10 KiB, afterwards 256 KiB (XEP-0205, RFC 6120 4.9.3.14).
+ */
 static void too_large(void **state)
 {
     struct fixture *f = *state;
@@ -233,7 +276,8 @@ static void auth_plain(void **state)
         {"wrong password", "", "romeo", "thorn", "<not-authorized/>"},
         {"no such account: the same error", "", "nobody", "rose", "<not-authorized/>"},
         {"6.5.2 disabled", "", "tybalt", "cats", "<account-disabled/>"},
-        {"disabled is not told to who does not know the password", "", "tybalt", "dogs", "<not-authorized/>"},
+        {"disabled is not told to who does not know the password", "", "tybalt", "dogs",
+         "<not-authorized/>"},
         {"a name that cannot be", "", "ro@meo", "rose", "<not-authorized/>"},
     };
 
@@ -251,7 +295,8 @@ static void auth_plain(void **state)
     assert_null(strstr(f->w.log, "thorn"));
 }
 
-static void scram(struct client *c, enum scram_hash hash, const char *user, const char *password, const char *want)
+static void scram(struct client *c, enum scram_hash hash, const char *user, const char *password,
+                  const char *want)
 {
     struct scram_client s;
     struct bytes text = BYTES_EMPTY, b64 = BYTES_EMPTY, challenge = BYTES_EMPTY;
@@ -259,7 +304,8 @@ static void scram(struct client *c, enum scram_hash hash, const char *user, cons
     scram_client_init(&s, hash, user, NULL);
     scram_client_first(&s, &text);
     base64_encode(&b64, text.data, text.len);
-    client_send(c, hash == SCRAM_SHA1 ? "<auth " SASL " mechanism='SCRAM-SHA-1'>" : "<auth " SASL " mechanism='SCRAM-SHA-256'>");
+    client_send(c, hash == SCRAM_SHA1 ? "<auth " SASL " mechanism='SCRAM-SHA-1'>"
+                                      : "<auth " SASL " mechanism='SCRAM-SHA-256'>");
     client_send(c, bytes_text(&b64));
     client_send(c, "</auth>");
     client_expect(c, "<challenge");
@@ -313,8 +359,9 @@ static void unknown_account_salt(void **state)
         struct bytes raw = BYTES_EMPTY;
         client_secure_stage(&c, &f->w);
         /* n,,n=nobody,r=abc and n,,n=someone,r=abc */
-        client_send(&c, i < 2 ? "<auth " SASL " mechanism='SCRAM-SHA-1'>biwsbj1ub2JvZHkscj1hYmM=</auth>"
-                              : "<auth " SASL " mechanism='SCRAM-SHA-1'>biwsbj1zb21lb25lLHI9YWJj</auth>");
+        client_send(
+            &c, i < 2 ? "<auth " SASL " mechanism='SCRAM-SHA-1'>biwsbj1ub2JvZHkscj1hYmM=</auth>"
+                      : "<auth " SASL " mechanism='SCRAM-SHA-1'>biwsbj1zb21lb25lLHI9YWJj</auth>");
         client_expect(&c, "<challenge");
         client_expect(&c, ">");
         client_expect(&c, "</challenge>");
@@ -374,15 +421,20 @@ static void features(void **state)
     struct client c;
 
     client_plain_stage(&c, &f->w);
-    assert_non_null(strstr(c.got, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>"));
+    assert_non_null(
+        strstr(c.got, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>"));
     assert_null(strstr(c.got, "mechanism"));
     client_close(&c);
     client_secure_stage(&c, &f->w);
-    assert_non_null(strstr(c.got, "SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN<"));
+    assert_non_null(strstr(
+        c.got, "SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN<"));
     client_close(&c);
     client_proved_stage(&c, &f->w, "romeo", "rose");
-    static const char *const wanted[] = {"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'", "<sm xmlns='urn:xmpp:sm:3'",
-                                         "<session ", "<optional/>", "urn:xmpp:features:rosterver",
+    static const char *const wanted[] = {"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'",
+                                         "<sm xmlns='urn:xmpp:sm:3'",
+                                         "<session ",
+                                         "<optional/>",
+                                         "urn:xmpp:features:rosterver",
                                          "urn:xmpp:features:pre-approval"};
     for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
         assert_non_null(strstr(c.got, wanted[i]));
@@ -398,7 +450,8 @@ static void stanzas_in_order(void **state)
 
     client_bound_stage(&c, &f->w);
     for (int i = 0; i < 100; i++) {
-        snprintf(text, sizeof(text), "<message id='m%d' to='juliet@capulet.example'><body>%d</body></message>", i, i);
+        snprintf(text, sizeof(text),
+                 "<message id='m%d' to='juliet@capulet.example'><body>%d</body></message>", i, i);
         client_send(&c, text);
     }
     for (int i = 0; i < PATIENCE_TURNS && f->x.in_count < 100; i++)
@@ -407,7 +460,8 @@ static void stanzas_in_order(void **state)
     for (unsigned i = 0; i < 100; i++) {
         snprintf(text, sizeof(text), "m%u", i);
         assert_string_equal(f->x.in[i]->id, text);
-        snprintf(text, sizeof(text), "<message xmlns='jabber:client' id='d%u'><body>x</body></message>", i);
+        snprintf(text, sizeof(text),
+                 "<message xmlns='jabber:client' id='d%u'><body>x</body></message>", i);
         script_deliver(&f->x, 0, text, 0);
     }
     for (int i = 0; i < 100; i++) {
@@ -506,7 +560,8 @@ static void slow_clients(void **state)
         {"half a login", SECURE, "<auth " SASL " mechanism='SCRAM-SHA-1'/>", 61000},
         {"no resource", PROVED, "", 61000},
         {"half a stanza", BOUND, "<message><body>I will be with", 130000},
-        {"half a stanza behind a whole one", BOUND, "<presence/><message><body>I will be with", 130000},
+        {"half a stanza behind a whole one", BOUND, "<presence/><message><body>I will be with",
+         130000},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -604,7 +659,9 @@ static void shutdown_says_so(void **state)
 
 #define BOTH(test)                                                                                 \
     cmocka_unit_test_setup_teardown(test, setup, teardown),                                        \
-        {#test " (I/O on its own thread)", test, setup_threaded, teardown, NULL}
+    {                                                                                              \
+#test " (I/O on its own thread)", test, setup_threaded, teardown, NULL                     \
+    }
 
 int main(void)
 {
