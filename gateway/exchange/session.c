@@ -484,6 +484,15 @@ static void wrote_presence(struct person *p, const struct jid *peer, const struc
     }
 }
 
+/* Until the answer has had its time, the peer is no stranger; nothing of that outlives the process. */
+static void wrote_iq(struct person *p, const struct jid *peer)
+{
+    struct session *s = p->sessions->peers.count < SESSION_PEERS_MAX ? session_of(p, peer->bare)
+                                                                     : session_find(p, peer->bare);
+    if (s)
+        s->iq_until_ms = loop_now_ms(p->loop) + SESSION_IQ_WAIT_MS;
+}
+
 void session_wrote_to(struct person *p, const struct jid *peer, const struct stanza *st)
 {
     if (text_eq(peer->domain, p->jid->domain) || p->state != PERSON_READY)
@@ -493,7 +502,7 @@ void session_wrote_to(struct person *p, const struct jid *peer, const struct sta
     else if (st->kind == STANZA_PRESENCE)
         wrote_presence(p, peer, st);
     else if (st->type == IQ_GET || st->type == IQ_SET)
-        session_of(p, peer->bare)->iq_until_ms = loop_now_ms(p->loop) + SESSION_IQ_WAIT_MS;
+        wrote_iq(p, peer);
 }
 
 void session_link_changed(struct person *p, bool linked)

@@ -495,6 +495,28 @@ static void approving_a_subscription_is_consent(void **state)
     log_off(&t);
 }
 
+/* To whom she has sent an iq may write while the answer is due; directed presence, while it is in force. */
+static void an_iq_and_directed_presence(void **state)
+{
+    (void)state;
+    struct terminal t;
+    log_on(&t, JULIET);
+    sends_xml(&t, "<iq xmlns='jabber:client' to='" ROMEO "/orchard' type='get' id='i'><ping xmlns='urn:xmpp:ping'/></iq>");
+    writes(ROMEO "/orchard", JULIET, "pong");
+    expect_text(&t.got, MESSAGE(ROMEO "/orchard", JULIET, "pong"));
+    clock_fake_advance(&world.clock, 121000);
+    writes(ROMEO "/orchard", JULIET, "later");
+    expect_text(&t.got, PROMPT(ROMEO, "1", "later"));
+    bytes_clear(&world.left);
+    sends_xml(&t, "<presence xmlns='jabber:client' to='hall@rooms.example/juliet'/>");
+    writes("hall@rooms.example/nurse", JULIET, "in private");
+    expect_text(&t.got, MESSAGE("hall@rooms.example/nurse", JULIET, "in private"));
+    sends_xml(&t, "<presence xmlns='jabber:client' to='hall@rooms.example/juliet' type='unavailable'/>");
+    writes("hall@rooms.example/nurse", JULIET, "still there?");
+    expect_text(&t.got, PROMPT("hall@rooms.example", "2", "still there?"));
+    log_off(&t);
+}
+
 static void policies(void **state)
 {
     (void)state;
@@ -558,6 +580,7 @@ int main(void)
         SESSION_TEST(an_answer_from_a_device),
         SESSION_TEST(a_request_is_accepted_by_device),
         SESSION_TEST(approving_a_subscription_is_consent),
+        SESSION_TEST(an_iq_and_directed_presence),
         SESSION_TEST(policies),
         SESSION_TEST(lines_to_the_domain),
     };
