@@ -33,6 +33,7 @@ enum whither {
     TO_SERVICES,      /* the account answers itself */
 };
 
+/* clang-format off */
 /* To a full JID whose resource is bound, everything goes to that resource. */
 static const struct rule {
     enum whither bare;         /* addressed to the bare JID */
@@ -58,6 +59,7 @@ static const struct rule {
     [STANZA_TYPE_UNKNOWN]   = {DROP,         DROP},
     [STANZA_TYPE_NONE]      = {DROP,         DROP},
 };
+/* clang-format on */
 
 static bool is_request(const struct stanza *st)
 {

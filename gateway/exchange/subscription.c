@@ -9,6 +9,7 @@
 
 enum column { SUBSCRIBE, SUBSCRIBED, UNSUBSCRIBE, UNSUBSCRIBED, COLUMNS };
 
+/* clang-format off */
 /* A.2: the person sends. */
 static const struct subscription_step outbound[SUBSCRIPTION_STATES][COLUMNS] = {
     /*                            subscribe       subscribed    unsubscribe  unsubscribed */
@@ -22,7 +23,9 @@ static const struct subscription_step outbound[SUBSCRIPTION_STATES][COLUMNS] = {
     [SUBSCRIPTION_FROM_OUT]    = {P(FROM_OUT),    q(FROM_OUT),  P(FROM),     P(NONE_OUT)},
     [SUBSCRIPTION_BOTH]        = {P(BOTH),        q(BOTH),      P(FROM),     P(TO)},
 };
+/* clang-format on */
 
+/* clang-format off */
 /* A.3: the contact sends. */
 static const struct subscription_step inbound[SUBSCRIPTION_STATES][COLUMNS] = {
     /*                            subscribe       subscribed    unsubscribe  unsubscribed */
@@ -36,6 +39,7 @@ static const struct subscription_step inbound[SUBSCRIPTION_STATES][COLUMNS] = {
     [SUBSCRIPTION_FROM_OUT]    = {q(FROM_OUT),    P(BOTH),      P(NONE_OUT), P(FROM)},
     [SUBSCRIPTION_BOTH]        = {q(BOTH),        q(BOTH),      P(TO),       P(FROM)},
 };
+/* clang-format on */
 
 static enum column column_of(enum stanza_type type)
 {

@@ -24,6 +24,7 @@ static struct stanza *message(const char *type, const char *children)
     return st;
 }
 
+/* clang-format off */
 static const struct row {
     const char *proves, *type, *children;
     bool keep, archive, says, state;
@@ -51,6 +52,7 @@ static const struct row {
     {"a subject", "normal", "<subject>s</subject>", 1, 1, 0, 0},
     {"nothing", "chat", "", 0, 0, 0, 0},
 };
+/* clang-format on */
 
 static void weights(void **state)
 {

@@ -26,6 +26,7 @@ struct row {
 #define FROM_OUT SUBSCRIPTION_FROM_OUT
 #define BOTH SUBSCRIPTION_BOTH
 
+/* clang-format off */
 static const struct table {
     const char *proves;
     bool outbound;
@@ -57,6 +58,7 @@ static const struct table {
      {{NONE, NO, NONE}, {OUT, YES, NONE}, {IN, NO, IN}, {OUT_IN, YES, IN}, {TO, YES, NONE},
       {TO_IN, YES, IN}, {FROM, NO, FROM}, {FROM_OUT, YES, FROM}, {BOTH, YES, FROM}}},
 };
+/* clang-format on */
 
 static void rows(void **state)
 {
