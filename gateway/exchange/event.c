@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Events on their way, in their lanes, and at their end. What an event means is its ops' business; here
- * stands only the order: admitted on arrival, performed from the head of the lane. */
+/* Events on their way, in their lanes, and at their end. What an event means is its ops' business;
+ * here stands only the order: admitted on arrival, performed from the head of the lane. */
 #include "gateway/exchange/event.h"
 
 #include <stddef.h>

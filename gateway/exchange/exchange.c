@@ -136,8 +136,7 @@ static void shard_fini(struct shard *s)
 {
     struct person *p;
     for (size_t at = 0; (p = map_next(&s->persons, &at));) {
-        resource_each(r, p)
-            resource_forget(r);
+        resource_each(r, p) resource_forget(r);
         person_destroy(&p);
     }
     map_fini(&s->persons);
@@ -179,8 +178,8 @@ static void wake_pair(struct exchange *x, char *queue)
     if (exchange_is_local_domain(x, local))
         x->remote->ops->wake(x->remote, local, remote);
     else
-        log_warn(NULL, "messages from %s to %s wait, but %s is not a domain of ours any more", local, remote,
-                 local);
+        log_warn(NULL, "messages from %s to %s wait, but %s is not a domain of ours any more",
+                 local, remote, local);
 }
 
 static void on_names(struct store_job *job, const struct error *e)
@@ -269,7 +268,8 @@ void exchange_answer(struct exchange *x, struct stanza *st)
     route_ours(x, st);
 }
 
-void exchange_refuse(struct exchange *x, const struct stanza *st, enum stanza_error e, const char *text)
+void exchange_refuse(struct exchange *x, const struct stanza *st, enum stanza_error e,
+                     const char *text)
 {
     struct stanza *error = build_error(st, e, text, NULL);
     if (error && error->to)
@@ -312,13 +312,14 @@ static void post_call(struct exchange *x, const struct event_ops *ops, const cha
     event_post(ev, actor);
 }
 
-void exchange_with_person(struct exchange *x, const char *bare, void (*fn)(struct person *p, void *user),
-                          void *user)
+void exchange_with_person(struct exchange *x, const char *bare,
+                          void (*fn)(struct person *p, void *user), void *user)
 {
     post_call(x, &call_ops, bare, fn, user);
 }
 
-void person_visit(struct exchange *x, const char *bare, void (*fn)(struct person *p, void *user), void *user)
+void person_visit(struct exchange *x, const char *bare, void (*fn)(struct person *p, void *user),
+                  void *user)
 {
     post_call(x, &visit_ops, bare, fn, user);
 }
@@ -349,8 +350,7 @@ static enum event_fate recheck_perform(struct event *ev)
         bool gone = ev->error.code == ERROR_NONE && !c->rows.account_exists;
         arena_fini(&c->rows.arena);
         if (gone)
-            resource_each(r, p)
-                resource_replace(r, STREAM_NOT_AUTHORIZED);
+            resource_each(r, p) resource_replace(r, STREAM_NOT_AUTHORIZED);
         return EVENT_FINISHED;
     }
     c = arena_new(&ev->arena, struct recheck);
@@ -406,8 +406,8 @@ void exchange_remote_done(struct exchange *x, const struct stanza *st, uint64_t 
         journal_done(x->store, queue_of(st, queue), seq);
 }
 
-void exchange_remote_failed(struct exchange *x, struct stanza *st, uint64_t seq, enum stanza_error why,
-                            const char *text)
+void exchange_remote_failed(struct exchange *x, struct stanza *st, uint64_t seq,
+                            enum stanza_error why, const char *text)
 {
     bool silent = st->kind == STANZA_PRESENCE && st->type == PRESENCE_PROBE;
     struct stanza *error = silent ? NULL : build_error(st, why, text, NULL);

@@ -60,7 +60,8 @@ static bool is_invitation(const struct element *e)
 
 static bool is_conversation(const struct stanza *msg)
 {
-    return msg->kind == STANZA_MESSAGE && (msg->type == MESSAGE_CHAT || msg->type == MESSAGE_NORMAL);
+    return msg->kind == STANZA_MESSAGE &&
+           (msg->type == MESSAGE_CHAT || msg->type == MESSAGE_NORMAL);
 }
 
 struct message_weight message_weigh(const struct stanza *msg)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages that the gateway makes itself and keeps: prompts and notices, what a person said on a device,
- * and the error that comes of a message which had left for another community. */
+/* Messages that the gateway makes itself and keeps: prompts and notices, what a person said on a
+ * device, and the error that comes of a message which had left for another community. */
 #include "gateway/exchange/own.h"
 
 #include "gateway/base/log.h"
@@ -29,7 +29,8 @@ static enum event_fate own_perform(struct event *ev)
     if (ev->error.code == ERROR_NONE)
         route_deliver(ev);
     else
-        log_error(NULL, "our message to %s was not kept: %s", ev->person->jid->bare, ev->error.text);
+        log_error(NULL, "our message to %s was not kept: %s", ev->person->jid->bare,
+                  ev->error.text);
     return EVENT_FINISHED;
 }
 
@@ -45,7 +46,8 @@ void own_deliver(struct person *p, struct stanza *msg, const char *archive_peer)
     event_submit(ev, &p->in);
 }
 
-/* ---- a bounce: kept for the sender in the transaction that ends the row in the pair's queue ---- */
+/* ---- a bounce: kept for the sender in the transaction that ends the row in the pair's queue ----
+ */
 
 static bool end_queue_row(struct store_tx *tx, struct keep *k, struct error *e)
 {
@@ -85,8 +87,8 @@ void own_bounce(struct exchange *x, struct stanza *error, uint64_t queue_seq)
 
 /* ---- in a person's name ---- */
 
-void own_send_as(struct person *p, struct stanza *msg, void (*done)(void *user, const struct error *e),
-                   void *user)
+void own_send_as(struct person *p, struct stanza *msg,
+                 void (*done)(void *user, const struct error *e), void *user)
 {
     struct stanza *own = stanza_readdress(msg, p->jid, msg->to, (struct span){0});
     struct event *ev = event_create(p->x, &route_message_sent_ops, own);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Kept messages on their last step. A row stays in "u:BARE" until one link has reported the message, so
- * that no cut loses it; memory only knows which links hold it at the moment. A resource that becomes
- * available reads the queue first, and the lane stands still while it does: nothing newer passes. */
+/* Kept messages on their last step. A row stays in "u:BARE" until one link has reported the
+ * message, so that no cut loses it; memory only knows which links hold it at the moment. A resource
+ * that becomes available reads the queue first, and the lane stands still while it does: nothing
+ * newer passes. */
 #include "gateway/exchange/pending.h"
 
 #include <stddef.h>
@@ -97,7 +98,8 @@ void pending_delivered(struct resource *r, uint64_t seq)
 static void pass_on(struct person *p, struct outstanding *o)
 {
     bool taken = false;
-    resource_each(other, p) {
+    resource_each(other, p)
+    {
         if (!resource_takes_messages(other))
             continue;
         bool will_read_it = other->flushing && o->seq > other->flushed_to;
@@ -178,7 +180,7 @@ struct flush {
     struct queue_read read;
     struct event *ev;
     bool reading;
-    bool later;    /* event_ready begins it */
+    bool later; /* event_ready begins it */
     uint64_t after;
     uint64_t last; /* newest row given */
 };
@@ -192,7 +194,8 @@ static void on_read(struct store_job *job, const struct error *e)
 
 static void read_on(struct event *ev, struct flush *f)
 {
-    f->read = (struct queue_read){.queue = ev->person->queue, .after = f->after, .limit = FLUSH_WINDOW};
+    f->read =
+        (struct queue_read){.queue = ev->person->queue, .after = f->after, .limit = FLUSH_WINDOW};
     f->read.job.reply_on = ev->loop;
     f->read.job.done = on_read;
     f->read.job.must_see = store_ticket(ev->x->store);
@@ -215,18 +218,15 @@ static void give_row(struct event *ev, struct flush *f, const struct queue_row *
     if (find(p, row->seq))
         return; /* another link holds it; if that one goes without it, it comes here */
     struct stanza *st = pending_dress(p, row->stanza, row->seq, row->kept_us);
-    resource_each(r, p)
-        if (is_target(ev, r))
-            pending_give(r, st, row->seq);
+    resource_each(r, p) if (is_target(ev, r)) pending_give(r, st, row->seq);
     stanza_unref(&st);
     f->last = row->seq;
 }
 
 static void flush_end(struct event *ev, struct flush *f)
 {
-    resource_each(r, ev->person)
-        if (is_target(ev, r) && f->last > r->seen_seq)
-            r->seen_seq = f->last;
+    resource_each(r, ev->person) if (is_target(ev, r) && f->last > r->seen_seq) r->seen_seq =
+        f->last;
     if (ev->resource)
         ev->resource->flushing = false;
 }
@@ -236,9 +236,7 @@ static bool flush_is_wanted(const struct event *ev)
     const struct resource *r = ev->resource;
     if (r)
         return ev->person->state == PERSON_READY && r->link && r->flushing;
-    resource_each(any, ev->person)
-        if (is_target(ev, any))
-            return true;
+    resource_each(any, ev->person) if (is_target(ev, any)) return true;
     return false;
 }
 
@@ -249,7 +247,8 @@ static enum event_fate flush_perform(struct event *ev)
         f->reading = false;
         bool failed = ev->error.code != ERROR_NONE, more = f->read.more;
         if (failed)
-            log_error(NULL, "%s: what waits cannot be read: %s", ev->person->jid->bare, ev->error.text);
+            log_error(NULL, "%s: what waits cannot be read: %s", ev->person->jid->bare,
+                      ev->error.text);
         for (unsigned i = 0; i < f->read.count && flush_is_wanted(ev); i++)
             give_row(ev, f, &f->read.rows[i]);
         queue_read_fini(&f->read);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Persons in memory: loaded on use, gone when idle for the longest. What sessions and services ask. */
+/* Persons in memory: loaded on use, gone when idle for the longest. What sessions and services ask.
+ */
 #include "gateway/exchange/person.h"
 
 #include "gateway/base/log.h"
@@ -130,8 +131,8 @@ struct person *person_get(struct shard *s, const struct jid *bare)
 static bool is_needed(const struct person *p)
 {
     return p->jobs || p->state == PERSON_LOADING || p->in.busy || p->out.busy ||
-           !list_is_empty(&p->resources) || !list_is_empty(&p->inbox) || !event_lane_is_empty(&p->in) ||
-           !event_lane_is_empty(&p->out);
+           !list_is_empty(&p->resources) || !list_is_empty(&p->inbox) ||
+           !event_lane_is_empty(&p->in) || !event_lane_is_empty(&p->out);
 }
 
 static void leave(struct person *p)
@@ -269,8 +270,8 @@ void person_deliver_own(struct person *p, struct stanza *msg, const char *archiv
     own_deliver(p, msg, archive_peer);
 }
 
-void person_send_as(struct person *p, struct stanza *msg, void (*done)(void *user, const struct error *e),
-                    void *user)
+void person_send_as(struct person *p, struct stanza *msg,
+                    void (*done)(void *user, const struct error *e), void *user)
 {
     own_send_as(p, msg, done, user);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Who sees whom: broadcast, probes and directed presence (RFC 6121 section 4), and the stanzas that ask
- * for it (section 3) on the tables of subscription.c. A person is handled as two: as the one whose
- * resource sends, and as the one whom it concerns; between them runs an event. */
+/* Who sees whom: broadcast, probes and directed presence (RFC 6121 section 4), and the stanzas that
+ * ask for it (section 3) on the tables of subscription.c. A person is handled as two: as the one
+ * whose resource sends, and as the one whom it concerns; between them runs an event. */
 #include "gateway/exchange/presence.h"
 
 #include <stdlib.h>
@@ -18,13 +18,14 @@
 #include "gateway/xmpp/stanza_build.h"
 
 enum {
-    REQUESTS_MAX = 500,        /* that wait for an answer and are not in the roster */
-    REQUEST_BYTES_MAX = 2048,  /* a larger one is kept without what it says */
+    REQUESTS_MAX = 500,       /* that wait for an answer and are not in the roster */
+    REQUEST_BYTES_MAX = 2048, /* a larger one is kept without what it says */
 };
 
 /* ---- sending ---- */
 
-static void send_copy(struct person *p, struct stanza *st, const struct jid *from, const struct jid *to)
+static void send_copy(struct person *p, struct stanza *st, const struct jid *from,
+                      const struct jid *to)
 {
     struct stanza *copy = stanza_readdress(st, from, to, (struct span){0});
     route_ours(p->x, copy);
@@ -39,7 +40,8 @@ static struct stanza *bare_presence(enum stanza_type type, const struct jid *fro
     return build_end(&b);
 }
 
-static void send_new(struct person *p, enum stanza_type type, const struct jid *from, const struct jid *to)
+static void send_new(struct person *p, enum stanza_type type, const struct jid *from,
+                     const struct jid *to)
 {
     struct stanza *st = bare_presence(type, from);
     send_copy(p, st, from, to);
@@ -50,9 +52,8 @@ static void send_new(struct person *p, enum stanza_type type, const struct jid *
 static void broadcast(struct resource *r, struct stanza *st)
 {
     struct person *p = r->person;
-    roster_each(i, p->roster)
-        if (subscription_has_from(i->state))
-            send_copy(p, st, r->jid, i->contact);
+    roster_each(i, p->roster) if (subscription_has_from(i->state))
+        send_copy(p, st, r->jid, i->contact);
     send_copy(p, st, r->jid, p->jid);
 }
 
@@ -60,9 +61,7 @@ static void broadcast(struct resource *r, struct stanza *st)
 static void send_all(struct person *p, const struct jid *to, bool available)
 {
     struct stanza *gone = available ? NULL : bare_presence(PRESENCE_UNAVAILABLE, p->jid);
-    resource_each(r, p)
-        if (r->presence)
-            send_copy(p, available ? r->presence : gone, r->jid, to);
+    resource_each(r, p) if (r->presence) send_copy(p, available ? r->presence : gone, r->jid, to);
     stanza_unref(&gone);
 }
 
@@ -143,19 +142,21 @@ static void greet(struct resource *r)
 {
     struct person *p = r->person;
     struct stanza *probe = bare_presence(PRESENCE_PROBE, r->jid);
-    roster_each(i, p->roster) {
+    roster_each(i, p->roster)
+    {
         if (subscription_has_to(i->state))
             send_copy(p, probe, r->jid, i->contact);
         if (i->request && subscription_is_pending(i->state))
             resource_give(r, i->request, 0);
     }
     stanza_unref(&probe);
-    resource_each(other, p)
-        if (other != r && other->presence) {
-            struct stanza *copy = stanza_readdress(other->presence, other->jid, r->jid, (struct span){0});
-            resource_give(r, copy, 0);
-            stanza_unref(&copy);
-        }
+    resource_each(other, p) if (other != r && other->presence)
+    {
+        struct stanza *copy =
+            stanza_readdress(other->presence, other->jid, r->jid, (struct span){0});
+        resource_give(r, copy, 0);
+        stanza_unref(&copy);
+    }
 }
 
 static enum event_fate sent_available(struct event *ev)
@@ -232,12 +233,12 @@ static void answer_probe(struct event *ev)
     struct person *p = ev->person;
     const struct jid *asker = ev->st->from, *asked = ev->st->to;
     bool may_see = sees_by_subscription(p, asker), any = false;
-    resource_each(r, p)
-        if (r->presence && (may_see || directed_by(r, asker)) &&
-            (!asked->resource || text_eq(asked->resource, r->jid->resource))) {
-            send_copy(p, r->presence, r->jid, asker);
-            any = true;
-        }
+    resource_each(r, p) if (r->presence && (may_see || directed_by(r, asker)) &&
+                            (!asked->resource || text_eq(asked->resource, r->jid->resource)))
+    {
+        send_copy(p, r->presence, r->jid, asker);
+        any = true;
+    }
     if (any)
         return;
     send_new(p, may_see ? PRESENCE_UNAVAILABLE : PRESENCE_UNSUBSCRIBED, p->jid,
@@ -247,7 +248,8 @@ static void answer_probe(struct event *ev)
 static enum event_fate probe_perform(struct event *ev)
 {
     if (ev->person->state == PERSON_NOBODY || session_blocks(ev->person, ev->st->from))
-        send_new(ev->person, PRESENCE_UNSUBSCRIBED, ev->person->jid, jid_to_bare(&ev->arena, ev->st->from));
+        send_new(ev->person, PRESENCE_UNSUBSCRIBED, ev->person->jid,
+                 jid_to_bare(&ev->arena, ev->st->from));
     else
         answer_probe(ev);
     return EVENT_FINISHED;
@@ -362,11 +364,12 @@ static enum event_fate sent_subscription_perform(struct event *ev)
     return EVENT_FINISHED;
 }
 
-const struct event_ops presence_subscription_sent_ops = {"subscription sent", sent_subscription_admit,
-                                                         sent_subscription_perform};
+const struct event_ops presence_subscription_sent_ops = {
+    "subscription sent", sent_subscription_admit, sent_subscription_perform};
 
 /* RFC 6121 3.1.3: one who may see already, or was approved before, is answered for the person. */
-static bool answers_itself(const struct roster_item *i, enum subscription_state was, enum stanza_type type)
+static bool answers_itself(const struct roster_item *i, enum subscription_state was,
+                           enum stanza_type type)
 {
     return type == PRESENCE_SUBSCRIBE && (subscription_has_from(was) || (i && i->approved));
 }
@@ -403,8 +406,7 @@ static void keep_request(struct roster_item *i, struct stanza *st)
 static bool too_many_requests(struct person *p)
 {
     unsigned count = 0;
-    roster_each(i, p->roster)
-        count += i->request && !i->in_roster;
+    roster_each(i, p->roster) count += i->request && !i->in_roster;
     return count >= REQUESTS_MAX;
 }
 
@@ -466,7 +468,8 @@ static enum event_fate subscription_in_perform(struct event *ev)
 const struct event_ops presence_subscription_in_ops = {"subscription in", subscription_in_admit,
                                                        subscription_in_perform};
 
-void presence_end_subscription(struct person *p, const struct jid *contact, enum subscription_state was)
+void presence_end_subscription(struct person *p, const struct jid *contact,
+                               enum subscription_state was)
 {
     if (subscription_has_from(was))
         send_all(p, contact, false);

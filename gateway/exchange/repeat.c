@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A ring of marks. What fell out of it, or had no origin-id, is delivered again: at worst twice, never
- * not at all. */
+/* A ring of marks. What fell out of it, or had no origin-id, is delivered again: at worst twice,
+ * never not at all. */
 #include "gateway/exchange/repeat.h"
 
 #include "gateway/base/hash.h"
@@ -8,8 +8,8 @@
 #include "gateway/xmpp/ns.h"
 
 struct mark {
-    uint64_t key;      /* of origin-id and recipient; 0: free */
-    uint64_t id;       /* of the stanza's id, by which an error names it */
+    uint64_t key; /* of origin-id and recipient; 0: free */
+    uint64_t id;  /* of the stanza's id, by which an error names it */
     uint64_t stream;
     uint64_t ended_ms; /* 0: the stream lives */
 };
@@ -37,7 +37,8 @@ bool repeat_note(struct repeats **rp, const struct stanza *msg, uint64_t stream,
     uint64_t key = hash_or_one(id) * 31 + hash_or_one(msg->to->bare);
     for (unsigned i = 0; i < REPEAT_MARKS; i++) {
         const struct mark *m = &r->marks[i];
-        if (m->key == key && m->stream != stream && m->ended_ms && now_ms - m->ended_ms <= REPEAT_MS)
+        if (m->key == key && m->stream != stream && m->ended_ms &&
+            now_ms - m->ended_ms <= REPEAT_MS)
             return true;
     }
     r->marks[r->next++ % REPEAT_MARKS] = (struct mark){key, hash_or_one(msg->id), stream, 0};

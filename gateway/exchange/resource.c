@@ -181,7 +181,8 @@ static enum event_fate bind_perform(struct event *ev)
 
 static const struct event_ops bind_ops = {"bind", NULL, bind_perform};
 
-void exchange_bind(struct exchange *x, struct edge_link *l, const struct jid *account, const char *wish)
+void exchange_bind(struct exchange *x, struct edge_link *l, const struct jid *account,
+                   const char *wish)
 {
     struct event *ev = event_create(x, &bind_ops, NULL);
     struct bind *b = arena_new(&ev->arena, struct bind);
@@ -206,8 +207,8 @@ void exchange_delivered(struct resource *r, uint64_t seq)
     pending_delivered(r, seq);
 }
 
-/* Nobody came back: what the link holds unreported is what devices are told of. It may still come back
- * and have it then. */
+/* Nobody came back: what the link holds unreported is what devices are told of. It may still come
+ * back and have it then. */
 static void on_away(struct timer *t)
 {
     struct resource *r = container_of(t, struct resource, away);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The roster: RFC 6121 section 2 with versions (2.6). A set is checked whole before anything changes;
- * then memory changes, the row is written, and after the commit come result and pushes (2.1.6), and
- * for a removal the stanzas that end the subscription (2.5.2). */
+/* The roster: RFC 6121 section 2 with versions (2.6). A set is checked whole before anything
+ * changes; then memory changes, the row is written, and after the commit come result and pushes
+ * (2.1.6), and for a removal the stanzas that end the subscription (2.5.2). */
 #include "gateway/exchange/roster.h"
 
 #include <inttypes.h>
@@ -77,7 +77,8 @@ static struct roster_item *item_from_row(struct arena *a, const struct roster_ro
 
 static void add_row(struct roster *r, struct arena *a, const struct roster_row *row)
 {
-    struct roster_item *i = item_from_row(a, row), *old = i ? map_put(&r->items, i->contact->bare, i) : NULL;
+    struct roster_item *i = item_from_row(a, row),
+                       *old = i ? map_put(&r->items, i->contact->bare, i) : NULL;
     item_destroy(old);
 }
 
@@ -142,8 +143,8 @@ void roster_build_query(struct builder *b, int64_t version)
 }
 
 /* What the interested resources will be shown of this change, as it is now. */
-struct stanza *roster_build_push(const struct person *p, const struct roster_item *i, const char *contact,
-                                 int64_t version)
+struct stanza *roster_build_push(const struct person *p, const struct roster_item *i,
+                                 const char *contact, int64_t version)
 {
     char id[RANDOM_ID_LEN + 1];
     random_id(id);
@@ -164,7 +165,8 @@ struct stanza *roster_build_push(const struct person *p, const struct roster_ite
     return build_end(&b);
 }
 
-struct stanza *roster_build_row_push(const struct person *p, const struct roster_row *row, bool removed)
+struct stanza *roster_build_row_push(const struct person *p, const struct roster_row *row,
+                                     bool removed)
 {
     struct arena a;
     arena_init(&a);
@@ -180,12 +182,12 @@ void roster_push(struct event *ev)
 {
     if (!ev->push)
         return;
-    resource_each(r, ev->person)
-        if (r->interested) {
-            struct stanza *st = stanza_readdress(ev->push, ev->push->from, r->jid, (struct span){0});
-            resource_give(r, st, 0);
-            stanza_unref(&st);
-        }
+    resource_each(r, ev->person) if (r->interested)
+    {
+        struct stanza *st = stanza_readdress(ev->push, ev->push->from, r->jid, (struct span){0});
+        resource_give(r, st, 0);
+        stanza_unref(&st);
+    }
 }
 
 /* ---- changes ---- */
@@ -196,11 +198,12 @@ struct roster_change {
     struct roster_item *item;   /* in the roster; NULL once removed from it */
     struct roster_item *before; /* owned; NULL: there was none */
     const char *owner, *contact;
-    struct roster_row row;      /* texts in the event's arena */
+    struct roster_row row; /* texts in the event's arena */
     bool remove;
 };
 
-struct roster_item *roster_begin(struct event *ev, const struct jid *contact, struct roster_change **out)
+struct roster_item *roster_begin(struct event *ev, const struct jid *contact,
+                                 struct roster_change **out)
 {
     struct roster *r = ev->person->roster;
     struct roster_item *i = roster_find(r, contact->bare);
@@ -302,7 +305,7 @@ void roster_commit(struct event *ev, struct roster_change *c, bool remove)
 /* ---- set (2.3, 2.4, 2.5) ---- */
 
 struct set_plan {
-    const struct jid *contact;      /* in the event's arena */
+    const struct jid *contact; /* in the event's arena */
     bool remove;
     enum subscription_state before; /* for a removal */
 };
@@ -316,7 +319,8 @@ static char *read_groups(const struct element *item)
     for (const struct element *g = element_child(item, "group", NS_ROSTER); g && ok;
          g = element_next(g, "group", NS_ROSTER)) {
         size_t len = strlen(g->text);
-        ok = len > 0 && len <= ROSTER_NAME_MAX && !strchr(g->text, '\n') && ++count <= ROSTER_GROUPS_MAX;
+        ok = len > 0 && len <= ROSTER_NAME_MAX && !strchr(g->text, '\n') &&
+             ++count <= ROSTER_GROUPS_MAX;
         if (joined.len)
             bytes_append_char(&joined, '\n');
         bytes_append(&joined, g->text, len);
@@ -327,7 +331,8 @@ static char *read_groups(const struct element *item)
     return NULL;
 }
 
-static enum stanza_error check_item(struct event *ev, const struct element *item, struct set_plan *plan)
+static enum stanza_error check_item(struct event *ev, const struct element *item,
+                                    struct set_plan *plan)
 {
     const char *jid = element_attr(item, "jid");
     if (!element_is(item, "item", NS_ROSTER) || item->next || !jid)

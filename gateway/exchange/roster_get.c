@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A client asks for its roster (RFC 6121 2.1.3), perhaps naming the version that it has (2.6): then it
- * gets nothing if that is the newest, what changed since as pushes if the store still knows, or all. */
+/* A client asks for its roster (RFC 6121 2.1.3), perhaps naming the version that it has (2.6): then
+ * it gets nothing if that is the newest, what changed since as pushes if the store still knows, or
+ * all. */
 #include "gateway/base/text.h"
 #include "gateway/exchange/exchange_internal.h"
 #include "gateway/exchange/person.h"
@@ -41,7 +42,8 @@ static bool run_since(struct store_tx *tx, struct store_job *job, struct error *
 {
     struct since *s = container_of(job, struct since, job);
     drop_pushes(s); /* a run may be repeated */
-    return roster_changes(tx, s->ev->person->jid->bare, s->version, each_change, s, &s->complete, e);
+    return roster_changes(tx, s->ev->person->jid->bare, s->version, each_change, s, &s->complete,
+                          e);
 }
 
 static void on_since(struct store_job *job, const struct error *e)
@@ -56,7 +58,8 @@ static enum event_state get_admit(struct event *ev)
     const struct roster *r = ev->person->roster;
     const char *ver = element_attr(stanza_first(ev->st), "ver");
     uint64_t known = 0;
-    ev->resource->interested = true; /* from now on: nothing falls between what is read and the pushes */
+    ev->resource->interested =
+        true; /* from now on: nothing falls between what is read and the pushes */
     if (!ver || !text_to_u64(ver, &known) || known >= (uint64_t)r->version)
         return EVENT_READY;
     struct since *s = arena_new(&ev->arena, struct since);
@@ -85,9 +88,7 @@ static void answer(struct event *ev, bool whole)
     build_begin_result(&b, ev->st);
     if (whole) {
         roster_build_query(&b, r->version);
-        roster_each(i, r)
-            if (i->in_roster)
-                roster_build_item(&b, i);
+        roster_each(i, r) if (i->in_roster) roster_build_item(&b, i);
         build_close(&b);
     }
     struct stanza *st = build_end(&b);
@@ -102,7 +103,8 @@ static enum event_fate get_perform(struct event *ev)
     if (ev->resource->link)
         answer(ev, !changes && !is_current(ev));
     for (unsigned i = 0; changes && ev->resource->link && i < s->count; i++) {
-        struct stanza *st = stanza_readdress(s->pushes[i], s->pushes[i]->from, ev->resource->jid, (struct span){0});
+        struct stanza *st =
+            stanza_readdress(s->pushes[i], s->pushes[i]->from, ev->resource->jid, (struct span){0});
         resource_give(ev->resource, st, 0);
         stanza_unref(&st);
     }

@@ -4,11 +4,13 @@
  *   from a link ---> out lane of its person ---> route_event: by `to`
  *                                                  |- a domain of ours:   the services
  *   from another community ------------------------|- a person of ours:   in lane of the person
- *   made by the gateway ---------------------------|- anything else:      lane of the pair of domains
+ *   made by the gateway ---------------------------|- anything else:      lane of the pair of
+ * domains
  *
  * In the person's lane a message is judged by the sessions (session.h) and kept if it weighs
- * something; then the table below (RFC 6121 section 8.5) says which of the person's resources get it.
- * In the pair's lane it is kept and handed to the edge. What is kept moves on after its commit. */
+ * something; then the table below (RFC 6121 section 8.5) says which of the person's resources get
+ * it. In the pair's lane it is kept and handed to the edge. What is kept moves on after its commit.
+ */
 #include "gateway/exchange/route.h"
 
 #include "gateway/base/log.h"
@@ -26,11 +28,11 @@
 /* ---- the table: RFC 6121 section 8.5 ---- */
 
 enum whither {
-    DROP,             /* silently */
-    REFUSE,           /* service-unavailable to the sender */
-    TO_AVAILABLE,     /* every available resource */
-    TO_TAKERS,        /* every available resource whose priority is not negative */
-    TO_SERVICES,      /* the account answers itself */
+    DROP,         /* silently */
+    REFUSE,       /* service-unavailable to the sender */
+    TO_AVAILABLE, /* every available resource */
+    TO_TAKERS,    /* every available resource whose priority is not negative */
+    TO_SERVICES,  /* the account answers itself */
 };
 
 /* clang-format off */
@@ -90,11 +92,11 @@ static bool is_due(const struct event *ev, const struct resource *r, enum whithe
 static bool give_to_all(struct event *ev, enum whither where, struct stanza *dressed)
 {
     bool given = false;
-    resource_each(r, ev->person)
-        if (is_due(ev, r, where)) {
-            give(ev, r, dressed);
-            given = true;
-        }
+    resource_each(r, ev->person) if (is_due(ev, r, where))
+    {
+        give(ev, r, dressed);
+        given = true;
+    }
     return given;
 }
 
@@ -102,7 +104,8 @@ static bool give_to_all(struct event *ev, enum whither where, struct stanza *dre
 static void echo_own(struct event *ev)
 {
     const struct jid *from = ev->st->from;
-    if (ev->st->type != PRESENCE_UNAVAILABLE || !from->resource || !jid_eq_bare(from, ev->person->jid))
+    if (ev->st->type != PRESENCE_UNAVAILABLE || !from->resource ||
+        !jid_eq_bare(from, ev->person->jid))
         return;
     struct resource *r = resource_find(ev->person, from->resource);
     if (r && !r->presence)
@@ -114,7 +117,8 @@ bool route_deliver(struct event *ev)
     struct person *p = ev->person;
     const struct jid *to = ev->st->to;
     const struct rule *rule = &rules[ev->st->type];
-    struct resource *match = to->resource && !is_subscription(ev->st) ? resource_find(p, to->resource) : NULL;
+    struct resource *match =
+        to->resource && !is_subscription(ev->st) ? resource_find(p, to->resource) : NULL;
     enum whither where = to->resource ? rule->no_resource : rule->bare;
     if (ev->seq && where == DROP)
         where = TO_TAKERS; /* a kept error: the link that it answers is gone */
@@ -170,7 +174,8 @@ static void ask_services(struct event *ev, struct person *who, enum service_at a
 static bool offer_message(struct event *ev)
 {
     for (const struct service *const *s = exchange_services(ev->x); *s; s++)
-        if ((*s)->on_domain_message && (*s)->on_domain_message(ev->x, ev->st, ev->settle) == SERVICE_HANDLED)
+        if ((*s)->on_domain_message &&
+            (*s)->on_domain_message(ev->x, ev->st, ev->settle) == SERVICE_HANDLED)
             return true;
     return false;
 }
@@ -277,7 +282,8 @@ static const struct event_ops presence_in_ops = {"presence in", NULL, presence_i
 static bool may_ask(struct person *p, const struct jid *asker)
 {
     enum roster_subscription s = person_subscription(p, asker);
-    return s == SUB_FROM || s == SUB_BOTH || jid_eq_bare(asker, p->jid) || person_directed_to(p, asker);
+    return s == SUB_FROM || s == SUB_BOTH || jid_eq_bare(asker, p->jid) ||
+           person_directed_to(p, asker);
 }
 
 static enum event_fate iq_in_perform(struct event *ev)

@@ -4,8 +4,14 @@
 
 #include "gateway/base/check.h"
 
-#define P(state) {true, SUBSCRIPTION_##state}
-#define q(state) {false, SUBSCRIPTION_##state}
+#define P(state)                                                                                   \
+    {                                                                                              \
+        true, SUBSCRIPTION_##state                                                                 \
+    }
+#define q(state)                                                                                   \
+    {                                                                                              \
+        false, SUBSCRIPTION_##state                                                                \
+    }
 
 enum column { SUBSCRIBE, SUBSCRIBED, UNSUBSCRIBE, UNSUBSCRIBED, COLUMNS };
 
@@ -72,7 +78,8 @@ bool subscription_has_from(enum subscription_state s)
 
 bool subscription_is_asked(enum subscription_state s)
 {
-    return s == SUBSCRIPTION_NONE_OUT || s == SUBSCRIPTION_NONE_OUT_IN || s == SUBSCRIPTION_FROM_OUT;
+    return s == SUBSCRIPTION_NONE_OUT || s == SUBSCRIPTION_NONE_OUT_IN ||
+           s == SUBSCRIPTION_FROM_OUT;
 }
 
 bool subscription_is_pending(enum subscription_state s)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* XEP-0313: an account reads its own archive, page by page (XEP-0059). The page is made on a reader of
- * the store; here the query is understood and the rows are wrapped, without parsing them again. Order,
- * ids and what is in the archive are the store's and the exchange's. */
+/* XEP-0313: an account reads its own archive, page by page (XEP-0059). The page is made on a reader
+ * of the store; here the query is understood and the rows are wrapped, without parsing them again.
+ * Order, ids and what is in the archive are the store's and the exchange's. */
 #include <string.h>
 
 #include "gateway/base/mem.h"
@@ -22,8 +22,8 @@ struct query {
     struct archive_page page;
     struct exchange *x;
     struct stanza *iq;
-    struct arena arena; /* of what is asked; the page's own is for what is found */
-    bool flip;          /* newest first (#extended) */
+    struct arena arena;  /* of what is asked; the page's own is for what is found */
+    bool flip;           /* newest first (#extended) */
     uint64_t oldest_seq; /* for metadata; 0: the archive is empty */
     int64_t oldest_us;
 };
@@ -82,7 +82,8 @@ static enum stanza_error read_paging(struct query *q, const struct element *e)
     if (r.has_index)
         return STANZA_FEATURE_NOT_IMPLEMENTED;
     bool backwards = r.before != NULL;
-    if (!read_id(q, r.after, &after) || !read_id(q, backwards && *r.before ? r.before : NULL, &before))
+    if (!read_id(q, r.after, &after) ||
+        !read_id(q, backwards && *r.before ? r.before : NULL, &before))
         return STANZA_ITEM_NOT_FOUND;
     struct archive_page *p = &q->page;
     p->last_page = backwards;
@@ -104,7 +105,8 @@ static void append_attr(struct bytes *out, const char *name, const char *value)
 }
 
 /* <message><result><forwarded><delay/>row</forwarded></result></message> */
-static void send_row(struct query *q, struct stanza *envelope, const struct archive_row *row, struct bytes *xml)
+static void send_row(struct query *q, struct stanza *envelope, const struct archive_row *row,
+                     struct bytes *xml)
 {
     char id[ARCHIVE_ID_LEN + 1], stamp[DATETIME_MAX];
     archive_id(exchange_store(q->x), row->seq, id);
@@ -232,7 +234,8 @@ static enum service_result on_fields(struct exchange *x, struct person *who, str
 
 /* ---- metadata (5): the oldest row, then the newest ---- */
 
-static void build_edge(struct builder *b, const struct query *q, const char *name, uint64_t seq, int64_t kept_us)
+static void build_edge(struct builder *b, const struct query *q, const char *name, uint64_t seq,
+                       int64_t kept_us)
 {
     char id[ARCHIVE_ID_LEN + 1], stamp[DATETIME_MAX];
     archive_id(exchange_store(q->x), seq, id);
@@ -275,9 +278,11 @@ static void on_oldest(struct store_job *job, const struct error *e)
         q->oldest_seq = q->page.rows[0].seq;
         q->oldest_us = q->page.rows[0].kept_us;
     }
-    struct store_job again = {.reply_on = job->reply_on, .done = on_newest, .must_see = job->must_see};
+    struct store_job again = {
+        .reply_on = job->reply_on, .done = on_newest, .must_see = job->must_see};
     arena_fini(&q->page.arena);
-    q->page = (struct archive_page){.job = again, .owner = q->page.owner, .max = 1, .last_page = true};
+    q->page =
+        (struct archive_page){.job = again, .owner = q->page.owner, .max = 1, .last_page = true};
     arena_init(&q->page.arena);
     archive_query(exchange_store(q->x), &q->page);
 }

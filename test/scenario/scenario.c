@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads a conversation and plays it on test/world. One file, one world; test/scenario/README.md has the
- * language. Prints the file and line of what did not hold. */
+/* Reads a conversation and plays it on test/world. One file, one world; test/scenario/README.md has
+ * the language. Prints the file and line of what did not hold. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -281,7 +281,10 @@ static void advance_line(struct play *p, char *const *w, unsigned n)
     uint64_t count;
     if (n != 3 || !text_to_u64(w[1], &count))
         complain(p, "advance NUMBER s|min|h|d");
-    uint64_t unit = text_eq(w[2], "s") ? 1000 : text_eq(w[2], "min") ? 60000 : text_eq(w[2], "h") ? 3600000 : 86400000;
+    uint64_t unit = text_eq(w[2], "s")     ? 1000
+                    : text_eq(w[2], "min") ? 60000
+                    : text_eq(w[2], "h")   ? 3600000
+                                           : 86400000;
     world_advance(world(p), count * unit);
 }
 
@@ -302,7 +305,8 @@ static void run_line(struct play *p, char *line)
 {
     char *w[WORDS_MAX], *save = NULL;
     unsigned n = 0;
-    for (char *t = strtok_r(line, " \t", &save); t && n < WORDS_MAX; t = strtok_r(NULL, " \t", &save))
+    for (char *t = strtok_r(line, " \t", &save); t && n < WORDS_MAX;
+         t = strtok_r(NULL, " \t", &save))
         w[n++] = t;
     if (!n || w[0][0] == '#')
         return;

@@ -41,9 +41,11 @@ static bool is_blank(const char *text)
     return text[strspn(text, " \n\t\r")] == '\0';
 }
 
-static bool element_matches(const struct element *e, const struct element *g, struct match_variables *v);
+static bool element_matches(const struct element *e, const struct element *g,
+                            struct match_variables *v);
 
-static bool child_matches(const struct element *e, const struct element *parent, struct match_variables *v)
+static bool child_matches(const struct element *e, const struct element *parent,
+                          struct match_variables *v)
 {
     bool absent = text_eq(element_attr(e, "match"), "absent");
     for (const struct element *g = parent->first_child; g; g = g->next) {
@@ -59,7 +61,8 @@ static bool child_matches(const struct element *e, const struct element *parent,
     return false;
 }
 
-static bool children_match(const struct element *e, const struct element *g, struct match_variables *v)
+static bool children_match(const struct element *e, const struct element *g,
+                           struct match_variables *v)
 {
     for (const struct element *c = e->first_child; c; c = c->next)
         if (!child_matches(c, g, v))
@@ -67,12 +70,14 @@ static bool children_match(const struct element *e, const struct element *g, str
     return true;
 }
 
-static bool element_matches(const struct element *e, const struct element *g, struct match_variables *v)
+static bool element_matches(const struct element *e, const struct element *g,
+                            struct match_variables *v)
 {
     if (!text_eq(e->name, g->name) || !text_eq(e->ns, g->ns))
         return false;
     for (unsigned i = 0; i < e->attr_count; i++)
-        if (!text_eq(e->attrs[i].name, "match") && !same(e->attrs[i].value, element_attr(g, e->attrs[i].name), v))
+        if (!text_eq(e->attrs[i].name, "match") &&
+            !same(e->attrs[i].value, element_attr(g, e->attrs[i].name), v))
             return false;
     if (!is_blank(e->text) && !same(e->text, g->text, v))
         return false;
@@ -85,7 +90,8 @@ static bool wrong(const char *what, const char *expected, const char *got)
     return false;
 }
 
-static bool envelope_matches(const struct stanza *e, const struct stanza *g, struct match_variables *v)
+static bool envelope_matches(const struct stanza *e, const struct stanza *g,
+                             struct match_variables *v)
 {
     const char *type = stanza_type_name(e->type), *got_type = stanza_type_name(g->type);
     if (e->kind != g->kind)
@@ -101,7 +107,8 @@ static bool envelope_matches(const struct stanza *e, const struct stanza *g, str
     return true;
 }
 
-const char *match_stanza(const struct stanza *expected, const struct stanza *got, struct match_variables *v)
+const char *match_stanza(const struct stanza *expected, const struct stanza *got,
+                         struct match_variables *v)
 {
     struct match_variables before = *v;
     /* What was added for this recipient is not in the tree. */
@@ -109,7 +116,8 @@ const char *match_stanza(const struct stanza *expected, const struct stanza *got
     stanza_write(&xml, got, NULL);
     struct stanza *whole = stanza_parse(xml.data, xml.len);
     CHECK(whole);
-    bool ok = envelope_matches(expected, whole, v) && children_match(expected->payload->root, whole->payload->root, v);
+    bool ok = envelope_matches(expected, whole, v) &&
+              children_match(expected->payload->root, whole->payload->root, v);
     stanza_unref(&whole);
     bytes_fini(&xml);
     if (!ok)

@@ -7,5 +7,6 @@
 #include "gateway/services/services.h"
 
 const struct service *const world_services[] = {
-    &disco_service, &ping_service, &version_service, &time_service, &archive_service, &contact_request_service, NULL,
+    &disco_service,           &ping_service, &version_service, &time_service, &archive_service,
+    &contact_request_service, NULL,
 };

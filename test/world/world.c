@@ -83,7 +83,8 @@ static void parcel_arrive(struct parcel *p)
     struct gateway *to = gateway_of(p->from->world, p->st->to->domain);
     if (!to || p->from->world->wire == WIRE_FAILS) {
         exchange_remote_failed(p->from->x, p->st, p->seq,
-                               to ? STANZA_REMOTE_SERVER_TIMEOUT : STANZA_REMOTE_SERVER_NOT_FOUND, NULL);
+                               to ? STANZA_REMOTE_SERVER_TIMEOUT : STANZA_REMOTE_SERVER_NOT_FOUND,
+                               NULL);
         parcel_end(p);
         return;
     }
@@ -129,7 +130,8 @@ void world_wire(struct world *w, enum world_wire state)
 static void gateway_create(struct world *w, struct gateway *g, const struct world_gateway *o)
 {
     struct error e = ERROR_INIT;
-    struct store_options so = {.path = ":memory:", .schema_dir = CAUSEWAY_SOURCE_DIR "/schemas/sql",
+    struct store_options so = {.path = ":memory:",
+                               .schema_dir = CAUSEWAY_SOURCE_DIR "/schemas/sql",
                                .clock = &w->clock.clock};
     g->world = w;
     g->domain = o->domain;
@@ -143,7 +145,8 @@ static void gateway_create(struct world *w, struct gateway *g, const struct worl
     for (unsigned i = 0; i < g->loop_count; i++)
         g->loops[i] = loop_create(o->domain, &w->clock.clock);
     g->remote.ops = &remote_ops;
-    struct community c = {.domain = o->domain, .archive = !o->no_archive, .strangers = o->strangers};
+    struct community c = {
+        .domain = o->domain, .archive = !o->no_archive, .strangers = o->strangers};
     struct exchange_options x = {
         .loops = g->loops,
         .loop_count = g->loop_count,
@@ -246,17 +249,20 @@ static bool wait_for(struct world *w, struct barrier *b)
 /* What was asked of the store before is done. */
 static bool wait_for_store(struct world *w, struct gateway *g)
 {
-    struct barrier write = {.job = {.reply_on = g->loops[0], .run = barrier_run, .done = barrier_done}};
+    struct barrier write = {
+        .job = {.reply_on = g->loops[0], .run = barrier_run, .done = barrier_done}};
     store_write(g->store, &write.job);
     bool moved = wait_for(w, &write);
-    struct barrier read = {.job = {.reply_on = g->loops[0], .run = barrier_run, .done = barrier_done}};
+    struct barrier read = {
+        .job = {.reply_on = g->loops[0], .run = barrier_run, .done = barrier_done}};
     store_read(g->store, &read.job);
     return wait_for(w, &read) || moved;
 }
 
 void world_settle(struct world *w)
 {
-    /* News of a read may follow the barrier's, on another reader: so twice in a row nothing moves. */
+    /* News of a read may follow the barrier's, on another reader: so twice in a row nothing moves.
+     */
     for (unsigned quiet = 0; quiet < 3;) {
         bool moved = turn(w);
         for (unsigned i = 0; i < w->gateway_count; i++)
@@ -336,7 +342,8 @@ static void on_replaced(struct edge_link *l, enum stream_error why)
     peer_of(l)->replaced = why;
 }
 
-static const struct edge_link_ops link_ops = {.on_bound = on_bound, .deliver = deliver, .on_replaced = on_replaced};
+static const struct edge_link_ops link_ops = {
+    .on_bound = on_bound, .deliver = deliver, .on_replaced = on_replaced};
 
 static void peer_destroy(struct peer *p)
 {

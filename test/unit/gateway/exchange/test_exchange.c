@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The exchange on two loops with a thread each: everybody writes to everybody, presence in between, and
- * each recipient sees what one sender wrote in the order in which it was written; every stanza is settled.
- * Then: people leave memory. */
+/* The exchange on two loops with a thread each: everybody writes to everybody, presence in between,
+ * and each recipient sees what one sender wrote in the order in which it was written; every stanza
+ * is settled. Then: people leave memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ static struct hall {
         struct edge_link link;
         struct command start;
         struct jid *jid;
-        int last[PEOPLE];  /* newest number seen of each sender; -1: none */
+        int last[PEOPLE]; /* newest number seen of each sender; -1: none */
         bool disorder;
     } guests[PEOPLE];
 } hall;
@@ -76,7 +76,8 @@ static void send_one(struct guest *g, int me, int to, int number)
     snprintf(id, sizeof(id), "%d.%d", me, number);
     struct builder b;
     bool message = number % 3 != 1;
-    build_begin(&b, message ? STANZA_MESSAGE : STANZA_PRESENCE, message ? MESSAGE_CHAT : PRESENCE_AVAILABLE);
+    build_begin(&b, message ? STANZA_MESSAGE : STANZA_PRESENCE,
+                message ? MESSAGE_CHAT : PRESENCE_AVAILABLE);
     build_to(&b, hall.guests[to].jid);
     build_id(&b, id);
     if (message && number % 3 == 0)
@@ -120,15 +121,20 @@ static bool put_account(struct store_tx *tx, void *user, struct error *e)
 static void open_hall(void)
 {
     struct error e = ERROR_INIT;
-    struct store_options so = {.path = ":memory:", .schema_dir = CAUSEWAY_SOURCE_DIR "/schemas/sql"};
+    struct store_options so = {.path = ":memory:",
+                               .schema_dir = CAUSEWAY_SOURCE_DIR "/schemas/sql"};
     hall.store = store_open(&so, &e);
     assert_non_null(hall.store);
     for (int i = 0; i < 2; i++)
         hall.loops[i] = loop_create("shard", clock_real());
     struct community c = {.domain = "a.example", .archive = true};
     static const struct service *const none[] = {NULL};
-    struct exchange_options o = {.loops = hall.loops, .loop_count = 2, .store = hall.store, .communities = &c,
-                                 .community_count = 1, .services = none};
+    struct exchange_options o = {.loops = hall.loops,
+                                 .loop_count = 2,
+                                 .store = hall.store,
+                                 .communities = &c,
+                                 .community_count = 1,
+                                 .services = none};
     hall.x = exchange_create(&o);
     exchange_start(hall.x);
     sem_init(&hall.ready, 0, 0);
@@ -210,8 +216,10 @@ static void idle_people_leave(void **state)
     world_account(w, "juliet@a.example");
     struct peer *romeo = world_bind(w, "romeo@a.example/orchard");
     assert_int_equal(s->persons.count, 1);
-    assert_true(peer_send(romeo, "<message to='nobody@a.example' type='chat' id='1'><body>x</body></message>"));
-    assert_true(peer_send(romeo, "<message to='juliet@a.example' type='chat' id='2'><body>x</body></message>"));
+    assert_true(peer_send(
+        romeo, "<message to='nobody@a.example' type='chat' id='1'><body>x</body></message>"));
+    assert_true(peer_send(
+        romeo, "<message to='juliet@a.example' type='chat' id='2'><body>x</body></message>"));
     world_settle(w);
     assert_int_equal(s->persons.count, 2); /* romeo linked, juliet idle */
     assert_int_equal(s->idle_count, 1);

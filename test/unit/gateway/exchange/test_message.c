@@ -12,12 +12,13 @@
 #include "gateway/xmpp/ns.h"
 
 #define HINT(name) "<" name " xmlns='urn:xmpp:hints'/>"
-#define COMPOSING "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
+#define COMPOSING  "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
 
 static struct stanza *message(const char *type, const char *children)
 {
     struct bytes xml = BYTES_EMPTY;
-    bytes_printf(&xml, "<message xmlns='jabber:client' from='a@a' to='b@b' type='%s'>%s</message>", type, children);
+    bytes_printf(&xml, "<message xmlns='jabber:client' from='a@a' to='b@b' type='%s'>%s</message>",
+                 type, children);
     struct stanza *st = stanza_parse(xml.data, xml.len);
     assert_non_null(st);
     bytes_fini(&xml);
@@ -61,9 +62,10 @@ static void weights(void **state)
         const struct row *r = &rows[i];
         struct stanza *st = message(r->type, r->children);
         struct message_weight w = message_weigh(st);
-        if (w.keep != r->keep || w.archive != r->archive || w.says != r->says || message_is_state(st) != r->state)
-            fail_msg("%s: keep %d archive %d says %d state %d", r->proves, w.keep, w.archive, w.says,
-                     message_is_state(st));
+        if (w.keep != r->keep || w.archive != r->archive || w.says != r->says ||
+            message_is_state(st) != r->state)
+            fail_msg("%s: keep %d archive %d says %d state %d", r->proves, w.keep, w.archive,
+                     w.says, message_is_state(st));
         stanza_unref(&st);
     }
 }
@@ -71,8 +73,9 @@ static void weights(void **state)
 static void ids(void **state)
 {
     (void)state;
-    struct stanza *st = message("chat", "<stanza-id xmlns='urn:xmpp:sid:0' by='b@b' id='1'/><body>x</body>"
-                                        "<stanza-id xmlns='urn:xmpp:sid:0' by='room@c' id='2'/>");
+    struct stanza *st =
+        message("chat", "<stanza-id xmlns='urn:xmpp:sid:0' by='b@b' id='1'/><body>x</body>"
+                        "<stanza-id xmlns='urn:xmpp:sid:0' by='room@c' id='2'/>");
     struct stanza *clean = message_strip_ids(st, "b@b"), *same = message_strip_ids(clean, "b@b");
     assert_ptr_equal(clean, same);
     const struct element *left = stanza_child(clean, "stanza-id", NS_SID);

@@ -14,17 +14,17 @@ struct row {
     enum subscription_state next;
 };
 
-#define YES true
-#define NO false
-#define NONE SUBSCRIPTION_NONE
-#define OUT SUBSCRIPTION_NONE_OUT
-#define IN SUBSCRIPTION_NONE_IN
-#define OUT_IN SUBSCRIPTION_NONE_OUT_IN
-#define TO SUBSCRIPTION_TO
-#define TO_IN SUBSCRIPTION_TO_IN
-#define FROM SUBSCRIPTION_FROM
+#define YES      true
+#define NO       false
+#define NONE     SUBSCRIPTION_NONE
+#define OUT      SUBSCRIPTION_NONE_OUT
+#define IN       SUBSCRIPTION_NONE_IN
+#define OUT_IN   SUBSCRIPTION_NONE_OUT_IN
+#define TO       SUBSCRIPTION_TO
+#define TO_IN    SUBSCRIPTION_TO_IN
+#define FROM     SUBSCRIPTION_FROM
 #define FROM_OUT SUBSCRIPTION_FROM_OUT
-#define BOTH SUBSCRIPTION_BOTH
+#define BOTH     SUBSCRIPTION_BOTH
 
 /* clang-format off */
 static const struct table {
