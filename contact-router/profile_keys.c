@@ -238,13 +238,23 @@ static bool set_words(struct profile_reader *r, const char *value, struct profil
     return true;
 }
 
+/* The library's compiler doubles its memory with each repetition of a repetition: few, and no intervals. */
+static bool regex_is_modest(const char *pattern)
+{
+    enum { REPEATS_MAX = 8 };
+    unsigned repeats = 0;
+    for (const char *c = pattern; *c; c++)
+        repeats += strchr("*+?{", *c) ? *c == '{' ? REPEATS_MAX + 1 : 1 : 0;
+    return repeats <= REPEATS_MAX && strlen(pattern) <= 256;
+}
+
 const regex_t *profile_keys_regex(struct profile_reader *r, const char *pattern)
 {
     struct profile_regex *x = mem_new(struct profile_regex);
-    int rc = strlen(pattern) > 256 ? REG_ESPACE : regcomp(&x->re, pattern, REG_EXTENDED);
+    int rc = regex_is_modest(pattern) ? regcomp(&x->re, pattern, REG_EXTENDED) : REG_ESPACE;
     if (rc != 0) {
         mem_free(x);
-        profile_keys_fail(r, "`%.60s` is not a POSIX extended regular expression", pattern);
+        profile_keys_fail(r, "`%.60s` is not a POSIX extended regular expression with at most 8 repetitions", pattern);
         return NULL;
     }
     x->next = r->p->regexes;

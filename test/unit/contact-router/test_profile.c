@@ -34,6 +34,8 @@ static void test_mistakes(void **state)
         { "bad status", HEAD SEND "retry = http 9xx\n", "f:12: `9xx` is not an HTTP status" },
         { "bad pick", HEAD SEND "id = json sid\n", "f:12: `sid` is not a JSON pointer" },
         { "bad regular expression", HEAD SEND "ok.if = text ~ (\n", "f:12: `(` is not a POSIX" },
+        { "an expression that would take all memory", HEAD SEND "ok.if = text ~ a+++++++++++++++++++++++++++++++++b\n",
+          "f:12: `a+++" },
         { "expression without a group", HEAD SEND "id = text ~ abc\n", "f:12: the expression has no (group)" },
         { "twice", HEAD SEND "ok = http 201\n", "f:12: `ok` stands twice" },
         { "yes or no", HEAD SEND "safe_retry = maybe\n", "f:12: `maybe` is neither yes nor no" },
