@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,40 +37,73 @@
 #define SASL "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
 #define SM   "xmlns='urn:xmpp:sm:3'"
 
+/* How the loops stand to each other. */
+enum arrangement {
+    TOGETHER,   /* I/O on the exchange's loop */
+    THREADED,   /* I/O on its own thread */
+    TWO_IO,     /* on two */
+    TWO_SHARDS, /* together, and the people split over two loops of the exchange */
+};
+
 struct world {
     struct clock_fake clock;
-    struct loop *loop; /* the exchange's; turned by the test */
-    struct loop *io;   /* the same, or one with its own thread */
+    struct loop *shards[2]; /* the exchange's; turned by the test */
+    struct loop *ios[2];    /* the first shard, or loops with their own thread */
+    unsigned shard_count, io_count;
+    struct loop *loop; /* shards[0] */
     struct pki pki;
     struct tls_store *tls;
     struct store *store;
     struct exchange *exchange;
     struct c2s *c2s;
     bool stopped;
+    pthread_mutex_t log_lock;
     char log[16384]; /* what was logged, info and above */
 };
 
 static inline void world_on_log(void *user, enum log_level level, const char *line)
 {
     struct world *w = user;
-    size_t at = strlen(w->log);
 
+    pthread_mutex_lock(&w->log_lock);
+    size_t at = strlen(w->log);
     if (level <= LOG_INFO && at + strlen(line) + 2 < sizeof(w->log))
         snprintf(w->log + at, sizeof(w->log) - at, "%s\n", line);
+    pthread_mutex_unlock(&w->log_lock);
+}
+
+static inline bool world_has_logged(struct world *w, const char *text)
+{
+    pthread_mutex_lock(&w->log_lock);
+    bool has = strstr(w->log, text) != NULL;
+    pthread_mutex_unlock(&w->log_lock);
+    return has;
+}
+
+static inline bool world_try_turn(struct world *w)
+{
+    bool did = loop_turn(w->shards[0]);
+
+    return (w->shard_count > 1 && loop_turn(w->shards[1])) || did;
 }
 
 /* One turn; rests a moment when there was nothing to do. */
 static inline void world_turn(struct world *w)
 {
-    if (!loop_turn(w->loop))
+    if (!world_try_turn(w))
         poll(NULL, 0, 1);
+}
+
+static inline bool world_has_threads(const struct world *w)
+{
+    return w->ios[0] != w->loop;
 }
 
 /* Until nothing has happened for a while; a second thread is given more of it. */
 static inline void world_settle_down(struct world *w)
 {
-    for (int quiet = 0, enough = w->io == w->loop ? 3 : 15; quiet < enough;)
-        quiet = loop_turn(w->loop) ? 0 : quiet + (poll(NULL, 0, 1), 1);
+    for (int quiet = 0, enough = world_has_threads(w) ? 15 : 3; quiet < enough;)
+        quiet = world_try_turn(w) ? 0 : quiet + (poll(NULL, 0, 1), 1);
 }
 
 struct world_account {
@@ -108,14 +142,21 @@ static inline void world_add_account(struct world *w, struct world_account a)
 }
 
 /* Loops, TLS and store; world_start adds c2s when the exchange is there. */
-static inline void world_open(struct world *w, bool threaded)
+static inline void world_open(struct world *w, enum arrangement how)
 {
     struct error e = ERROR_INIT;
 
     memset(w, 0, sizeof(*w));
     clock_fake_init(&w->clock);
-    w->loop = loop_create("exchange", &w->clock.clock);
-    w->io = threaded ? loop_create("io", &w->clock.clock) : w->loop;
+    pthread_mutex_init(&w->log_lock, NULL);
+    w->shard_count = how == TWO_SHARDS ? 2 : 1;
+    w->io_count = how == TWO_IO ? 2 : 1;
+    for (unsigned i = 0; i < w->shard_count; i++)
+        w->shards[i] = loop_create("exchange", &w->clock.clock);
+    w->loop = w->shards[0];
+    for (unsigned i = 0; i < w->io_count; i++)
+        w->ios[i] =
+            how == THREADED || how == TWO_IO ? loop_create("io", &w->clock.clock) : w->loop;
     pki_init(&w->pki);
     struct pki_files f = pki_issue(&w->pki, "montague.example", "DNS:montague.example", 30);
     w->tls = tls_store_create(w->pki.ca_file, &e);
@@ -148,10 +189,10 @@ static inline void world_start(struct world *w, struct c2s_limits limits)
     struct error e = ERROR_INIT;
 
     w->c2s = c2s_create(&(struct c2s_options){
-        .io_loops = &w->io,
-        .io_loop_count = 1,
-        .exchange_loops = &w->loop,
-        .exchange_loop_count = 1,
+        .io_loops = w->ios,
+        .io_loop_count = w->io_count,
+        .exchange_loops = w->shards,
+        .exchange_loop_count = w->shard_count,
         .exchange = w->exchange,
         .store = w->store,
         .tls = w->tls,
@@ -162,8 +203,8 @@ static inline void world_start(struct world *w, struct c2s_limits limits)
     });
     if (!c2s_start(w->c2s, &e))
         fail_msg("%s", e.text);
-    if (w->io != w->loop)
-        loop_start_thread(w->io);
+    for (unsigned i = 0; world_has_threads(w) && i < w->io_count; i++)
+        loop_start_thread(w->ios[i]);
 }
 
 static inline void world_on_stopped(void *user)
@@ -182,18 +223,25 @@ static inline void world_stop(struct world *w)
     c2s_destroy(&w->c2s);
 }
 
+static inline void world_end_threads(struct world *w)
+{
+    for (unsigned i = 0; world_has_threads(w) && i < w->io_count; i++) {
+        loop_stop(w->ios[i]);
+        loop_join(w->ios[i]);
+        loop_destroy(&w->ios[i]);
+    }
+    w->ios[0] = w->loop;
+}
+
 static inline void world_close(struct world *w)
 {
     log_set_sink(NULL, NULL);
-    if (w->io != w->loop) {
-        loop_stop(w->io);
-        loop_join(w->io);
-        loop_destroy(&w->io);
-    }
+    world_end_threads(w);
     if (w->store)
         store_close(&w->store);
     world_settle_down(w);
-    loop_destroy(&w->loop);
+    for (unsigned i = 0; i < w->shard_count; i++)
+        loop_destroy(&w->shards[i]);
     tls_store_destroy(&w->tls);
     pki_fini(&w->pki);
 }
@@ -206,12 +254,13 @@ static inline void world_nothing(struct command *c)
 /* Moves the clock and lets what is due happen. */
 static inline void world_advance(struct world *w, uint64_t ms)
 {
-    struct command *wake = mem_new(struct command);
-
     world_settle_down(w);
     clock_fake_advance(&w->clock, ms);
-    wake->run = world_nothing; /* a loop that sleeps has not seen the clock */
-    loop_post(w->io, wake);
+    for (unsigned i = 0; i < w->io_count; i++) { /* a loop that sleeps has not seen the clock */
+        struct command *wake = mem_new(struct command);
+        wake->run = world_nothing;
+        loop_post(w->ios[i], wake);
+    }
     world_settle_down(w);
 }
 

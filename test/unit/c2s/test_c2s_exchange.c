@@ -8,15 +8,15 @@ struct fixture {
     struct client romeo, mercutio;
 };
 
-static int setup_with(void **state, bool threaded)
+static int setup_with(void **state, enum arrangement how)
 {
     static const struct community communities[] = {{.domain = "montague.example", .archive = true}};
     static const struct service *const services[] = {NULL};
     struct fixture *f = mem_new(struct fixture);
 
-    world_open(&f->w, threaded);
-    f->w.exchange = exchange_create(&(struct exchange_options){.loops = &f->w.loop,
-                                                               .loop_count = 1,
+    world_open(&f->w, how);
+    f->w.exchange = exchange_create(&(struct exchange_options){.loops = f->w.shards,
+        .loop_count = f->w.shard_count,
                                                                .store = f->w.store,
                                                                .communities = communities,
                                                                .community_count = 1,
@@ -30,12 +30,22 @@ static int setup_with(void **state, bool threaded)
 
 static int setup(void **state)
 {
-    return setup_with(state, false);
+    return setup_with(state, TOGETHER);
 }
 
 static int setup_threaded(void **state)
 {
-    return setup_with(state, true);
+    return setup_with(state, THREADED);
+}
+
+static int setup_two_io(void **state)
+{
+    return setup_with(state, TWO_IO);
+}
+
+static int setup_two_shards(void **state)
+{
+    return setup_with(state, TWO_SHARDS);
 }
 
 static int teardown(void **state)
@@ -48,12 +58,7 @@ static int teardown(void **state)
     world_settle_down(&f->w);
     struct exchange *x = f->w.exchange;
     log_set_sink(NULL, NULL);
-    if (f->w.io != f->w.loop) {
-        loop_stop(f->w.io);
-        loop_join(f->w.io);
-        loop_destroy(&f->w.io);
-        f->w.io = f->w.loop;
-    }
+    world_end_threads(&f->w);
     store_close(&f->w.store);
     world_settle_down(&f->w);
     exchange_destroy(&x);
@@ -205,17 +210,19 @@ static void server_chooses_resource(void **state)
     client_expect(&f->romeo, "<jid>romeo@montague.example/");
 }
 
-#define BOTH(test)                                                                                 \
+/* clang-format off */
+#define EACH(test)                                                                                 \
     cmocka_unit_test_setup_teardown(test, setup, teardown),                                        \
-    {                                                                                              \
-#test " (I/O on its own thread)", test, setup_threaded, teardown, NULL                     \
-    }
+    {#test " (I/O on its own thread)", test, setup_threaded, teardown, NULL},                      \
+    {#test " (I/O on two threads)", test, setup_two_io, teardown, NULL},                           \
+    {#test " (people on two loops)", test, setup_two_shards, teardown, NULL}
+/* clang-format on */
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(chat_in_order), BOTH(cut_and_resumed),         BOTH(cut_and_gone),
-        BOTH(same_resource), BOTH(server_chooses_resource),
+        EACH(chat_in_order), EACH(cut_and_resumed),         EACH(cut_and_gone),
+        EACH(same_resource), EACH(server_chooses_resource),
     };
     return cmocka_run_group_tests_name("c2s_exchange", tests, NULL, NULL);
 }

@@ -11,11 +11,11 @@ struct fixture {
     char token[64];
 };
 
-static int setup_with(void **state, bool threaded, struct c2s_limits limits)
+static int setup_with(void **state, enum arrangement how, struct c2s_limits limits)
 {
     struct fixture *f = mem_new(struct fixture);
 
-    world_open(&f->w, threaded);
+    world_open(&f->w, how);
     f->x.loop = f->w.loop;
     f->w.exchange = &f->x;
     world_start(&f->w, limits);
@@ -26,17 +26,17 @@ static int setup_with(void **state, bool threaded, struct c2s_limits limits)
 
 static int setup(void **state)
 {
-    return setup_with(state, false, (struct c2s_limits){0});
+    return setup_with(state, TOGETHER, (struct c2s_limits){0});
 }
 
 static int setup_threaded(void **state)
 {
-    return setup_with(state, true, (struct c2s_limits){0});
+    return setup_with(state, THREADED, (struct c2s_limits){0});
 }
 
 static int setup_small(void **state)
 {
-    return setup_with(state, false,
+    return setup_with(state, TOGETHER,
                       (struct c2s_limits){.output_bytes = 65536, .unacked_bytes = 1 << 20});
 }
 
@@ -577,11 +577,11 @@ static void acknowledges_nothing(void **state)
     client_expect(&f->c, "<resource-constraint");
 }
 
+/* clang-format off */
 #define BOTH(test)                                                                                 \
     cmocka_unit_test_setup_teardown(test, setup, teardown),                                        \
-    {                                                                                              \
-#test " (I/O on its own thread)", test, setup_threaded, teardown, NULL                     \
-    }
+    {#test " (I/O on its own thread)", test, setup_threaded, teardown, NULL}
+/* clang-format on */
 
 int main(void)
 {
