@@ -29,38 +29,51 @@ enum {
 #define ANSWERED  REACH_STATE_ANSWERED
 #define EXHAUSTED REACH_STATE_EXHAUSTED
 
-/* A report that comes after the log-on changes no state: a device that confirms late still
- * confirms. */
+/* A report that comes after the log-on changes no state: a device that confirms late still confirms. */
+/* clang-format off */
 static const struct reach_state_outcome table[COUNT][EVENTS] = {
-    /*             MESSAGE          LINK            SENT            CONFIRMED            ANSWER
-       EXHAUSTED */
-    [LINKED] =
-        {{WAKING, PUT}, {LINKED, 0}, {LINKED, 0}, {LINKED, RECEIPT}, {LINKED, 0}, {LINKED, 0}},
-    [WAKING] = {{WAKING, PUT},
-                {LINKED, STOP},
-                {ROUTED, TELL},
-                {ROUTED, TELL | RECEIPT},
-                {ANSWERED, STOP},
-                {EXHAUSTED, 0}},
-    [ROUTED] = {{ROUTED, PUT},
-                {LINKED, STOP},
-                {ROUTED, 0},
-                {ROUTED, RECEIPT},
-                {ANSWERED, STOP},
-                {EXHAUSTED, 0}},
-    [ANSWERED] = {{ANSWERED, PUT},
-                  {LINKED, STOP},
-                  {ANSWERED, 0},
-                  {ANSWERED, RECEIPT},
-                  {ANSWERED, STOP},
-                  {EXHAUSTED, 0}},
-    [EXHAUSTED] = {{WAKING, PUT},
-                   {LINKED, STOP},
-                   {ROUTED, TELL},
-                   {ROUTED, TELL | RECEIPT},
-                   {ANSWERED, STOP},
-                   {EXHAUSTED, 0}},
+    [LINKED] = {
+        [REACH_STATE_ON_MESSAGE]   = {WAKING, PUT},
+        [REACH_STATE_ON_LINK]      = {LINKED, 0},
+        [REACH_STATE_ON_SENT]      = {LINKED, 0},
+        [REACH_STATE_ON_CONFIRMED] = {LINKED, RECEIPT},
+        [REACH_STATE_ON_ANSWER]    = {LINKED, 0},
+        [REACH_STATE_ON_EXHAUSTED] = {LINKED, 0},
+    },
+    [WAKING] = {
+        [REACH_STATE_ON_MESSAGE]   = {WAKING, PUT},
+        [REACH_STATE_ON_LINK]      = {LINKED, STOP},
+        [REACH_STATE_ON_SENT]      = {ROUTED, TELL},
+        [REACH_STATE_ON_CONFIRMED] = {ROUTED, TELL | RECEIPT},
+        [REACH_STATE_ON_ANSWER]    = {ANSWERED, STOP},
+        [REACH_STATE_ON_EXHAUSTED] = {EXHAUSTED, 0},
+    },
+    [ROUTED] = {
+        [REACH_STATE_ON_MESSAGE]   = {ROUTED, PUT},
+        [REACH_STATE_ON_LINK]      = {LINKED, STOP},
+        [REACH_STATE_ON_SENT]      = {ROUTED, 0},
+        [REACH_STATE_ON_CONFIRMED] = {ROUTED, RECEIPT},
+        [REACH_STATE_ON_ANSWER]    = {ANSWERED, STOP},
+        [REACH_STATE_ON_EXHAUSTED] = {EXHAUSTED, 0},
+    },
+    [ANSWERED] = {
+        [REACH_STATE_ON_MESSAGE]   = {ANSWERED, PUT},
+        [REACH_STATE_ON_LINK]      = {LINKED, STOP},
+        [REACH_STATE_ON_SENT]      = {ANSWERED, 0},
+        [REACH_STATE_ON_CONFIRMED] = {ANSWERED, RECEIPT},
+        [REACH_STATE_ON_ANSWER]    = {ANSWERED, STOP},
+        [REACH_STATE_ON_EXHAUSTED] = {EXHAUSTED, 0},
+    },
+    [EXHAUSTED] = {
+        [REACH_STATE_ON_MESSAGE]   = {WAKING, PUT},
+        [REACH_STATE_ON_LINK]      = {LINKED, STOP},
+        [REACH_STATE_ON_SENT]      = {ROUTED, TELL},
+        [REACH_STATE_ON_CONFIRMED] = {ROUTED, TELL | RECEIPT},
+        [REACH_STATE_ON_ANSWER]    = {ANSWERED, STOP},
+        [REACH_STATE_ON_EXHAUSTED] = {EXHAUSTED, 0},
+    },
 };
+/* clang-format on */
 
 struct reach_state_outcome reach_state_step(enum reach_state state, enum reach_state_event event)
 {

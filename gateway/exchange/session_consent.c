@@ -302,7 +302,7 @@ static void tell_asker(struct person *p, const struct session *s)
     const struct jid *asked = s->asked ? jid_parse_text(&a, s->asked) : p->jid;
     const struct jid *asker = jid_parse_text(&a, s->asker ? s->asker : s->peer);
     if (asked && asker) {
-        struct stanza *st = session_text_waits(asked, asker, s->lang, MESSAGE_CHAT);
+        struct stanza *st = session_text_waits(asked, asker, s->lang);
         exchange_answer(p->x, st);
         stanza_unref(&st);
     }

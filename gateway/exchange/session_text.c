@@ -147,11 +147,11 @@ static const char *told_by(const struct words *w, const char *device)
 
 /* ---- making ---- */
 
-static void begin(struct builder *b, const struct jid *from, const struct jid *to, enum stanza_type type)
+static void begin(struct builder *b, const struct jid *from, const struct jid *to)
 {
     char id[RANDOM_ID_LEN + 1];
     random_id(id);
-    build_begin(b, STANZA_MESSAGE, type);
+    build_begin(b, STANZA_MESSAGE, MESSAGE_CHAT);
     build_from(b, from);
     build_to(b, to);
     build_id(b, id);
@@ -164,11 +164,11 @@ static void add_contact(struct builder *b, const char *state)
     build_close(b);
 }
 
-static struct stanza *notice(const struct jid *from, const struct jid *to, enum stanza_type type,
-                             const struct words *w, const char *body, const char *state)
+static struct stanza *notice(const struct jid *from, const struct jid *to, const struct words *w,
+                             const char *body, const char *state)
 {
     struct builder b;
-    begin(&b, from, to, type);
+    begin(&b, from, to);
     build_lang(&b, w->lang);
     build_leaf(&b, "body", NULL, body);
     add_contact(&b, state);
@@ -177,18 +177,17 @@ static struct stanza *notice(const struct jid *from, const struct jid *to, enum 
     return build_end(&b);
 }
 
-struct stanza *session_text_waits(const struct jid *asked, const struct jid *asker, const char *lang,
-                                  enum stanza_type type)
+struct stanza *session_text_waits(const struct jid *asked, const struct jid *asker, const char *lang)
 {
     const struct words *w = words_of(lang);
-    return notice(asked, asker, type, w, w->waits, "waiting");
+    return notice(asked, asker, w, w->waits, "waiting");
 }
 
 struct stanza *session_text_told(const struct jid *callee, const struct jid *peer, const char *lang,
                                  const char *device)
 {
     const struct words *w = words_of(lang);
-    return notice(callee, peer, MESSAGE_CHAT, w, told_by(w, device), "routed");
+    return notice(callee, peer, w, told_by(w, device), "routed");
 }
 
 static void add_quick_response(struct builder *b, const char *verb, unsigned number, const char *label)
@@ -234,7 +233,7 @@ struct stanza *session_text_prompt(const struct session_prompt *p)
 {
     struct builder b;
     struct bytes text = BYTES_EMPTY;
-    begin(&b, p->domain, p->callee, MESSAGE_CHAT);
+    begin(&b, p->domain, p->callee);
     prompt_body(&text, p);
     build_leaf(&b, "body", NULL, bytes_text(&text));
     bytes_clear(&text);
@@ -254,7 +253,7 @@ struct stanza *session_text_prompt(const struct session_prompt *p)
 struct stanza *session_text_reply(const struct jid *domain, const struct jid *to, const char *text)
 {
     struct builder b;
-    begin(&b, domain, to, MESSAGE_CHAT);
+    begin(&b, domain, to);
     build_leaf(&b, "body", NULL, text);
     add_contact(&b, "reply");
     return build_end(&b);
@@ -269,7 +268,7 @@ struct stanza *session_text_answer(const struct jid *callee, const struct jid *p
         bytes_append_text(&body, text_eq(via, "email") ? "[by e-mail, not encrypted] "
                                                        : "[by text message, not encrypted] ");
     bytes_append_text(&body, text ? text : "");
-    begin(&b, callee, peer, MESSAGE_CHAT);
+    begin(&b, callee, peer);
     if (dedup)
         build_id(&b, dedup);
     build_leaf(&b, "body", NULL, bytes_text(&body));
@@ -284,7 +283,7 @@ struct stanza *session_text_answer(const struct jid *callee, const struct jid *p
 struct stanza *session_text_receipt(const struct jid *callee, const struct jid *to, const char *id)
 {
     struct builder b;
-    begin(&b, callee, to, MESSAGE_CHAT);
+    begin(&b, callee, to);
     build_open(&b, "received", NS_RECEIPTS);
     build_attr(&b, "id", id);
     build_close(&b);

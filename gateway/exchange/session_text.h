@@ -20,9 +20,8 @@ const char *session_text_urgency(const struct stanza *msg);
 /* First lines of what a message says, for the prompt: at most three lines and 240 bytes. */
 const char *session_text_excerpt(struct arena *a, const struct stanza *msg);
 
-/* The asker's notice that the message waits, in the language nearest to `lang`; `type` as the message's. */
-struct stanza *session_text_waits(const struct jid *asked, const struct jid *asker, const char *lang,
-                                  enum stanza_type type);
+/* The asker's notice that the message waits, in the language nearest to `lang`. */
+struct stanza *session_text_waits(const struct jid *asked, const struct jid *asker, const char *lang);
 /* To somebody who may know: "told by text message". `device` as contact-router names it. */
 struct stanza *session_text_told(const struct jid *callee, const struct jid *peer, const char *lang,
                                  const char *device);

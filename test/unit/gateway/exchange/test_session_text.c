@@ -77,7 +77,7 @@ static void notices_in_languages(void **state)
                 {"nl", "nl"}, {"x-klingon", "en"}, {"deu", "en"}, {"d", "en"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct stanza *st = session_text_waits(jid("juliet@c.example/balcony"), jid("romeo@m.example/x"),
-                                               rows[i].asked, MESSAGE_CHAT);
+                                               rows[i].asked);
         assert_string_equal(st->lang, rows[i].answered);
         const char *body = stanza_body(st);
         assert_int_equal(body[0], '[');
@@ -91,7 +91,7 @@ static void the_notice_for_machines(void **state)
 {
     (void)state;
     struct stanza *st =
-        session_text_waits(jid("juliet@c.example/balcony"), jid("romeo@m.example/x"), "en", MESSAGE_CHAT);
+        session_text_waits(jid("juliet@c.example/balcony"), jid("romeo@m.example/x"), "en");
     assert_string_equal(st->from->full, "juliet@c.example/balcony");
     assert_string_equal(st->to->full, "romeo@m.example/x");
     assert_string_equal(stanza_body(st), "[Your message waits until the recipient accepts it.]");
