@@ -61,6 +61,7 @@ struct exchange {
     char out[WORLD_TEXT]; /* "done:ID ", "failed:ID=CONDITION " */
     char why[WORLD_TEXT]; /* texts of failures, a line each */
     unsigned in_count, done_count, failed_count;
+    unsigned keeping; /* messages that are not committed yet */
     bool mute;            /* does not answer pings */
     bool hold;            /* settles nothing until exchange_let_go */
     struct settle *held[WORLD_HELD];
@@ -138,6 +139,7 @@ static inline void world_on_kept(struct store_job *job, const struct error *e)
 {
     struct world_kept *k = container_of(container_of(job, struct keep, job), struct world_kept, keep);
     CHECK(e->code == ERROR_NONE);
+    k->x->keeping--;
     if (k->tell)
         k->x->edge->ops->send(k->x->edge, k->keep.stanza, k->keep.seq);
     stanza_unref(&k->keep.stanza);
@@ -154,6 +156,7 @@ static inline void world_keep(struct exchange *x, struct stanza *st, bool tell)
     k->keep.queue[0] = k->queue;
     k->keep.job.reply_on = x->loop;
     k->keep.job.done = world_on_kept;
+    x->keeping++;
     journal_keep(x->store, &k->keep);
 }
 
@@ -178,7 +181,8 @@ static inline struct stanza *world_stanza(const char *kind, const char *from, co
     return st;
 }
 
-/* Messages are kept, the rest is not. Both go by the store, so that their order is that of the calls. */
+/* Messages are kept, and told to the edge after their commit; the rest is told at once. Where the order
+ * between them matters, wait until `keeping` is 0. */
 static inline void world_say(struct exchange *x, const char *kind, const char *to, const char *id)
 {
     struct stanza *st = world_stanza(kind, x->domain, to, id, 0);
