@@ -261,7 +261,7 @@ void contact_router_start(struct contact_router *r)
 
 void contact_router_stop(struct contact_router *r)
 {
-    if (!r->running)
+    if (!r || !r->running)
         return;
     r->running = false;
     worker_stop(r);

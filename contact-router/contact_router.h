@@ -68,7 +68,7 @@ struct reach *contact_router_reach(struct contact_router *r);
 /* After exchange_start: resumes what had not ended. Loop: options.loop. */
 void contact_router_start(struct contact_router *r);
 /* Stops taking new work. What is at a provider is given up: it is in doubt, as after a crash. Before
- * the http client and the loop go. Loop: options.loop, or none any more. */
+ * the http client and the loop go. NULL is harmless. Loop: options.loop, or none any more. */
 void contact_router_stop(struct contact_router *r);
 /* After contact_router_stop and store_close (no job of ours may be under way). */
 void contact_router_destroy(struct contact_router **r);

@@ -53,6 +53,7 @@ struct gateway {
     struct contact_router *router;
     uv_signal_t signals[2];
     bool stopping;
+    struct command drained;  /* from the loop where s2s ends to the exchange's */
     struct store_job settle; /* while draining: comes back behind everything that was asked before */
     unsigned settles_left;
 };
@@ -270,13 +271,21 @@ static void on_settle(struct store_job *job, const struct error *e)
         on_all_settled(g);
 }
 
-static void on_communities_drained(void *user)
+static void stop_devices(struct command *c)
 {
-    struct gateway *g = user;
+    struct gateway *g = container_of(c, struct gateway, drained);
     contact_router_stop(g->router);
     http_server_close(&g->http_server);
     g->settles_left = SETTLES;
     settle_store(g);
+}
+
+/* Comes on the first I/O loop; what follows lives on the exchange's. */
+static void on_communities_drained(void *user)
+{
+    struct gateway *g = user;
+    g->drained.run = stop_devices;
+    loop_post(g->exchange_loop, &g->drained);
 }
 
 static void on_terminals_drained(void *user)

@@ -122,6 +122,7 @@ gateway {{
     egress_allow = {{ "any 127.0.0.0/8" }}
     public_url = "http://{address}:5280"
     log_level = "{os.environ.get('CAUSEWAY_LAB_LOG', 'info')}"
+    io_loops = {os.environ.get('CAUSEWAY_LAB_IO_LOOPS', '0')}
 }}
 {listeners}community "{domain}" {{
     certificate = "{chain}"
