@@ -12,42 +12,43 @@ from lablib.process import Failed
 C = "{jabber:client}"
 
 
-class Client:
-    """Logged in when the constructor returns; `patience` bounds every wait, in seconds."""
+class Waiting:
+    """What a test asks of any client: send stanzas, wait for stanzas. A subclass puts lines "connected JID",
+    "stanza XML", "disconnected WHY" into `queue` and has `send`."""
 
-    def __init__(self, program, jid, password, address, ca, patience=30, presence=True):
-        host, port = address.rsplit(":", 1)
+    def __init__(self, jid, patience):
         self.patience = patience
         self.jid = jid
         self.full_jid = None
         self.seen = []
         self.queue = queue.Queue()
-        self.process = subprocess.Popen([str(program), jid, host, port, str(ca)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True, bufsize=1, env=dict(os.environ, CLIENT_PASSWORD=password))
-        threading.Thread(target=self._read, daemon=True).start()
-        word, _, rest = self._next().partition(" ")
-        if word != "connected":
-            raise Failed(f"{jid} cannot log in: {rest}")
-        self.full_jid = rest # as the library knows it; the presence that comes back says it for certain
-        if presence:
-            ident = f"p{os.urandom(6).hex()}"
-            self.send(f"<presence id='{ident}'/>")
-            own = self.wait(lambda s: s.tag == C + "presence" and s.get("id") == ident, "its own presence")
-            self.full_jid = own.get("from")
 
-    def _read(self):
-        for line in self.process.stdout:
-            self.queue.put(line.rstrip("\n"))
-        self.queue.put("disconnected 0 - the client ended")
+    def _begin(self, presence):
+        word = "stanza"
+        while word == "stanza":  # what the library asked for itself while it logged in
+            word, _, rest = self._next().partition(" ")
+        if word != "connected":
+            raise Failed(f"{self.jid} cannot log in: {rest}")
+        self.full_jid = rest
+        if presence:
+            self.announce()
+
+    def announce(self):
+        """Initial presence; it has come back when this returns, and says our full JID for certain."""
+        ident = f"p{os.urandom(6).hex()}"
+        self.send(f"<presence id='{ident}'/>")
+        own = self.wait(lambda s: s.tag == C + "presence" and s.get("id") == ident, "its own presence")
+        self.full_jid = own.get("from")
+
+    def settle(self, to=None):
+        """Whatever was on its way from the server when this was called has been seen when it returns."""
+        self.iq("get", "<ping xmlns='urn:xmpp:ping'/>", to)
 
     def _next(self):
         try:
             return self.queue.get(timeout=self.patience)
         except queue.Empty:
             raise Failed(f"{self.jid}: nothing came within {self.patience} s") from None
-
-    def send(self, xml):
-        self.process.stdin.write(xml + "\n")
 
     def message(self, to, body, kind="chat", extra="", ident=None):
         mark = f" id={quoteattr(ident)}" if ident else ""
@@ -66,6 +67,7 @@ class Client:
                 raise Failed(f"{e}, waiting for {what}; came instead:\n  {others}") from None
             if word == "disconnected":
                 raise Failed(f"{self.jid} was disconnected: {rest}")
+            # libstrophe does not print the stream's default namespace
             stanza = ET.fromstring(f"<stream xmlns='jabber:client'>{rest}</stream>")[0]
             if test(stanza):
                 return stanza
@@ -91,6 +93,26 @@ class Client:
         self.message(to, line)
         return self.wait(lambda s: s.tag == C + "message" and s.get("from") == to and s.findtext(C + "body") is not None,
                          f"an answer to {line!r}").findtext(C + "body")
+
+
+class Client(Waiting):
+    """libstrophe. Logged in when the constructor returns; `patience` bounds every wait, in seconds."""
+
+    def __init__(self, program, jid, password, address, ca, patience=30, presence=True):
+        host, port = address.rsplit(":", 1)
+        super().__init__(jid, patience)
+        self.process = subprocess.Popen([str(program), jid, host, port, str(ca)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, bufsize=1, env=dict(os.environ, CLIENT_PASSWORD=password))
+        threading.Thread(target=self._read, daemon=True).start()
+        self._begin(presence)
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.queue.put(line.rstrip("\n"))
+        self.queue.put("disconnected 0 - the client ended")
+
+    def send(self, xml):
+        self.process.stdin.write(xml + "\n")
 
     def close(self):
         if self.process.poll() is None:

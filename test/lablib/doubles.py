@@ -5,7 +5,8 @@
 
 Each mail becomes MAIL_DIR/NNNN.eml with its envelope in header lines in front. Each request to the provider
 becomes a line of JSON in PROVIDER_LOG; it is answered as the provider would, and its status webhook is
-called: sent, then delivered. A file PROVIDER_LOG.fail holding "STATUS BODY" makes the provider refuse."""
+called: sent, then delivered. A file PROVIDER_LOG.fail holding "STATUS BODY" makes the provider refuse (noted as
+"refused"); while there is a file PROVIDER_LOG.hold it takes requests and does not answer them."""
 import asyncio
 import base64
 import hashlib
@@ -110,6 +111,7 @@ class Provider:
         fail = Path(str(self.log) + ".fail")
         if fail.exists():
             status, _, body = fail.read_text().partition(" ")
+            self.note(kind="refused", status=int(status), to=form.get("To", ""), text=form.get("Body", ""))
             return int(status), body
         sid = "SM" + secrets.token_hex(16)
         self.note(kind="sms", sid=sid, to=form.get("To", ""), sender=form.get("From", ""), text=form.get("Body", ""))
@@ -127,10 +129,12 @@ class Provider:
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 form = dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True))
                 status, text = self.answer(form)
+                while Path(f"{self.log}.hold").exists() and not reader.at_eof():
+                    await asyncio.sleep(0.02)
                 out = text.encode()
                 writer.write(f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(out)}\r\n\r\n".encode() + out)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
             pass
         writer.close()
 

@@ -64,13 +64,15 @@ class Lab:
 
     # ---- making
 
-    def create(self, domains, accounts=2, names=None, remotes=(), extra=""):
+    def create(self, domains, accounts=2, names=None, remotes=(), extra="", mail_port=SMTP_PORT, options=""):
         """Makes everything in the folder and starts it. `names`: {domain: [localpart]} instead of user1...;
-        `remotes`: {domain: (address, port)} of peers that are not ours, for DNS; `extra`: more for each
-        community's configuration, with {domain} filled in."""
+        `remotes`: {domain: last number of its address} of servers that are not ours, for DNS; `extra`: more for
+        each community's section, with {domain} filled in; `options`: more for the gateway's; `mail_port`: where
+        mail goes, the double's unless something else is to listen on the network's first address."""
         if self.state:
             raise Failed(f"{self.file} exists: `test/lab down {self.folder}` first")
-        build(self.preset)
+        if domains:
+            build(self.preset)
         self.folder.mkdir(parents=True, exist_ok=True)
         network = free_network()
         authority = Authority(self.folder / "ca")
@@ -78,12 +80,12 @@ class Lab:
             "preset": self.preset, "network": network, "ca": str(authority.cert), "dns": f"{network}.1:{DNS_PORT}",
             "communities": [], "accounts": [], "mail_dir": str(self.folder / "mail"),
             "provider_log": str(self.folder / "provider.log"), "provider_token": secrets.token_hex(16),
-            "smtp": f"{network}.1:{SMTP_PORT}", "provider": f"{network}.1:{PROVIDER_PORT}", "processes": {},
+            "smtp": f"{network}.1:{mail_port}", "provider": f"{network}.1:{PROVIDER_PORT}", "processes": {},
         }
         try:
             for i, domain in enumerate(domains):
-                self.add_community(domain, f"{network}.{10 + i}", authority, extra)
-            self.start_dns(dict(remotes))
+                self.add_community(domain, f"{network}.{10 + i}", authority, extra, options)
+            self.start_dns({d: f"{network}.{n}" for d, n in dict(remotes).items()})
             self.start_doubles()
             for domain in domains:
                 self.add_accounts(domain, (names or {}).get(domain) or [f"user{n + 1}" for n in range(accounts)])
@@ -99,7 +101,7 @@ class Lab:
         part.write_text(json.dumps(self.state, indent=1) + "\n")
         part.replace(self.file)
 
-    def add_community(self, domain, address, authority, extra):
+    def add_community(self, domain, address, authority, extra, options):
         folder = self.folder / domain
         folder.mkdir(exist_ok=True)
         chain, key = authority.issue(domain, folder)
@@ -123,6 +125,7 @@ gateway {{
     public_url = "http://{address}:5280"
     log_level = "{os.environ.get('CAUSEWAY_LAB_LOG', 'info')}"
     io_loops = {os.environ.get('CAUSEWAY_LAB_IO_LOOPS', '0')}
+    {options}
 }}
 {listeners}community "{domain}" {{
     certificate = "{chain}"
@@ -151,10 +154,10 @@ provider "sms" {{
         network = self.state["network"]
         lines = [f"port={DNS_PORT}", f"listen-address={network}.1", "bind-interfaces", "no-resolv", "no-hosts", "local=/#/",
                  "keep-in-foreground", "user=" + ("root" if os.geteuid() == 0 else ""), "pid-file="]
-        hosts = [(c["domain"], c["address"], 5269) for c in self.state["communities"]]
-        for domain, address, port in hosts + [(d, a, p) for d, (a, p) in remotes.items()]:
-            lines += [f"host-record=xmpp.{domain},{address}", f"srv-host=_xmpp-server._tcp.{domain},xmpp.{domain},{port},5,0"]
-            if (domain, address, port) in hosts:
+        hosts = {c["domain"]: c["address"] for c in self.state["communities"]}
+        for domain, address in (hosts | remotes).items():
+            lines += [f"host-record=xmpp.{domain},{address}", f"srv-host=_xmpp-server._tcp.{domain},xmpp.{domain},5269,5,0"]
+            if domain in hosts:
                 lines += [f"srv-host=_xmpp-client._tcp.{domain},xmpp.{domain},5222,5,0",
                           f"srv-host=_xmpps-client._tcp.{domain},xmpp.{domain},5223,5,0"]
         conf = self.folder / "dnsmasq.conf"
@@ -180,7 +183,7 @@ provider "sms" {{
                     return
                 except TimeoutError:
                     continue
-                except ConnectionRefusedError: # it does not listen yet
+                except ConnectionRefusedError:  # it does not listen yet
                     if process.ends_within(self.state["processes"]["dns"], 0.02):
                         break
         raise Failed(f"dnsmasq does not answer: {process.tail(log)}")

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 
@@ -27,9 +28,20 @@ def is_alive(identity):
     return bool(identity) and birth(identity["pid"]) == identity["birth"]
 
 
+def reap(identity):
+    """The exit status of a child of ours that has ended (minus the signal that ended it); None: no child of ours."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(identity["pid"], 0)[1])
+    except ChildProcessError:
+        return None
+
+
 def end(identity, number, patience=30):
-    """Sends a signal and waits for the end. False: it was gone already."""
+    """Sends a signal and waits for the end; identity["status"] is then its exit status if it was our child.
+    False: it was gone already."""
     if not is_alive(identity):
+        if identity and "status" not in identity:
+            identity["status"] = reap(identity)
         return False
     pidfd = os.pidfd_open(identity["pid"])
     try:
@@ -38,10 +50,7 @@ def end(identity, number, patience=30):
             raise Failed(f"process {identity['pid']} does not end after signal {number}")
     finally:
         os.close(pidfd)
-    try:
-        os.waitpid(identity["pid"], 0)
-    except ChildProcessError:
-        pass
+    identity["status"] = reap(identity)
     return True
 
 
@@ -63,7 +72,20 @@ def tail(path, lines=15):
         return ""
 
 
-def start(command, log, env=None, notify=True, cwd=None, patience=60):
+def wait_for_port(identity, address, log, patience=60):
+    """For programs that report to nobody: the first accepted connection is the event."""
+    host, port = address.rsplit(":", 1)
+    limit = time.monotonic() + patience
+    while time.monotonic() < limit and is_alive(identity):
+        try:
+            with socket.create_connection((host, int(port)), timeout=1):
+                return
+        except OSError:
+            time.sleep(0.02)
+    raise Failed(f"nothing accepts on {address}; the log {log} ends with:\n{tail(log)}")
+
+
+def start(command, log, env=None, notify=True, cwd=None, patience=60, user=None):
     """Starts `command` with its output in `log`. With `notify` it must report READY=1 to NOTIFY_SOCKET, as
     to a service manager; that event is waited for. Returns the identity."""
     env = dict(os.environ if env is None else env)
@@ -76,7 +98,7 @@ def start(command, log, env=None, notify=True, cwd=None, patience=60):
         env["NOTIFY_SOCKET"] = os.path.join(folder.name, "ready")
     with open(log, "ab") as out:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd,
-                                 start_new_session=True)
+                                 start_new_session=True, user=user, group=user, extra_groups=None if user is None else [])
     identity = {"pid": child.pid, "birth": birth(child.pid)}
     if notify:
         pidfd = os.pidfd_open(child.pid)

@@ -1,0 +1,325 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""SIGKILL of a gateway at several points of a chat, of a federated exchange with the peer down, and of a
+delivery to a device: what was acknowledged is there, once, in order."""
+import collections
+import json
+import re
+from pathlib import Path
+
+from lablib import suite
+from lablib.suite import befriend, hold, token, wait_for
+
+MONTAGUE, CAPULET = "montague.example", "capulet.example"
+ROMEO, BENVOLIO, JULIET = f"romeo@{MONTAGUE}", f"benvolio@{MONTAGUE}", f"juliet@{CAPULET}"
+NUMBER = "+447700900123"
+
+
+def stanza_id(message):
+    found = message.find("{urn:xmpp:sid:0}stanza-id")
+    return found.get("id") if found is not None else None
+
+
+def check_deliveries(who, copies, acknowledged, settled=()):
+    """`copies`: everything that reached a client, in order, over all its streams. Each acknowledged message came; a
+    second copy bears the stanza-id of the first and says that it is late; what both had settled came once."""
+    seen = collections.OrderedDict()
+    for message in copies:
+        seen.setdefault(message.get("id"), []).append(message)
+    missing = [i for i in acknowledged if i not in seen]
+    hold(not missing, f"{who} never got {len(missing)} acknowledged messages: {missing[:5]}")
+    for ident, some in seen.items():
+        ids = {stanza_id(m) for m in some}
+        hold(len(ids) == 1, f"{who} got {ident} under several stanza-ids: {ids}")
+        hold(all(m.find("{urn:xmpp:delay}delay") is not None for m in some[1:]), f"{who} got {ident} again with no delay stamp")
+        hold(len(some) == 1 or ident not in settled, f"{who} got {ident} again though it had acknowledged it")
+    order = [i for i in seen if i in set(acknowledged)]
+    hold(order == list(acknowledged), f"{who} got them out of order: {order[:10]}... instead of {list(acknowledged)[:10]}...")
+
+
+def check_archive(who, archive, acknowledged):
+    count = collections.Counter(archive)
+    twice = [i for i, n in count.items() if n > 1]
+    missing = [i for i in acknowledged if not count[i]]
+    hold(not twice and not missing, f"{who}'s archive has twice {twice[:5]}, lacks {missing[:5]}")
+    order = [i for i in archive if i in set(acknowledged)]
+    hold(order == list(acknowledged), f"{who}'s archive is out of order")
+
+
+def chat(t, kill_after):
+    """Two clients write to each other without pause; SIGKILL when romeo has `kill_after` acknowledgements."""
+    t.make_lab([MONTAGUE], {MONTAGUE: ["romeo", "benvolio"]})
+    people = {ROMEO: BENVOLIO, BENVOLIO: ROMEO}
+    clients = {jid: t.terminal(jid) for jid in people}
+    settled = {}
+    for jid, other in people.items():
+        clients[jid].iq("get", "<ping xmlns='urn:xmpp:ping'/>")
+    for jid, other in people.items():  # a quiet beginning: both sides have settled these
+        settled[jid] = [f"{jid[:3]}-settled-{n}" for n in range(3)]
+        for ident in settled[jid]:
+            clients[jid].message(other, ident)
+        clients[jid].wait_acked()
+        clients[other].wait_id(settled[jid][-1])
+        clients[other].acknowledge()
+    for jid in people:  # twice: the answer to the second follows the commit of the first's acknowledgement
+        clients[jid].message(jid, f"{jid[:3]}-own")
+        clients[jid].wait_acked()
+        clients[jid].iq("get", "<ping xmlns='urn:xmpp:ping'/>")
+    base = clients[ROMEO].acked
+    number = 0
+    try:
+        while clients[ROMEO].acked - base < kill_after:
+            hold(number < 20000, "the gateway acknowledges nothing")
+            for jid, other in people.items():
+                clients[jid].message(other, f"{jid[:3]}-{number}", ask=number % 3 == 0)
+            number += 1
+    finally:
+        t.lab.kill(MONTAGUE)
+    acknowledged = {}
+    for jid in people:
+        clients[jid].wait_end()
+        acknowledged[jid] = [i for i in clients[jid].acknowledged() if "-own" not in i]
+    t.note(f"{number} sent each; acknowledged: {', '.join(str(len(a)) for a in acknowledged.values())}")
+    t.lab.start(MONTAGUE)
+    after = {jid: t.terminal(jid, previous=clients[jid]) for jid in people}
+    for jid, other in people.items():
+        after[jid].message(other, f"{jid[:3]}-last")
+        after[jid].wait_acked()
+    for jid, other in people.items():
+        after[other].wait_id(f"{jid[:3]}-last")
+    for jid, other in people.items():
+        copies = [m for c in (clients[other], after[other]) for m in c.live() if (m.get("from") or "").startswith(jid)]
+        copies = [m for m in copies if m.get("id") != f"{jid[:3]}-own"]
+        expected = acknowledged[jid] + [f"{jid[:3]}-last"]
+        check_deliveries(other, copies, expected, settled[jid])
+        check_archive(other, [i for i in after[other].archive() if i and i.startswith(jid[:3]) and "-own" not in i], expected)
+
+
+def chat_1(t):
+    """a chat, killed at the first acknowledgement"""
+    chat(t, 1)
+
+
+def chat_40(t):
+    """a chat, killed after 40 acknowledgements"""
+    chat(t, 40)
+
+
+def chat_400(t):
+    """a chat, killed after 400 acknowledgements"""
+    chat(t, 400)
+
+
+def chat_offline(t):
+    """messages to somebody who is not there, killed twice on the way; a third end is gentle"""
+    t.make_lab([MONTAGUE], {MONTAGUE: ["romeo", "benvolio"]})
+    acknowledged, number = [], 0
+    for end in (t.lab.kill, t.lab.kill, t.lab.stop):
+        romeo = t.terminal(ROMEO)
+        goal = number + 60
+        while number < goal:
+            romeo.message(BENVOLIO, f"m-{number}")
+            number += 1
+        romeo.wait(lambda: romeo.acked >= 20, "some acknowledgements")
+        end(MONTAGUE)
+        romeo.wait_end()
+        acknowledged += romeo.acknowledged()
+        t.lab.start(MONTAGUE)
+    benvolio = t.terminal(BENVOLIO)
+    romeo = t.terminal(ROMEO)
+    romeo.message(BENVOLIO, "m-last")
+    benvolio.wait_id("m-last")
+    check_deliveries(BENVOLIO, benvolio.live(), acknowledged + ["m-last"])
+    hold(max(collections.Counter(m.get("id") for m in benvolio.live()).values()) == 1, "something came twice on one stream")
+    check_archive(BENVOLIO, benvolio.archive(), acknowledged + ["m-last"])
+
+
+def become_friends(t):
+    romeo, juliet = t.strophe(ROMEO), t.strophe(JULIET)
+    befriend(romeo, juliet)
+    gone = juliet.full_jid
+    juliet.close()
+    romeo.wait(lambda s: s.get("type") == "unavailable" and s.get("from") == gone, "juliet's log-off")
+    romeo.close()
+
+
+def federated(t, kill_after, peer_end):
+    """The peer is away; romeo writes; SIGKILL of his gateway; both come back."""
+    t.make_lab([MONTAGUE, CAPULET], {MONTAGUE: ["romeo"], CAPULET: ["juliet"]})
+    become_friends(t)
+    getattr(t.lab, peer_end)(CAPULET)
+    romeo = t.terminal(ROMEO)
+    number = 0
+    base = len(romeo.sent)
+    while romeo.acked - base < kill_after:
+        hold(number < 5000, "the gateway acknowledges nothing")
+        romeo.message(JULIET, f"m-{number}")
+        number += 1
+    t.lab.kill(MONTAGUE)
+    romeo.wait_end()
+    acknowledged = romeo.acknowledged()
+    refused = {m.get("id") for m in romeo.got if m.get("type") == "error"}
+    hold(not refused, f"refused at once: {sorted(refused)[:5]}")
+    t.note(f"{number} sent, {len(acknowledged)} acknowledged")
+    t.lab.start(MONTAGUE)
+    t.lab.start(CAPULET)
+    juliet = t.terminal(JULIET)
+    romeo = t.terminal(ROMEO)
+    romeo.message(JULIET, "m-last")
+    juliet.wait_id("m-last")
+    got = [m for m in juliet.live() if (m.get("from") or "").startswith(ROMEO)]
+    check_deliveries(JULIET, got, acknowledged + ["m-last"])
+    hold(max(collections.Counter(m.get("id") for m in got).values()) == 1, "something came twice on one stream")
+    check_archive(JULIET, juliet.archive(), acknowledged + ["m-last"])
+
+
+def federated_5(t):
+    """the peer stopped gently, killed after 5 acknowledgements"""
+    federated(t, 5, "stop")
+
+
+def federated_150(t):
+    """the peer killed too, after 150 acknowledgements"""
+    federated(t, 150, "kill")
+
+
+def federated_receiver(t):
+    """the receiving gateway is killed while the other one pours; it comes back and nothing is missing"""
+    t.make_lab([MONTAGUE, CAPULET], {MONTAGUE: ["romeo"], CAPULET: ["juliet"]})
+    become_friends(t)
+    romeo, juliet = t.terminal(ROMEO), t.terminal(JULIET)
+    copies, number = [], 0
+    for goal in (3, 60):
+        for _ in range(200):
+            romeo.message(JULIET, f"m-{number}")
+            number += 1
+        juliet.wait(lambda: len(juliet.live()) >= goal, f"{goal} messages")
+        t.lab.kill(CAPULET)
+        juliet.wait_end()
+        copies += juliet.live()
+        t.lab.start(CAPULET)
+        juliet = t.terminal(JULIET)
+    romeo.message(JULIET, "m-last")
+    romeo.wait_acked()
+    juliet.wait_id("m-last")
+    copies += juliet.live()
+    acknowledged = romeo.acknowledged()
+    seen = collections.OrderedDict((m.get("id"), None) for m in copies if m.get("from").startswith(ROMEO))
+    missing = [i for i in acknowledged if i not in seen]
+    hold(not missing, f"juliet never got {len(missing)} acknowledged messages: {missing[:5]}")
+    bounced = [m.get("id") for m in romeo.got if m.get("type") == "error"]
+    hold(not bounced, f"refused though they arrived: {bounced[:5]}")
+
+
+# ---- a device
+
+def device_lab(t):
+    """juliet has a telephone, is away, and romeo is in her contact list."""
+    t.make_lab([CAPULET], {CAPULET: ["juliet", "romeo"]})
+    juliet, romeo = t.strophe(JULIET), t.strophe(f"romeo@{CAPULET}")
+    juliet.tell(CAPULET, f"add phone {NUMBER}")
+    code = wait_for(lambda: next((re.search(r"\b(\d{6})\b", e["text"]) for e in t.lab.texts()), None), "the code")
+    hold("verified" in juliet.tell(CAPULET, f"verify {code.group(1)}").lower(), "not verified")
+    juliet.tell(CAPULET, "full 1")
+    befriend(romeo, juliet)
+    gone = juliet.full_jid
+    juliet.close()
+    romeo.wait(lambda s: s.get("type") == "unavailable" and s.get("from") == gone, "juliet's log-off")
+    romeo.close()
+    return len(t.lab.texts())
+
+
+def provider(t, name, text):
+    """How the double behaves from now on; None takes it back."""
+    path = Path(f"{t.lab.state['provider_log']}.{name}")
+    if text is None:
+        path.unlink(missing_ok=True)
+    else:
+        part = path.with_suffix(".part")
+        part.write_text(text)
+        part.replace(path)
+
+
+def requests(t, kind):
+    with open(t.lab.state["provider_log"]) as log:
+        return [e for e in map(json.loads, log) if e["kind"] == kind]
+
+
+def finish_device(t, idents, said, texts_before):
+    """Juliet logs in: each message is there once, also in her archive; each text went out at most once."""
+    juliet = t.terminal(JULIET)
+    romeo = t.terminal(f"romeo@{CAPULET}")
+    romeo.message(JULIET, "m-last")
+    juliet.wait_id("m-last")
+    got = collections.Counter(m.get("id") for m in juliet.live())
+    for ident in (*idents, "m-last"):
+        hold(got[ident] == 1, f"juliet got {ident} {got[ident]} times")
+    check_archive(JULIET, [i for i in juliet.archive() if i in idents or i == "m-last"], [*idents, "m-last"])
+    texts = [e["text"] for e in t.lab.texts()[texts_before:]]
+    for line in said:
+        count = sum(line in text for text in texts)
+        hold(count <= 1, f"{line!r} went to the telephone {count} times")
+    return texts
+
+
+def send_acked(t, messages):
+    romeo = t.terminal(f"romeo@{CAPULET}")
+    for ident, text in messages:
+        romeo.message(JULIET, ident, text)
+    romeo.wait_acked()
+    return romeo
+
+
+def outbox_slow(t):
+    """killed while the provider has the request and has not answered: not sent again"""
+    before = device_lab(t)
+    provider(t, "hold", "")
+    said = f"Are you there? {token()}"
+    send_acked(t, [("m-1", said)])
+    wait_for(lambda: requests(t, "sms")[before:], "the request at the provider")
+    t.lab.kill(CAPULET)
+    provider(t, "hold", None)
+    t.lab.start(CAPULET)
+    texts = finish_device(t, ["m-1"], [said], before)
+    hold(len(texts) == 1, f"the provider was asked {len(texts)} times")
+
+
+def outbox_refused(t):
+    """killed while the provider refuses for now: sent once when it takes it"""
+    before = device_lab(t)
+    provider(t, "fail", '503 {"code": 20500, "message": "later"}')
+    said = f"Are you there? {token()}"
+    send_acked(t, [("m-1", said)])
+    wait_for(lambda: requests(t, "refused"), "the refused request")
+    t.lab.kill(CAPULET)
+    provider(t, "fail", None)
+    t.lab.start(CAPULET)
+    wait_for(lambda: [e for e in t.lab.texts()[before:] if said in e["text"]], "the text after the restart")
+    finish_device(t, ["m-1"], [said], before)
+
+
+def outbox_early(t):
+    """killed the moment the message is acknowledged, before or while anything goes out"""
+    before = device_lab(t)
+    said = f"Are you there? {token()}"
+    send_acked(t, [("m-1", said)])
+    t.lab.kill(CAPULET)
+    t.lab.start(CAPULET)
+    finish_device(t, ["m-1"], [said], before)
+
+
+def outbox_late(t):
+    """killed when the provider has answered, before or while it reports delivery; more messages follow"""
+    before = device_lab(t)
+    first, second = f"One {token()}", f"Two {token()}"
+    send_acked(t, [("m-1", first)])
+    wait_for(lambda: t.lab.texts()[before:], "the text")
+    t.lab.kill(CAPULET)
+    t.lab.start(CAPULET)
+    send_acked(t, [("m-2", second)])
+    finish_device(t, ["m-1", "m-2"], [first, second], before)
+
+
+if __name__ == "__main__":
+    suite.main(__doc__, chat_1, chat_40, chat_400, chat_offline, federated_5, federated_150, federated_receiver,
+               outbox_early, outbox_slow, outbox_refused, outbox_late)

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Debian's Exim receives the mail of a device: the code comes out of its Maildir and goes back by the person's
+client, then a message to the absent person arrives there as a mail that Python's email package can read."""
+import email
+import email.policy
+import email.utils
+import re
+import smtplib
+
+from lablib import suite
+from lablib.client import C
+from lablib.peers import Exim
+from lablib.suite import befriend, hold, token, wait_for
+
+MONTAGUE, CAPULET, MAIL = "montague.example", "capulet.example", "mail.example"
+ROMEO, JULIET = f"romeo@{MONTAGUE}", f"juliet@{CAPULET}"
+ADDRESS = f"juliet@{MAIL}"
+EXIM_PORT = 2526
+
+
+def start_exim(t):
+    exim = Exim(t.folder / "exim", MAIL, f"{t.lab.state['network']}.1", EXIM_PORT, ["juliet"])
+    t.keep(exim)
+    exim.start()
+    return exim
+
+
+def parsed(path):
+    return email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+
+
+def new_mail(exim, localpart, already):
+    """The first mail beyond the `already` first ones, parsed."""
+    def find():
+        mails = exim.mails(localpart)
+        return mails[already] if len(mails) > already else None
+    return parsed(wait_for(find, f"mail {already + 1} for {localpart}; Exim says {exim.log.read_text() if exim.log.exists() else 'nothing'}"))
+
+
+def check_mail(mail, domain):
+    """What any mail reader relies on."""
+    hold(not mail.defects, f"the mail has defects: {mail.defects}")
+    for part in mail.walk():
+        hold(not part.defects, f"a part has defects: {part.defects}")
+        for name, value in part.items():
+            hold(not getattr(value, "defects", ()), f"{name} has defects: {value.defects}")
+            hold("\n" not in str(value), f"{name} has a line feed")
+    for name in ("From", "To", "Subject", "Date", "Message-ID", "MIME-Version"):
+        hold(len(mail.get_all(name, [])) == 1, f"{name} is there {len(mail.get_all(name, []))} times")
+    hold(mail["To"].addresses[0].addr_spec == ADDRESS, f"it is to {mail['To']}")
+    hold(mail["From"].addresses[0].domain == domain, f"it is from {mail['From']}")
+    hold(email.utils.parsedate_to_datetime(mail["Date"]) is not None, "the date is none")
+    hold(re.fullmatch(r"<[^<>@\s]+@[^<>@\s]+>", mail["Message-ID"].strip()), f"Message-ID is {mail['Message-ID']!r}")
+    hold(mail.get("Auto-Submitted", "no").strip() != "no", "it does not say that a machine sent it (RFC 3834)")
+    hold(all(len(line) <= 998 for line in mail.as_bytes(policy=email.policy.SMTP).split(b"\r\n")), "a line is too long")
+    return mail.get_body(("plain",)).get_content()
+
+
+def exim_itself(t):
+    """Exim as it runs here takes a mail for its domain and refuses one for another"""
+    t.make_lab([])
+    exim = start_exim(t)
+    host, port = exim.server.split(":")
+    with smtplib.SMTP(host, int(port), timeout=30) as smtp:
+        smtp.sendmail("a@gw.example", [ADDRESS], "From: a@gw.example\r\nTo: juliet\r\nSubject: x\r\n\r\nhello\r\n")
+        try:
+            smtp.sendmail("a@gw.example", ["x@elsewhere.example"], "Subject: x\r\n\r\nhello\r\n")
+        except smtplib.SMTPRecipientsRefused:
+            pass
+        else:
+            hold(False, "it relays")
+    hold(new_mail(exim, "juliet", 0)["Subject"] == "x", "another mail came")
+
+
+def by_mail(t):
+    """from `add email` to the message in the Maildir"""
+    t.make_lab([MONTAGUE, CAPULET], {MONTAGUE: ["romeo"], CAPULET: ["juliet"]}, mail_port=EXIM_PORT)
+    exim = start_exim(t)
+    juliet = t.slix(JULIET)
+    answer = juliet.tell(CAPULET, f"add email {ADDRESS}")
+    text = check_mail(new_mail(exim, "juliet", 0), CAPULET)
+    code = re.search(r"\b(\d{6})\b", text)
+    hold(code, f"no code in the mail ({answer}):\n{text}")
+    wrong = f"{(int(code.group(1)) + 1) % 1000000:06}"
+    hold("verified" not in juliet.tell(CAPULET, f"verify {wrong}").lower(), "a wrong code was taken")
+    answer = juliet.tell(CAPULET, f"verify {code.group(1)}")
+    hold("verified" in answer.lower(), f"'verify {code.group(1)}' was answered: {answer}")
+    juliet.tell(CAPULET, "full 1")
+
+    romeo = t.slix(ROMEO)
+    befriend(romeo, juliet)
+    gone = juliet.full_jid
+    juliet.close()
+    romeo.wait(lambda s: s.get("type") == "unavailable" and s.get("from") == gone, "juliet's log-off")
+    said = f"Dein ist mein ganzes Herz \u2665 \u20ac {token()}\n.\n..dots\nFrom me\n" + "long " * 300 + token()
+    romeo.message(JULIET, said)
+    text = check_mail(new_mail(exim, "juliet", 1), CAPULET)
+    hold(said.split("\n")[0] in text, f"the mail lacks what romeo wrote:\n{text}")
+    hold("romeo@montague.example" in text, f"the mail does not say who writes:\n{text}")
+    for line in (".", "..dots", "From me"):
+        hold(any(row.rstrip() == line for row in text.split("\n")), f"the line {line!r} did not come through:\n{text}")
+    juliet = t.slix(JULIET)
+    got = juliet.wait(lambda s: s.tag == C + "message" and s.findtext(C + "body") == said, "the message itself")
+    hold(got.get("from") == romeo.full_jid, f"it is from {got.get('from')}")
+    hold(len(exim.mails("juliet")) == 2, "more mails came than were wanted")
+
+
+def while_exim_is_down(t):
+    """the mail server is down when the message comes; the mail is sent when it is back"""
+    t.make_lab([CAPULET], {CAPULET: ["juliet", "nurse"]}, mail_port=EXIM_PORT)
+    exim = start_exim(t)
+    juliet, nurse = t.slix(JULIET), t.slix(f"nurse@{CAPULET}")
+    juliet.tell(CAPULET, f"add email {ADDRESS}")
+    code = re.search(r"\b(\d{6})\b", check_mail(new_mail(exim, "juliet", 0), CAPULET)).group(1)
+    hold("verified" in juliet.tell(CAPULET, f"verify {code}").lower(), "not verified")
+    juliet.tell(CAPULET, "full 1")
+    befriend(nurse, juliet)
+    gone = juliet.full_jid
+    juliet.close()
+    nurse.wait(lambda s: s.get("type") == "unavailable" and s.get("from") == gone, "juliet's log-off")
+    exim.close()
+    said = f"Madam! {token()}"
+    nurse.message(JULIET, said)
+    nurse.settle()
+    wait_for(lambda: "refused" in open(t.lab.community(CAPULET)["log"]).read().lower()
+             or "connect" in open(t.lab.community(CAPULET)["log"]).read().lower(), "a line in the log about the mail server")
+    exim.start()
+    hold(said in check_mail(new_mail(exim, "juliet", 1), CAPULET), "another mail came")
+
+
+if __name__ == "__main__":
+    suite.main(__doc__, exim_itself, by_mail, while_exim_is_down)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""Real programs of Debian beside the lab's gateways: Prosody and Exim, each in its own folder on its own
+loopback address."""
+import base64
+import hashlib
+import hmac
+import os
+import pwd
+import secrets
+import shutil
+import signal
+from pathlib import Path
+
+from lablib import process
+from lablib.process import Failed
+
+ITERATIONS = 4096
+
+
+def scram_record(password):
+    """What Prosody's internal_hashed keeps of a password."""
+    salt = secrets.token_hex(8)
+    salted = hashlib.pbkdf2_hmac("sha1", password.encode(), salt.encode(), ITERATIONS)
+    stored = hashlib.sha1(hmac.new(salted, b"Client Key", "sha1").digest()).hexdigest()
+    server = hmac.new(salted, b"Server Key", "sha1").hexdigest()
+    return (f'return {{ ["salt"] = "{salt}"; ["iteration_count"] = {ITERATIONS}; '
+            f'["stored_key"] = "{stored}"; ["server_key"] = "{server}"; }};\n')
+
+
+def need(program, package):
+    found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/bin")
+    if not found:
+        raise Failed(f"{program} is missing: apt-get install {package}")
+    return found
+
+
+class Prosody:
+    """Debian's Prosody. `lab` gives the resolver and the authority; the domain must be among the lab's remotes."""
+
+    modules = ("roster saslauth tls dialback disco carbons pep private blocklist vcard4 vcard_legacy version "
+               "uptime time ping smacks csi_simple offline mam").split()
+
+    def __init__(self, folder, domain, address, dns, authority, accounts):
+        self.folder = Path(folder)
+        self.domain, self.address = domain, address
+        self.program = need("prosody", "prosody")
+        self.log = self.folder / "prosody.log"
+        self.c2s, self.c2s_tls, self.s2s = (f"{address}:{port}" for port in (5222, 5223, 5269))
+        self.ca = str(authority.cert)
+        self.passwords = {}
+        self.identity = None
+        self.folder.mkdir(parents=True)
+        data = self.folder / "data" / domain.replace(".", "%2e") / "accounts"
+        data.mkdir(parents=True)
+        for name in accounts:
+            password = self.passwords[name] = secrets.token_urlsafe(9)
+            (data / f"{name}.dat").write_text(scram_record(password))
+        chain, key = authority.issue(domain, self.folder)
+        self.config = self.folder / "prosody.cfg.lua"
+        self.config.write_text(f"""daemonize = false
+run_as_root = true
+data_path = "{self.folder}/data"
+pidfile = "{self.folder}/prosody.pid"
+log = {{ debug = "{self.log}" }}
+network_backend = "epoll"
+use_ipv6 = false
+interfaces = {{ "{address}" }}
+c2s_ports = {{ 5222 }}
+c2s_direct_tls_ports = {{ 5223 }}
+s2s_ports = {{ 5269 }}
+modules_enabled = {{ {", ".join(f'"{m}"' for m in self.modules)} }}
+authentication = "internal_hashed"
+storage = "internal"
+c2s_require_encryption = true
+s2s_require_encryption = true
+s2s_secure_auth = false
+ssl = {{ certificate = "{chain}"; key = "{key}"; cafile = "{authority.cert}" }}
+certificates = "{self.folder}"
+unbound = {{
+    resolvconf = false; hoststxt = false; forward = "{dns.replace(":", "@")}";
+    options = {{ ["do-not-query-localhost:"] = "no"; ["module-config:"] = "iterator" }};
+}}
+VirtualHost "{domain}"
+""")
+
+    def start(self):
+        self.identity = process.start([self.program, "-F", "--config", str(self.config)], self.folder / "prosody.out", notify=False)
+        for address in (self.c2s, self.s2s):
+            process.wait_for_port(self.identity, address, self.log)
+
+    def stop(self):
+        if not process.end(self.identity, signal.SIGTERM):
+            raise Failed(f"Prosody is not running any more: {process.tail(self.log)}")
+
+    def close(self):
+        if self.identity:
+            process.end(self.identity, signal.SIGTERM)
+
+
+class Exim:
+    """Debian's Exim as an unprivileged user: mail for `boxes` at `domain` goes into Maildirs."""
+
+    def __init__(self, folder, domain, address, port, boxes):
+        self.folder = Path(folder)
+        self.domain = domain
+        self.server = f"{address}:{port}"
+        self.log = self.folder / "log-mainlog"
+        self.program = need("exim4", "exim4-daemon-light")
+        user = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        self.uid, self.gid = user.pw_uid, user.pw_gid
+        self.identity = None
+        self.folder.mkdir(parents=True)
+        for name in ("spool", "mail"):
+            (self.folder / name).mkdir()
+        config = self.folder / "exim.conf"
+        config.write_text(f"""exim_user = {self.uid}
+exim_group = {self.gid}
+never_users =
+spool_directory = {self.folder}/spool
+log_file_path = {self.folder}/log-%slog
+pid_file_path = {self.folder}/exim.pid
+primary_hostname = mta.{domain}
+local_interfaces = {address}.{port}
+daemon_smtp_ports = {port}
+tls_advertise_hosts =
+host_lookup =
+rfc1413_hosts =
+message_size_limit = 1M
+queue_run_in_order = true
+smtputf8_advertise_hosts = *
+dsn_advertise_hosts = *
+deliver_drop_privilege = true
+keep_environment =
+acl_smtp_rcpt = acl_rcpt
+acl_smtp_data = acl_data
+begin acl
+acl_rcpt:
+  accept domains = {domain}
+         local_parts = {" : ".join(boxes)}
+  deny message = relay not permitted
+acl_data:
+  accept
+begin routers
+user:
+  driver = accept
+  domains = {domain}
+  local_parts = {" : ".join(boxes)}
+  transport = maildir
+begin transports
+maildir:
+  driver = appendfile
+  directory = {self.folder}/mail/$local_part_data
+  maildir_format
+  create_directory
+  user = {self.uid}
+  group = {self.gid}
+  delivery_date_add
+  envelope_to_add
+  return_path_add
+begin retry
+* * F,1m,1s
+begin rewrite
+begin authenticators
+""")
+        for path in (self.folder, *self.folder.rglob("*")):
+            os.chown(path, self.uid, self.gid)
+        config.chmod(0o600)
+
+    def start(self):
+        for parent in self.folder.parents:  # temporary folders are 0700; Exim's user must pass through
+            if parent.stat().st_uid == os.geteuid() and not parent.stat().st_mode & 0o001:
+                parent.chmod(parent.stat().st_mode | 0o011)
+        host, port = self.server.rsplit(":", 1)
+        self.identity = process.start([self.program, "-C", str(self.folder / "exim.conf"), "-bdf", "-oX", f"{host}.{port}"],
+                                      self.folder / "exim.out", notify=False, cwd=self.folder,
+                                      user=self.uid if os.geteuid() == 0 else None)
+        process.wait_for_port(self.identity, self.server, self.log)
+
+    def mails(self, localpart):
+        """Files in that person's Maildir, oldest first."""
+        return sorted((self.folder / "mail" / localpart / "new").glob("*"), key=lambda p: p.stat().st_mtime_ns)
+
+    def close(self):
+        if self.identity:
+            process.end(self.identity, signal.SIGTERM)
