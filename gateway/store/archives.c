@@ -215,7 +215,7 @@ static bool query_run(struct store_tx *tx, struct store_job *job, struct error *
         return false;
     if (!count_rows(tx, &f, INT64_MAX, &p->total, e) || (p->max && !read_page(tx, p, &f, e)))
         return false;
-    if (p->total < 0 || p->count == 0)
+    if (p->total < 0 || p->count == 0 || p->last_page) /* an index makes slixmpp 1.8 stop paging backwards */
         return true;
     return count_rows(tx, &f, (int64_t)p->rows[0].seq, &p->first_index, e);
 }

@@ -109,7 +109,7 @@ struct archive_page {
     unsigned count;
     bool complete;               /* out: nothing lies beyond this page in its direction */
     int64_t total;               /* out: rows that match start, end and with; -1: not counted */
-    int64_t first_index;         /* out: -1: not known */
+    int64_t first_index;         /* out: -1: not known; never of a last_page */
 };
 void archive_query(struct store *s, struct archive_page *p);
 

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import os
+import select
 import socket
 import ssl
 import threading
@@ -49,6 +50,8 @@ class Raw:
         self.patience = patience
         self.sock = socket.create_connection((host, int(port)), timeout=patience)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.setblocking(False)
+        self.lock = threading.Lock()  # one thread may read while another writes; TLS bears only one at a time
         self.domain = None
         self.jid = None
         self.restart()
@@ -59,21 +62,40 @@ class Raw:
         self.root = None
         self.ready = []
 
+    def _ready(self, wish, deadline):
+        """Waits until the socket can be read or written."""
+        left = deadline - time.monotonic()
+        if left <= 0 or self.sock.fileno() < 0:
+            raise Failed(f"nothing came within {self.patience} s")
+        lists = select.select([self.sock] if wish == "read" else [], [self.sock] if wish == "write" else [], [], left)
+        if not any(lists):
+            raise Failed(f"the socket could not {wish} for {self.patience} s")
+
     def send(self, text):
-        self.sock.sendall(text if isinstance(text, bytes) else text.encode())
+        data = memoryview(text if isinstance(text, bytes) else text.encode())
+        deadline = time.monotonic() + self.patience
+        while data:
+            try:
+                with self.lock:
+                    data = data[self.sock.send(data):]
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                self._ready("write", deadline)
+            except ssl.SSLWantReadError:
+                self._ready("read", deadline)
 
     def _take(self, deadline):
         """Reads once; finished elements go to `ready`."""
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise Failed(f"nothing came within {self.patience} s")
-        self.sock.settimeout(left)
-        try:
-            data = self.sock.recv(65536)
-        except (TimeoutError, ssl.SSLWantReadError):
-            raise Failed(f"nothing came within {self.patience} s") from None
-        except (ConnectionError, ssl.SSLError) as e:
-            raise Ended(f"the connection broke: {e}") from None
+        while True:
+            try:
+                with self.lock:
+                    data = self.sock.recv(65536)
+                break
+            except (BlockingIOError, ssl.SSLWantReadError):
+                self._ready("read", deadline)
+            except ssl.SSLWantWriteError:
+                self._ready("write", deadline)
+            except (ConnectionError, ssl.SSLError, ValueError) as e:
+                raise Ended(f"the connection broke: {e}") from None
         if not data:
             raise Ended("the connection was closed")
         self.parser.feed(data)
@@ -120,8 +142,10 @@ class Raw:
 
     def wrap(self):
         context = ssl.create_default_context(cafile=self.ca)
+        self.sock.settimeout(self.patience)
         try:
             self.sock = context.wrap_socket(self.sock, server_hostname=self.domain)
+            self.sock.setblocking(False)
         except ssl.SSLError as e:
             raise Failed(f"TLS: {e}") from None
 
@@ -303,6 +327,10 @@ class Terminal:
             if not self.changed.wait_for(lambda: test() or self.over, timeout=self.patience) or not test():
                 raise Failed(f"{self.jid}: {what} did not come" + (f": {self.over}" if self.over else
                              f" within {self.patience} s") + f"; got {[m.get('id') for m in self.got]}")
+
+    def wait_room(self, most=300):
+        """Until fewer than `most` stanzas are on the way to the server without an acknowledgement."""
+        self.wait(lambda: len(self.sent) - self.acked < most, "an acknowledgement")
 
     def wait_end(self):
         with self.changed:

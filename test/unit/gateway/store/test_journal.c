@@ -103,6 +103,7 @@ static void archive_paging(void)
     got = world_archive(&page);
     assert_string_equal(bytes_text(&got), "m7 m8 self");
     assert_false(page.complete);
+    assert_int_equal(page.first_index, -1);
     bytes_fini(&got);
     world_expect_archive((struct archive_page){.owner = ROMEO, .max = 3, .last_page = true, .before = seqs[2]},
                          "m0 m1");
