@@ -48,8 +48,8 @@ struct s2s_in {
     struct map proved;          /* "REMOTE LOCAL" -> itself */
     struct list questions;      /* struct question */
     unsigned question_count;
+    struct list unsettled;      /* struct inbound, in the order they came */
     size_t unsettled_bytes;
-    unsigned unsettled_count;
     struct timer timer;         /* until something is proved; then slow stanzas and silence */
 };
 
@@ -101,10 +101,31 @@ static void on_timer(struct timer *t)
 /* ---- credit ---- */
 
 struct inbound {
+    struct list node;
     struct settle settle;
     struct s2s_in *in;
+    struct stanza *held; /* waits until all before it has settled; NULL once it is handed in */
     size_t bytes;
 };
+
+static void on_settled(struct command *c);
+
+static void hand_in(struct inbound *ib, struct stanza *st)
+{
+    settle_init(&ib->settle, ib->in->shard->loop, on_settled);
+    exchange_receive_remote(ib->in->shard->s2s->o.exchange, st, &ib->settle);
+}
+
+static void hand_in_held(struct s2s_in *in)
+{
+    struct inbound *first = list_is_empty(&in->unsettled) ? NULL : list_entry(in->unsettled.next, struct inbound, node);
+    if (!first || !first->held)
+        return;
+    struct stanza *st = first->held;
+    first->held = NULL;
+    hand_in(first, st);
+    stanza_unref(&st);
+}
 
 static void on_settled(struct command *c)
 {
@@ -112,27 +133,38 @@ static void on_settled(struct command *c)
     struct s2s_in *in = ib->in;
     bool was_short = in->unsettled_bytes >= CREDIT_BYTES;
     in->unsettled_bytes -= ib->bytes;
-    in->unsettled_count--;
+    list_remove(&ib->node);
     mem_free(ib);
+    hand_in_held(in);
     if (!in->stream) {
-        if (in->unsettled_count == 0)
+        if (list_is_empty(&in->unsettled))
             in_free(in);
     } else if (was_short && in->unsettled_bytes < CREDIT_BYTES && in->state != IN_CLOSING) {
         stream_resume(in->stream);
     }
 }
 
-static void hand_in(struct s2s_in *in, struct stanza *st)
+/* Servers take the answer to a ping between domains as proof that all before it was taken (s2s_pair.c
+ * does), so it must not be answered while a message before it waits for its commit. */
+static bool proves_what_came_before(const struct stanza *st)
 {
+    return st->kind == STANZA_IQ && !st->to->local && !st->to->resource && !st->from->local && !st->from->resource;
+}
+
+static void take(struct s2s_in *in, struct stanza *st)
+{
+    bool waits = proves_what_came_before(st) && !list_is_empty(&in->unsettled);
     struct inbound *ib = mem_new(struct inbound);
     ib->in = in;
     ib->bytes = stanza_size(st);
+    list_append(&in->unsettled, &ib->node);
     in->unsettled_bytes += ib->bytes;
-    in->unsettled_count++;
     if (in->unsettled_bytes >= CREDIT_BYTES)
         stream_pause(in->stream);
-    settle_init(&ib->settle, in->shard->loop, on_settled);
-    exchange_receive_remote(in->shard->s2s->o.exchange, st, &ib->settle);
+    if (waits)
+        ib->held = stanza_ref(st);
+    else
+        hand_in(ib, st);
 }
 
 /* ---- header and features ---- */
@@ -379,7 +411,7 @@ static void on_stanza(struct stream *s, struct stanza *st)
         if (answers_us)
             s2s_tell_pair(in->shard->s2s, st->to->domain, st->from->domain, NULL, 0, st->id, false);
         else
-            hand_in(in, st);
+            take(in, st);
     }
     stanza_unref(&st);
 }
@@ -398,7 +430,7 @@ static void on_end(struct stream *s, const struct stream_end *end)
         s2s_dialback_cancel(q->verify);
         question_free(q);
     }
-    if (in->unsettled_count == 0)
+    if (list_is_empty(&in->unsettled))
         in_free(in);
 }
 
@@ -419,6 +451,7 @@ void s2s_in_accept(struct s2s_shard *sh, struct listener *li, uv_os_sock_t fd)
     in->shard = sh;
     in->listener = li;
     list_init(&in->questions);
+    list_init(&in->unsettled);
     list_append(&sh->ins, &in->node);
     struct wire *w = wire_open(sh->loop, fd, &none, NULL);
     const struct sockaddr *peer = listener_peer(li);

@@ -348,6 +348,39 @@ static void credit(void **state)
     }
 }
 
+/* A request between the domains comes in behind the settling of all before it on that stream: the answer
+ * to a ping is what the peer forgets its messages by. */
+static void answers_prove(void **state)
+{
+    (void)state;
+    for (int ends_first = 0; ends_first < 2; ends_first++) {
+        struct duo d;
+        struct raw raw;
+        duo_open(&d);
+        d.a.x.hold = true;
+        raw_open(&raw, &d.w, d.a.port);
+        raw_prove(&raw, PEER, "peer.test", "a.test");
+        raw_say(&raw, "<message id='m'" FROM_TO "><body>x</body></message>"
+                      "<iq type='get' id='q' from='peer.test' to='a.test'><x xmlns='urn:x'/></iq>"
+                      "<iq type='get' id='r' from='peer.test' to='a.test'><x xmlns='urn:x'/></iq>"
+                      "<iq type='get' id='s' from='u@peer.test' to='a.test'><x xmlns='urn:x'/></iq>"
+                      "<message id='n'" FROM_TO "><body>x</body></message>");
+        world_until(&d.w, d.a.x.in_count == 3);
+        world_calm(&d.w);
+        assert_string_equal(d.a.x.in, "message:m iq:s message:n ");
+        if (ends_first) {
+            raw_close(&raw);
+            world_calm(&d.w);
+        }
+        exchange_let_go(&d.a.x);
+        world_until(&d.w, d.a.x.in_count == 5);
+        assert_string_equal(d.a.x.in, "message:m iq:s message:n iq:q iq:r ");
+        if (!ends_first)
+            raw_close(&raw);
+        duo_close(&d);
+    }
+}
+
 /* At most a few connections of one address; those that were reset before they were looked at count as
  * ended too. */
 static void per_address(void **state)
@@ -389,6 +422,7 @@ int main(void)
         cmocka_unit_test(two_domains_on_one_stream), cmocka_unit_test(flood_of_questions),
         cmocka_unit_test(questions_that_lose_somebody), cmocka_unit_test(slow_peers),
         cmocka_unit_test(too_large),          cmocka_unit_test(credit),
+        cmocka_unit_test(answers_prove),
         cmocka_unit_test(per_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
