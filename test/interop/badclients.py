@@ -5,13 +5,16 @@ the log, and a witness is served as before."""
 import os
 import socket
 import struct
+import sys
 import time
+from pathlib import Path
 
-from lablib import suite
-from lablib.client import C
-from lablib.process import Failed
-from lablib.raw import SASL, STREAM, Ended, b64, condition, name_of
-from lablib.suite import hold, token, wait_for
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lablib import suite  # noqa: E402
+from lablib.client import C  # noqa: E402
+from lablib.process import Failed  # noqa: E402
+from lablib.raw import SASL, STREAM, Ended, b64, condition, name_of  # noqa: E402
+from lablib.suite import hold, token, wait_for  # noqa: E402
 
 OURS, AWAY = "montague.example", "capulet.example"
 ROMEO, BENVOLIO = f"romeo@{OURS}", f"benvolio@{OURS}"

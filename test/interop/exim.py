@@ -7,11 +7,14 @@ import email.policy
 import email.utils
 import re
 import smtplib
+import sys
+from pathlib import Path
 
-from lablib import suite
-from lablib.client import C
-from lablib.peers import Exim
-from lablib.suite import befriend, hold, token, wait_for
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lablib import suite  # noqa: E402
+from lablib.client import C  # noqa: E402
+from lablib.peers import Exim  # noqa: E402
+from lablib.suite import befriend, hold, token, wait_for  # noqa: E402
 
 MONTAGUE, CAPULET, MAIL = "montague.example", "capulet.example", "mail.example"
 ROMEO, JULIET = f"romeo@{MONTAGUE}", f"juliet@{CAPULET}"

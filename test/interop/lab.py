@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lablib import process, suite
-from lablib.client import Client
-from lablib.lab import ROOT
-from lablib.raw import Raw
-from lablib.suite import hold, token
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lablib import process, suite  # noqa: E402
+from lablib.client import Client  # noqa: E402
+from lablib.lab import ROOT  # noqa: E402
+from lablib.raw import Raw  # noqa: E402
+from lablib.suite import hold, token  # noqa: E402
 
 COMMUNITY = {"domain", "c2s", "c2s_tls", "s2s", "http", "pid", "config", "store", "log"}
 

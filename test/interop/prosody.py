@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Debian's Prosody federates with Causeway both ways: SRV, STARTTLS, dialback; subscriptions, presence, chat
 and iq in both directions; strangers; what waits for a person and for a server that is not there."""
-from lablib import suite
-from lablib.client import C
-from lablib.suite import befriend, hold, token
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lablib import suite  # noqa: E402
+from lablib.client import C  # noqa: E402
+from lablib.suite import befriend, hold, token  # noqa: E402
 
 OURS, VERONA = "montague.example", "verona.example"
 ROMEO, BENVOLIO = f"romeo@{OURS}", f"benvolio@{OURS}"

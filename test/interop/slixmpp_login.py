@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: MIT
 """slixmpp as Debian has it logs in unchanged: STARTTLS, direct TLS, roster, presence, chat, archive, stream
 management with resumption, ping, disco, version."""
-from lablib import suite
-from lablib.client import C
-from lablib.suite import hold, token, wait_for
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lablib import suite  # noqa: E402
+from lablib.client import C  # noqa: E402
+from lablib.suite import hold, token, wait_for  # noqa: E402
 
 OURS = "montague.example"
 ROMEO, BENVOLIO = f"romeo@{OURS}", f"benvolio@{OURS}"

@@ -146,6 +146,12 @@ class Case:
                 wrong.append(str(e) if isinstance(e, Failed) else traceback.format_exc())
         return wrong
 
+    def again(self):
+        """For a case that makes several labs, one after the other."""
+        wrong = self.close()
+        hold(not wrong, "\n".join(wrong))
+        shutil.rmtree(self.folder / "lab")
+
     def logs(self):
         for path in sorted(self.folder.rglob("*.log")):
             lines = process.tail(path, 25)
