@@ -194,8 +194,8 @@ def perform(case, options):
     why += t.close()
     if why:
         why += t.logs()
-    if options.keep:
-        why and why.append(f"everything is in {t.folder}")
+    if options.keep and why:
+        why.append(f"everything is in {t.folder}")
     else:
         shutil.rmtree(t.folder, ignore_errors=True)
     return time.monotonic() - began, why, t.notes
