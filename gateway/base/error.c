@@ -35,5 +35,6 @@ bool error_wrap(struct error *e, const char *fmt, ...)
 
 void error_clear(struct error *e)
 {
-    *e = ERROR_INIT;
+    e->code = ERROR_NONE;
+    e->text[0] = '\0';
 }

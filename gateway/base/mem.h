@@ -9,6 +9,8 @@
 
 /* Zeroed memory; free with mem_free. */
 void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull));
+/* As it comes, for who writes all of it. */
+void *mem_raw(size_t size) __attribute__((malloc, returns_nonnull));
 /* Zeroed memory for `count` objects of `size`; the product is checked. */
 void *mem_array(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 void *mem_grow(void *old, size_t new_size) __attribute__((returns_nonnull));

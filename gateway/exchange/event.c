@@ -10,10 +10,14 @@
 #include "gateway/exchange/person.h"
 #include "gateway/exchange/resource.h"
 
+enum { EVENT_BYTES = 2000 }; /* the event of a kept message with all that it needs: one block */
+
 struct event *event_create(struct exchange *x, const struct event_ops *ops, struct stanza *st)
 {
-    struct event *ev = mem_new(struct event);
-    arena_init(&ev->arena);
+    struct arena a;
+    arena_init_sized(&a, EVENT_BYTES);
+    struct event *ev = arena_new(&a, struct event);
+    ev->arena = a;
     ev->x = x;
     ev->ops = ops;
     ev->st = st ? stanza_ref(st) : NULL;
@@ -49,9 +53,8 @@ void event_destroy(struct event **evp)
     resource_unref(&ev->resource);
     stanza_unref(&ev->st);
     stanza_unref(&ev->push);
-    mem_free(ev->kept);
-    arena_fini(&ev->arena);
-    mem_free(ev);
+    struct arena arena = ev->arena; /* ev lies in it */
+    arena_fini(&arena);
 }
 
 /* ---- lanes ---- */
@@ -196,7 +199,7 @@ static void on_kept(struct store_job *job, const struct error *e)
 struct keep *event_keep_new(struct event *ev)
 {
     CHECK(!ev->kept);
-    ev->kept = mem_new(struct event_keep);
+    ev->kept = arena_new(&ev->arena, struct event_keep);
     ev->kept->ev = ev;
     ev->kept->keep.stanza = ev->st;
     return &ev->kept->keep;

@@ -67,7 +67,7 @@ struct event {
     struct stanza *st;        /* NULL: none */
     struct settle *settle;    /* NULL: nobody waits */
     struct resource *resource;/* a count: whose link it came from, or that it is for */
-    struct event_keep *kept;  /* NULL: nothing is kept */
+    struct event_keep *kept;  /* in arena; NULL: nothing is kept */
     uint64_t seq;             /* of the committed row; 0: not kept */
     uint64_t queue_seq;       /* row of the pair's queue that this error ends; 0: none */
     struct message_weight weight; /* of a message */
@@ -80,7 +80,7 @@ struct event {
     void *on_done_user;
     struct stanza *push;      /* roster push of what it changed, without `to`; NULL: none */
     void *data;               /* the ops' own; in arena */
-    struct arena arena;       /* what lives as long as the event */
+    struct arena arena;       /* what lives as long as the event; the event itself lies in it */
 };
 
 /* `st` is counted anew; NULL: none. */

@@ -154,6 +154,7 @@ struct stanza *pending_dress(struct person *p, struct stanza *st, uint64_t seq, 
     if (person_archives(p, st)) {
         char id[ARCHIVE_ID_LEN + 1];
         archive_id(p->x->store, seq, id);
+        bytes_reserve(&xml, 200);
         bytes_append_text(&xml, "<stanza-id xmlns='" NS_SID "'");
         put_attr(&xml, "by", p->jid->bare);
         put_attr(&xml, "id", id);

@@ -38,7 +38,7 @@ static void push(struct loop *l, struct command *c)
         uv_async_send(&l->wake);
 }
 
-static bool runs_here(const struct loop *l)
+bool loop_runs_here(const struct loop *l)
 {
     return atomic_load_explicit(&l->owner, memory_order_relaxed) == (uintptr_t)pthread_self();
 }
@@ -46,7 +46,7 @@ static bool runs_here(const struct loop *l)
 void loop_post(struct loop *l, struct command *c)
 {
     CHECK(c->run != NULL);
-    if (!runs_here(l)) {
+    if (!loop_runs_here(l)) {
         push(l, c);
         return;
     }

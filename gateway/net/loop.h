@@ -54,6 +54,7 @@ const struct clock *loop_clock(const struct loop *l);
 uint64_t loop_now_ms(const struct loop *l); /* monotonic, of its clock */
 struct xml_pool *loop_xml_pool(struct loop *l);
 bool loop_is_current(const struct loop *l); /* is this thread running l (or is l not running yet)? */
+bool loop_runs_here(const struct loop *l);  /* is this thread in a turn of l? */
 const char *loop_name(const struct loop *l);
 
 #define loop_check(l) CHECK(loop_is_current(l))

@@ -23,24 +23,26 @@ static uint32_t key_word(const unsigned char *key, unsigned i)
 
 /* XTEA, 32 rounds: a 64-bit block cipher, because an id must be a bijection of 64 bits. It hides how
  * rows are numbered; nobody's safety rests on it. */
-static uint64_t encipher(const unsigned char *key, uint64_t block)
+static uint64_t encipher(const unsigned char *bytes, uint64_t block)
 {
+    const uint32_t key[4] = {key_word(bytes, 0), key_word(bytes, 1), key_word(bytes, 2), key_word(bytes, 3)};
     uint32_t v0 = (uint32_t)(block >> 32), v1 = (uint32_t)block, sum = 0;
     for (unsigned i = 0; i < 32; i++) {
-        v0 += (((v1 << 4) ^ (v1 >> 5)) + v1) ^ (sum + key_word(key, sum & 3));
+        v0 += (((v1 << 4) ^ (v1 >> 5)) + v1) ^ (sum + key[sum & 3]);
         sum += 0x9e3779b9;
-        v1 += (((v0 << 4) ^ (v0 >> 5)) + v0) ^ (sum + key_word(key, sum >> 11 & 3));
+        v1 += (((v0 << 4) ^ (v0 >> 5)) + v0) ^ (sum + key[sum >> 11 & 3]);
     }
     return (uint64_t)v0 << 32 | v1;
 }
 
-static uint64_t decipher(const unsigned char *key, uint64_t block)
+static uint64_t decipher(const unsigned char *bytes, uint64_t block)
 {
+    const uint32_t key[4] = {key_word(bytes, 0), key_word(bytes, 1), key_word(bytes, 2), key_word(bytes, 3)};
     uint32_t v0 = (uint32_t)(block >> 32), v1 = (uint32_t)block, sum = 0x9e3779b9u * 32;
     for (unsigned i = 0; i < 32; i++) {
-        v1 -= (((v0 << 4) ^ (v0 >> 5)) + v0) ^ (sum + key_word(key, sum >> 11 & 3));
+        v1 -= (((v0 << 4) ^ (v0 >> 5)) + v0) ^ (sum + key[sum >> 11 & 3]);
         sum -= 0x9e3779b9;
-        v0 -= (((v1 << 4) ^ (v1 >> 5)) + v1) ^ (sum + key_word(key, sum & 3));
+        v0 -= (((v1 << 4) ^ (v1 >> 5)) + v1) ^ (sum + key[sum & 3]);
     }
     return (uint64_t)v0 << 32 | v1;
 }

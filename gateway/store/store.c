@@ -18,6 +18,7 @@
 #include "gateway/store/journal_internal.h"
 #include "gateway/store/secret.h"
 #include "gateway/store/store_internal.h"
+#include "gateway/store/waker.h"
 
 /* -- lists and time -- */
 
@@ -58,7 +59,10 @@ static void run_batch(struct command *cmd)
     struct store_job *job = container_of(cmd, struct store_job, cmd);
     while (job) {
         struct store_job *next = job->next;
-        struct error e = job->error; /* done may free the job */
+        struct error e; /* done may free the job */
+        error_clear(&e);
+        if (job->error.code)
+            e = job->error;
         if (job->done)
             job->done(job, &e);
         job = next;
@@ -110,13 +114,13 @@ void store_complete(struct store *s, struct job_list *jobs)
 static uint64_t ask_writer(struct store *s, struct store_job *job)
 {
     CHECK(job->run);
-    job->error = ERROR_INIT;
+    error_clear(&job->error);
     atomic_fetch_add(&s->backlog_bytes, job->bytes);
     pthread_mutex_lock(&s->lock);
     CHECK(!s->is_closing);
     uint64_t ticket = job->ticket = ++s->asked;
     job_list_append(&s->writes, job);
-    bool wake = writer_must_wake(s, 0);
+    bool wake = waker_asked(s, job->reply_on);
     pthread_mutex_unlock(&s->lock);
     if (wake)
         pthread_cond_signal(&s->writer_wake);
@@ -375,6 +379,7 @@ static void init_sync(struct store *s)
     pthread_cond_init(&s->writer_wake, &attr);
     pthread_cond_init(&s->reader_wake, &attr);
     pthread_cond_init(&s->checkpoint_wake, &attr);
+    pthread_cond_init(&s->waker_quiet, &attr);
     pthread_condattr_destroy(&attr);
 }
 
@@ -388,6 +393,7 @@ static void store_free(struct store *s)
     pthread_cond_destroy(&s->writer_wake);
     pthread_cond_destroy(&s->reader_wake);
     pthread_cond_destroy(&s->checkpoint_wake);
+    pthread_cond_destroy(&s->waker_quiet);
     pthread_mutex_destroy(&s->lock);
     mem_wipe(s->archive_key, sizeof s->archive_key);
     mem_free(s->path);
@@ -434,6 +440,7 @@ void store_close(struct store **sp)
     pthread_cond_signal(&s->writer_wake);
     pthread_mutex_unlock(&s->lock);
     pthread_join(s->writer_thread, NULL);
+    waker_fini(s);
 
     pthread_mutex_lock(&s->lock);
     CHECK(!s->waiting.first && !s->writes.first);

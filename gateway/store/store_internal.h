@@ -12,6 +12,7 @@
 #include "gateway/store/store_backend.h"
 
 struct journal;
+struct waker;
 
 struct store_tx {
     struct store *store;
@@ -49,6 +50,8 @@ struct store {
     bool is_closing;
     pthread_cond_t writer_wake;
     uint64_t writer_sleeps_until_ms; /* 0: it is awake; UINT64_MAX: until it is woken */
+    struct waker *wakers;            /* one a loop that asked while the writer slept */
+    pthread_cond_t waker_quiet;      /* a loop has told the writer */
 
     struct job_list reads;   /* may run */
     struct job_list waiting; /* must_see a ticket that is not finished */

@@ -79,7 +79,7 @@ static bool commit_tx(struct store_tx *tx, struct error *e)
 
 static bool run_job(struct store_tx *tx, struct store_job *job)
 {
-    job->error = ERROR_INIT;
+    error_clear(&job->error);
     bool ok = job->flush ? job->flush(tx, job, &job->error) : job->run(tx, job, &job->error);
     if (ok)
         error_clear(&job->error);
