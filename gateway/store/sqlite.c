@@ -370,8 +370,8 @@ static const char *const pragmas[] = {
     [BACKEND_WRITER] = "pragma cache_size = -65536; pragma journal_size_limit = 67108864;"
                        "pragma wal_autocheckpoint = 0; pragma temp_store = memory;"
                        "pragma secure_delete = off;",
-    [BACKEND_READER] = "pragma cache_size = -16384; pragma wal_autocheckpoint = 0;"
-                       "pragma temp_store = memory; pragma query_only = on;",
+    [BACKEND_READER] = ("pragma cache_size = -16384; pragma wal_autocheckpoint = 0;"
+                        "pragma temp_store = memory; pragma query_only = on;"),
     [BACKEND_CHECKPOINTER] = "pragma cache_size = -256; pragma wal_autocheckpoint = 0;",
 };
 

@@ -278,7 +278,7 @@ static void gateway_line(struct play *p, char *const *w, unsigned n)
 
 static void advance_line(struct play *p, char *const *w, unsigned n)
 {
-    uint64_t count;
+    uint64_t count = 0;
     if (n != 3 || !text_to_u64(w[1], &count))
         complain(p, "advance NUMBER s|min|h|d");
     uint64_t unit = text_eq(w[2], "s")     ? 1000
