@@ -24,11 +24,11 @@ static inline int64_t clock_unix_us(const struct clock *c)
     return c->unix_us(c);
 }
 
-/* A clock that stands still until it is moved. */
+/* A clock that stands still until it is moved. Any thread may read it while one moves it. */
 struct clock_fake {
     struct clock clock; /* first: &f.clock is the clock to hand out */
-    uint64_t now_mono_ms;
-    int64_t now_unix_us;
+    _Atomic uint64_t now_mono_ms;
+    _Atomic int64_t now_unix_us;
 };
 
 /* Starts at 2030-01-01T00:00:00Z. */

@@ -365,10 +365,15 @@ static inline void side_close(struct side *s)
     egress_destroy(&s->egress);
 }
 
-static inline void world_count(struct store_job *job, const struct error *e)
+struct count_job {
+    struct queue_read q;
+    bool is_done; /* the loop's; the job itself is the store's until then */
+};
+
+static inline void world_counted(struct store_job *job, const struct error *e)
 {
     CHECK(e->code == ERROR_NONE);
-    job->bytes = 1;
+    container_of(job, struct count_job, q.job)->is_done = true;
 }
 
 /* How many rows wait for `remote` in the side's store. */
@@ -376,13 +381,13 @@ static inline unsigned side_queued(struct side *s, const char *remote)
 {
     char queue[512];
     snprintf(queue, sizeof queue, "s:%s %s", s->x.domain, remote);
-    struct queue_read q = {.job = {.reply_on = s->w->loop, .done = world_count}, .queue = queue, .limit = 10000,
-                           .max_bytes = (size_t)1 << 30};
-    arena_init(&q.arena);
-    journal_read_queue(s->x.store, &q);
-    world_until(s->w, q.job.bytes);
-    unsigned count = q.count;
-    queue_read_fini(&q);
+    struct count_job c = {.q = {.job = {.reply_on = s->w->loop, .done = world_counted}, .queue = queue, .limit = 10000,
+                                .max_bytes = (size_t)1 << 30}};
+    arena_init(&c.q.arena);
+    journal_read_queue(s->x.store, &c.q);
+    world_until(s->w, c.is_done);
+    unsigned count = c.q.count;
+    queue_read_fini(&c.q);
     return count;
 }
 
