@@ -122,7 +122,9 @@ static void said_while_ending(void **state)
     duo_open(&d);
     world_say(&d.a.x, "message", "peer.test", "1");
     world_until(&d.w, d.p.ping[0]);
+    stream_pause(d.p.conns[0].stream); /* it does not hear our end, so the stream goes on ending */
     stream_send_text(d.p.conns[0].stream, "<message from='x@peer.test' to='u@a.test'/>");
+    world_calm(&d.w);
     world_say(&d.a.x, "iq", "peer.test", "q");
     for (int i = 0; i < 50; i++) {
         char id[8];
@@ -130,7 +132,11 @@ static void said_while_ending(void **state)
         world_say(&d.a.x, "message", "peer.test", id);
         world_turn(&d.w);
     }
+    world_until(&d.w, d.a.x.keeping == 0);
+    world_calm(&d.w);
+    assert_null(strstr(d.w.log, "interrupted"));
     world_advance(&d.w, 11000);
+    world_until(&d.w, strstr(d.w.log, "interrupted"));
     world_advance(&d.w, 2000);
     world_until(&d.w, strstr(d.p.heard, "message:m49"));
     assert_null(strstr(d.a.x.out, "failed:m"));
