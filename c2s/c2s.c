@@ -133,7 +133,9 @@ struct c2s_shard *c2s_shard_of(struct c2s *c, const char *bare)
 
 static void on_accept(void *user, uv_os_sock_t fd)
 {
-    c2s_conn_accept(user, fd);
+    struct c2s_port *port = user;
+    struct sockaddr_storage peer = listener_peer(port->listener);
+    c2s_conn_accept(port, fd, &peer);
 }
 
 static void close_ports(struct c2s_io *io)

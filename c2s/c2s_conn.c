@@ -487,15 +487,7 @@ static const struct stream_policy policy = {
     .on_end = on_end,
 };
 
-static void remember_peer(struct c2s_conn *k, const struct sockaddr *peer)
-{
-    if (peer && peer->sa_family == AF_INET6)
-        memcpy(&k->peer.in6, peer, sizeof(k->peer.in6));
-    else if (peer && peer->sa_family == AF_INET)
-        memcpy(&k->peer.in, peer, sizeof(k->peer.in));
-}
-
-void c2s_conn_accept(struct c2s_port *port, uv_os_sock_t fd)
+void c2s_conn_accept(struct c2s_port *port, uv_os_sock_t fd, const struct sockaddr_storage *peer)
 {
     struct c2s_io *io = port->io;
     struct c2s *c = io->c2s;
@@ -507,7 +499,7 @@ void c2s_conn_accept(struct c2s_port *port, uv_os_sock_t fd)
     k->port = port;
     k->state = port->direct_tls ? C2S_CONN_SECURING : C2S_CONN_PLAIN;
     k->heard_ms = loop_now_ms(io->loop);
-    remember_peer(k, wire_peer_addr(w));
+    memcpy(&k->peer, peer, sizeof(k->peer)); /* no more of it than an address needs: links are many */
     list_append(&io->conns, &k->node);
     io->conn_count++;
     atomic_fetch_add(&c->connections, 1);

@@ -454,8 +454,7 @@ void s2s_in_accept(struct s2s_shard *sh, struct listener *li, uv_os_sock_t fd)
     list_init(&in->unsettled);
     list_append(&sh->ins, &in->node);
     struct wire *w = wire_open(sh->loop, fd, &none, NULL);
-    const struct sockaddr *peer = listener_peer(li);
-    memcpy(&in->peer, peer, peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    in->peer = listener_peer(li);
     in->stream = stream_open(w, &policy, in, XML_LIMITS_BEFORE_AUTH, HEADER_TIMEOUT_MS);
     log_ctx_set(stream_log(in->stream), "s2s-in %s", wire_peer_text(w));
     timer_start(&in->timer, sh->loop, AUTH_TIMEOUT_MS, on_timer);

@@ -56,6 +56,7 @@ struct http_conn {
     struct list node;
     struct http_server *server; /* NULL: closed before the wire's end */
     struct wire *wire;
+    struct sockaddr_storage peer; /* as the listener counts it */
     struct timer timer;
     struct turn_hook hook; /* goes on with `rest` */
     enum conn_state state;
@@ -210,11 +211,10 @@ static void on_timer(struct timer *t)
 static const char *peer_address(const struct http_conn *c, struct arena *a)
 {
     char text[INET6_ADDRSTRLEN] = "";
-    const struct sockaddr *sa = wire_peer_addr(c->wire);
-    if (sa->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)sa)->sin_addr, text, sizeof text);
-    else if (sa->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)sa)->sin6_addr, text, sizeof text);
+    if (c->peer.ss_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)&c->peer)->sin_addr, text, sizeof text);
+    else if (c->peer.ss_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)&c->peer)->sin6_addr, text, sizeof text);
     return arena_dup(a, text);
 }
 
@@ -314,7 +314,7 @@ static void on_end(void *user, enum wire_end end, const struct error *e)
     timer_stop(&c->timer);
     exchange_orphan(c);
     if (c->server)
-        listener_forget(c->server->listener, wire_peer_addr(c->wire));
+        listener_forget(c->server->listener, (const struct sockaddr *)&c->peer);
     list_remove(&c->node);
     bytes_fini(&c->rest);
     mem_free(c);
@@ -329,6 +329,7 @@ static void on_accept(void *user, uv_os_sock_t fd)
     c->server = s;
     c->hook.run = on_turn_end;
     c->state = CONN_IDLE;
+    c->peer = listener_peer(s->listener);
     c->wire = wire_open(s->o.loop, fd, &events, c);
     list_append(&s->conns, &c->node);
     timer_start(&c->timer, s->o.loop, REQUEST_MS, on_timer);

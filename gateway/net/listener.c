@@ -108,7 +108,7 @@ static bool accept_one(struct listener *li)
     socklen_t len = sizeof li->peer;
     uv_os_sock_t fd = accept4(li->fd, (struct sockaddr *)&li->peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        if (source_add(li, listener_peer(li))) {
+        if (source_add(li, (const struct sockaddr *)&li->peer)) {
             li->on_accept(li->user, fd);
         } else {
             log_debug(&li->log, "refused a connection: too many of its address");
@@ -238,9 +238,9 @@ void listener_close(struct listener **lip)
     uv_close((uv_handle_t *)&li->poll, on_closed);
 }
 
-const struct sockaddr *listener_peer(const struct listener *li)
+struct sockaddr_storage listener_peer(const struct listener *li)
 {
-    return (const struct sockaddr *)&li->peer;
+    return li->peer;
 }
 
 uint16_t listener_port(const struct listener *li)

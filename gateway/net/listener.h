@@ -20,7 +20,7 @@ MUST_USE struct listener *listener_open(struct loop *l, const char *address, uin
 void listener_forget(struct listener *li, const struct sockaddr *peer);
 /* Inside on_accept: the address that was counted. The socket itself does not tell it any more when the
  * peer has reset the connection since. */
-const struct sockaddr *listener_peer(const struct listener *li);
+struct sockaddr_storage listener_peer(const struct listener *li);
 void listener_close(struct listener **li); /* stops at once; on_accept is not called again */
 uint16_t listener_port(const struct listener *li);
 

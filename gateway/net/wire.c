@@ -594,11 +594,6 @@ const char *wire_peer_text(const struct wire *w)
     return w->peer_text;
 }
 
-const struct sockaddr *wire_peer_addr(const struct wire *w)
-{
-    return &w->peer.any;
-}
-
 struct loop *wire_loop(const struct wire *w)
 {
     return w->loop;

@@ -9,7 +9,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/socket.h>
 
 #include "gateway/base/bytes.h"
 #include "gateway/base/error.h"
@@ -65,7 +64,6 @@ void wire_close(struct wire *w, uint64_t linger_ms);
 void wire_abort(struct wire *w); /* at once */
 
 const char *wire_peer_text(const struct wire *w); /* "192.0.2.1:5269" */
-const struct sockaddr *wire_peer_addr(const struct wire *w);
 struct loop *wire_loop(const struct wire *w);
 
 #endif

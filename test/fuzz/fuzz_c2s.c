@@ -135,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     size_t piece = data[0] & 4 ? (size_t)1 + (data[0] >> 3) : size;
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
-    c2s_conn_accept(&w->c2s->ios[0].ports[0], fds[0]);
+    c2s_conn_accept(&w->c2s->ios[0].ports[0], fds[0], &(struct sockaddr_storage){.ss_family = AF_UNIX});
     place(w, list_entry(list_first(&w->c2s->ios[0].conns), struct c2s_conn, node), fds[1],
           data[0] & 3);
     for (size_t at = 1; at < size; at += piece) {

@@ -637,6 +637,24 @@ static void two_per_address(void **state)
     client_close(&c[2]);
 }
 
+/* Reset before they were looked at: they count as ended too. */
+static void reset_before_accepted(void **state)
+{
+    struct fixture *f = *state;
+    struct linger now = {1, 0};
+    struct client c;
+
+    for (int i = 0; i < 6; i++) {
+        client_open(&c, &f->w, 0);
+        setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        client_close(&c);
+        if (i % 2)
+            world_settle_down(&f->w);
+    }
+    client_plain_stage(&c, &f->w);
+    client_close(&c);
+}
+
 static void shutdown_says_so(void **state)
 {
     struct fixture *f = *state;
@@ -683,6 +701,7 @@ int main(void)
         BOTH(slow_but_steady),
         BOTH(silent_clients),
         cmocka_unit_test_setup_teardown(two_per_address, setup_two_per_address, teardown),
+        cmocka_unit_test_setup_teardown(reset_before_accepted, setup_two_per_address, teardown),
         BOTH(shutdown_says_so),
     };
     return cmocka_run_group_tests_name("c2s_stream", tests, NULL, NULL);

@@ -484,7 +484,7 @@ static inline void peer_on_accept(void *user, uv_os_sock_t fd)
     CHECK(p->conn_count < WORLD_CONNS);
     struct peer_conn *c = &p->conns[p->conn_count++];
     c->peer = p;
-    memcpy(&c->addr, listener_peer(p->listener), sizeof(struct sockaddr_in));
+    c->addr = listener_peer(p->listener);
     c->stream = stream_open(wire_open(p->w->loop, fd, &none, NULL), &policy, c, XML_LIMITS_DEFAULT, 0);
 }
 

@@ -295,6 +295,26 @@ static void slow_and_idle(void **state)
     }
 }
 
+/* A socket that was reset before it is looked at does not tell its address any more; its place among the
+ * connections of that address is free again all the same. */
+static void reset_before_accepted(void **state)
+{
+    struct test *t = *state;
+    struct linger now = {1, 0};
+    for (int i = 0; i < 300; i++) { /* more than one address may have */
+        connect_client(t);
+        setsockopt(t->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        close(t->fd);
+        t->fd = -1;
+        if (i % 50 == 49)
+            while (loop_turn(t->w.loop))
+                continue;
+    }
+    connect_client(t);
+    say(t, "GET /still HTTP/1.1\r\n" H "\r\n");
+    wait_for(t, "GET /still []");
+}
+
 static void cannot_be_bound(void **state)
 {
     struct test *t = *state;
@@ -316,6 +336,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(closed_from_inside_a_request, test_open, test_close),
         cmocka_unit_test_setup_teardown(continue_is_said, test_open, test_close),
         cmocka_unit_test_setup_teardown(slow_and_idle, test_open, test_close),
+        cmocka_unit_test_setup_teardown(reset_before_accepted, test_open, test_close),
         cmocka_unit_test_setup_teardown(cannot_be_bound, test_open, test_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
