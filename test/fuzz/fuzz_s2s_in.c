@@ -27,7 +27,7 @@ static struct place *the_place(void)
     peer_open(&pl->p, &pl->w, "peer.test");
     const struct s2s_remote r = {
         .domain = "peer.test", .host = "127.0.0.1", .port = pl->p.port, .tls_optional = true};
-    side_open(&pl->a, &pl->w, "a.test", world_free_port(), "s2s 127.0.0.0/8",
+    side_open(&pl->a, &pl->w, "a.test", world_free_port(&pl->w), "s2s 127.0.0.0/8",
               (struct s2s_options){.remotes = &r, .remote_count = 1});
     return pl;
 }

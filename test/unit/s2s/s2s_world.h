@@ -26,7 +26,7 @@
 #include "test/unit/gateway/net/dns_server.h"
 #include "test/unit/gateway/net/pki.h"
 
-enum { WORLD_TEXT = 65536, WORLD_HELD = 512, WORLD_CONNS = 64, WORLD_PATIENCE_MS = 20000 };
+enum { WORLD_TEXT = 65536, WORLD_HELD = 512, WORLD_CONNS = 64, WORLD_PORTS = 16, WORLD_PATIENCE_MS = 20000 };
 
 struct world {
     struct clock_fake clock;
@@ -37,6 +37,8 @@ struct world {
     unsigned row_count;
     struct pki pki;
     bool has_pki;
+    int port_fds[WORLD_PORTS]; /* what keeps our ports ours */
+    unsigned port_count;
     char log[WORLD_TEXT]; /* info and above */
 };
 
@@ -202,14 +204,19 @@ static inline void world_on_log(void *user, enum log_level level, const char *li
         world_note(w->log, "%s\n", line);
 }
 
-static inline uint16_t world_free_port(void)
+/* A port for a listener to come. The socket that got it stays bound until world_close: listeners share
+ * ports (SO_REUSEPORT), so a port given out twice, here or to another test, would go unnoticed and deal
+ * the connections of one server to another. */
+static inline uint16_t world_free_port(struct world *w)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&a, len) == 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    CHECK(fd >= 0 && w->port_count < WORLD_PORTS);
+    CHECK(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0);
+    CHECK(bind(fd, (struct sockaddr *)&a, len) == 0);
     CHECK(getsockname(fd, (struct sockaddr *)&a, &len) == 0);
-    close(fd);
+    w->port_fds[w->port_count++] = fd;
     return ntohs(a.sin_port);
 }
 
@@ -276,6 +283,8 @@ static inline void world_close(struct world *w)
     loop_destroy(&w->loop);
     if (w->has_pki)
         pki_fini(&w->pki);
+    for (unsigned i = 0; i < w->port_count; i++)
+        close(w->port_fds[i]);
     log_set_sink(NULL, NULL);
 }
 
@@ -500,7 +509,7 @@ static inline void peer_open(struct peer *p, struct world *w, const char *domain
     memset(p, 0, sizeof *p);
     p->w = w;
     p->domain = domain;
-    p->port = world_free_port();
+    p->port = world_free_port(p->w);
     p->features = "<dialback xmlns='" NS_DIALBACK_FEATURE "'/>";
     p->result_type = p->verify_type = "valid";
     peer_listen(p);

@@ -19,7 +19,7 @@ struct two {
 static void two_open(struct two *t, struct s2s_options o)
 {
     world_open(&t->w);
-    uint16_t pa = world_free_port(), pb = world_free_port();
+    uint16_t pa = world_free_port(&t->w), pb = world_free_port(&t->w);
     world_dns(&t->w, "_xmpp-server._tcp.a.test", "SRV 1 1 %u host-a.test", pa);
     world_dns(&t->w, "_xmpp-server._tcp.b.test", "SRV 1 1 %u host-b.test", pb);
     world_dns(&t->w, "host-a.test", "A 127.0.0.1");
@@ -238,7 +238,7 @@ static void domain_beyond_ascii(void **state)
     struct world w;
     struct side a, b;
     world_open(&w);
-    uint16_t pa = world_free_port(), pb = world_free_port();
+    uint16_t pa = world_free_port(&w), pb = world_free_port(&w);
     world_dns(&w, "_xmpp-server._tcp.a.test", "SRV 1 1 %u host.test", pa);
     world_dns(&w, "_xmpp-server._tcp.xn--bcher-kva.test", "SRV 1 1 %u host.test", pb);
     world_dns(&w, "host.test", "A 127.0.0.1");

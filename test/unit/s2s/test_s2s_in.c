@@ -29,7 +29,7 @@ static void duo_open(struct duo *d)
         {.domain = "other.test", .host = "127.0.0.1", .port = d->p.port, .tls_optional = true},
         {.domain = "denied.test", .deny = true, .tls_optional = true},
     };
-    side_open(&d->a, &d->w, "a.test", world_free_port(), LOOPBACK,
+    side_open(&d->a, &d->w, "a.test", world_free_port(&d->w), LOOPBACK,
               (struct s2s_options){.remotes = remotes, .remote_count = 3, .per_address_max = 4});
 }
 

@@ -25,7 +25,7 @@ static void duo_open_as(struct duo *d, const char *egress, struct s2s_remote r, 
     r.port = d->p.port;
     o.remotes = &r;
     o.remote_count = 1;
-    side_open(&d->a, &d->w, "a.test", world_free_port(), egress, o);
+    side_open(&d->a, &d->w, "a.test", world_free_port(&d->w), egress, o);
 }
 
 static void duo_open(struct duo *d)
