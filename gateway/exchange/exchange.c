@@ -266,6 +266,7 @@ struct store *exchange_store(struct exchange *x)
 void exchange_answer(struct exchange *x, struct stanza *st)
 {
     route_ours(x, st);
+    stanza_unref(&st);
 }
 
 void exchange_refuse(struct exchange *x, const struct stanza *st, enum stanza_error e,
@@ -273,8 +274,9 @@ void exchange_refuse(struct exchange *x, const struct stanza *st, enum stanza_er
 {
     struct stanza *error = build_error(st, e, text, NULL);
     if (error && error->to)
-        route_ours(x, error);
-    stanza_unref(&error);
+        exchange_answer(x, error);
+    else
+        stanza_unref(&error);
 }
 
 struct call {

@@ -253,11 +253,6 @@ const struct jid *person_jid(const struct person *p)
     return p->jid;
 }
 
-struct exchange *person_exchange(const struct person *p)
-{
-    return p->x;
-}
-
 struct loop *person_loop(const struct person *p)
 {
     return p->loop;

@@ -45,8 +45,8 @@ struct service {
     enum service_result (*on_domain_message)(struct exchange *x, struct stanza *msg, struct settle *s);
 };
 
-/* Sends an answer (or any stanza) of ours to wherever its `to` is; from must be set. Borrowed. Any
- * exchange loop. */
+/* Sends an answer (or any stanza) of ours to wherever its `to` is; from must be set. Takes over the
+ * count. Any exchange loop. */
 void exchange_answer(struct exchange *x, struct stanza *st);
 /* exchange_answer(build_error(...)); harmless where RFC 6120 forbids an error. */
 void exchange_refuse(struct exchange *x, const struct stanza *st, enum stanza_error e, const char *text);
@@ -61,7 +61,6 @@ struct store *exchange_store(struct exchange *x);
 void exchange_with_person(struct exchange *x, const char *bare,
                           void (*fn)(struct person *p, void *user), void *user);
 const struct jid *person_jid(const struct person *p);
-struct exchange *person_exchange(const struct person *p);
 struct loop *person_loop(const struct person *p);
 /* A resource that takes messages, and is active, inactive, or hibernating for less than a minute. */
 bool person_is_linked(const struct person *p);

@@ -28,7 +28,6 @@ void session_command_reply(struct person *p, const struct jid *who, const char *
     arena_init(&a);
     struct stanza *st = session_text_reply(jid_to_domain(&a, p->jid), who, text);
     exchange_answer(p->x, st);
-    stanza_unref(&st);
     arena_fini(&a);
 }
 

@@ -304,7 +304,6 @@ static void tell_asker(struct person *p, const struct session *s)
     if (asked && asker) {
         struct stanza *st = session_text_waits(asked, asker, s->lang);
         exchange_answer(p->x, st);
-        stanza_unref(&st);
     }
     arena_fini(&a);
 }

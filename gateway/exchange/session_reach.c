@@ -200,7 +200,6 @@ static void on_receipt(struct store_job *job, const struct error *e)
     } else if (to && may_learn(p, to)) {
         struct stanza *st = session_text_receipt(p->jid, to, r->id);
         exchange_answer(p->x, st);
-        stanza_unref(&st);
     }
     arena_fini(&r->arena);
     mem_free(r);
@@ -230,7 +229,6 @@ static void tell_peer(struct person *p, const struct session *s, const char *dev
     if (peer && may_learn(p, peer)) {
         struct stanza *st = session_text_told(p->jid, peer, s->lang, device);
         exchange_answer(p->x, st);
-        stanza_unref(&st);
     }
     arena_fini(&a);
 }

@@ -124,7 +124,6 @@ static void send_row(struct query *q, struct stanza *envelope, const struct arch
     bytes_append_text(xml, "</forwarded></result>");
     struct stanza *st = stanza_readdress(envelope, envelope->from, envelope->to, bytes_span(xml));
     exchange_answer(q->x, st);
-    stanza_unref(&st);
 }
 
 static void send_rows(struct query *q)
@@ -161,9 +160,7 @@ static void send_fin(struct query *q)
     build_attr(&b, "complete", p->complete ? "true" : NULL);
     rsm_write(&b, &set);
     build_close(&b);
-    struct stanza *st = build_end(&b);
-    exchange_answer(q->x, st);
-    stanza_unref(&st);
+    exchange_answer(q->x, build_end(&b));
 }
 
 static void on_page(struct store_job *job, const struct error *e)
@@ -226,9 +223,7 @@ static enum service_result on_fields(struct exchange *x, struct person *who, str
         form_add(&b, &(struct form_field){.type = FORM_TEXT_SINGLE, .var = texts[i]});
     build_close(&b);
     build_close(&b);
-    struct stanza *st = build_end(&b);
-    exchange_answer(x, st);
-    stanza_unref(&st);
+    exchange_answer(x, build_end(&b));
     return SERVICE_HANDLED;
 }
 
@@ -256,9 +251,7 @@ static void send_metadata(struct query *q)
         build_edge(&b, q, "end", q->page.rows[0].seq, q->page.rows[0].kept_us);
     }
     build_close(&b);
-    struct stanza *st = build_end(&b);
-    exchange_answer(q->x, st);
-    stanza_unref(&st);
+    exchange_answer(q->x, build_end(&b));
 }
 
 static void on_newest(struct store_job *job, const struct error *e)

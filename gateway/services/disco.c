@@ -33,9 +33,7 @@ static enum service_result no_such_node(struct exchange *x, const struct stanza 
 
 static enum service_result answer(struct exchange *x, struct builder *b)
 {
-    struct stanza *st = build_end(b);
-    exchange_answer(x, st);
-    stanza_unref(&st);
+    exchange_answer(x, build_end(b));
     return SERVICE_HANDLED;
 }
 

@@ -7,9 +7,7 @@
 static enum service_result handle(struct exchange *x, struct person *who, struct stanza *iq)
 {
     (void)who;
-    struct stanza *st = build_result(iq);
-    exchange_answer(x, st);
-    stanza_unref(&st);
+    exchange_answer(x, build_result(iq));
     return SERVICE_HANDLED;
 }
 

@@ -18,9 +18,7 @@ static enum service_result handle(struct exchange *x, struct person *who, struct
     build_leaf(&b, "tzo", NULL, "+00:00");
     build_leaf(&b, "utc", NULL, utc);
     build_close(&b);
-    struct stanza *st = build_end(&b);
-    exchange_answer(x, st);
-    stanza_unref(&st);
+    exchange_answer(x, build_end(&b));
     return SERVICE_HANDLED;
 }
 

@@ -13,9 +13,7 @@ static enum service_result handle(struct exchange *x, struct person *who, struct
     build_leaf(&b, "name", NULL, "Causeway");
     build_leaf(&b, "version", NULL, CAUSEWAY_VERSION);
     build_close(&b);
-    struct stanza *st = build_end(&b);
-    exchange_answer(x, st);
-    stanza_unref(&st);
+    exchange_answer(x, build_end(&b));
     return SERVICE_HANDLED;
 }
 
