@@ -30,19 +30,15 @@ static const unsigned char in_attribute[256] = {
     [31] = ILLEGAL,
 };
 
-/* Quotes, line feeds and tabs may stand in character data as they are. */
-static inline unsigned char class_in_text(unsigned char c)
-{
-    unsigned char class = in_attribute[c];
-    return class <= GT || class == CR || class == ILLEGAL ? class : PLAIN;
-}
-
-void xml_escape(struct bytes *out, const char *text, size_t len)
+/* `everywhere`: also what may stand as it is in character data (quotes, line feeds, tabs). A constant
+ * in each caller, so that the loop has no test for it. */
+static inline void escape(struct bytes *out, const char *text, size_t len, bool everywhere)
 {
     size_t plain = 0;
     for (size_t i = 0; i < len; i++) {
         unsigned char class = in_attribute[(unsigned char)text[i]];
-        if (class == PLAIN)
+        bool stays = !everywhere && class > GT && class != CR && class != ILLEGAL;
+        if (class == PLAIN || stays)
             continue;
         bytes_append(out, text + plain, i - plain);
         bytes_append(out, entities[class].text, entities[class].len);
@@ -51,18 +47,14 @@ void xml_escape(struct bytes *out, const char *text, size_t len)
     bytes_append(out, text + plain, len - plain);
 }
 
+void xml_escape(struct bytes *out, const char *text, size_t len)
+{
+    escape(out, text, len, true);
+}
+
 void xml_escape_text(struct bytes *out, const char *text, size_t len)
 {
-    size_t plain = 0;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char class = class_in_text((unsigned char)text[i]);
-        if (class == PLAIN)
-            continue;
-        bytes_append(out, text + plain, i - plain);
-        bytes_append(out, entities[class].text, entities[class].len);
-        plain = i + 1;
-    }
-    bytes_append(out, text + plain, len - plain);
+    escape(out, text, len, false);
 }
 
 /* U+FFFE and U+FFFF. */
