@@ -110,14 +110,6 @@ struct c2s *c2s_create(const struct c2s_options *o)
     return c;
 }
 
-bool c2s_is_domain(const struct c2s *c, const char *domain)
-{
-    for (unsigned i = 0; c->domains[i]; i++)
-        if (text_eq(c->domains[i], domain))
-            return true;
-    return false;
-}
-
 struct c2s_shard *c2s_shard_of(struct c2s *c, const char *bare)
 {
     struct loop *l = exchange_loop_of(c->exchange, bare);

@@ -91,7 +91,6 @@ struct c2s {
     struct command reply;
 };
 
-bool c2s_is_domain(const struct c2s *c, const char *domain);
 struct c2s_shard *c2s_shard_of(struct c2s *c, const char *bare);
 void c2s_io_left(struct c2s_io *io);           /* a connection ended */
 void c2s_io_quiet(struct c2s_io *io);          /* something else did */

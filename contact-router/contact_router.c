@@ -288,11 +288,6 @@ const char *contact_router_inbound_url(struct contact_router *r, const char *pro
     return p ? p->inbound_url : NULL;
 }
 
-bool contact_router_is_idle(const struct contact_router *r)
-{
-    return !r->jobs && list_is_empty(&r->flights);
-}
-
 void contact_router_on_request(struct contact_router *r, struct http_exchange *x, const struct http_incoming *in)
 {
     loop_check(r->loop);

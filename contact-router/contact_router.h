@@ -84,7 +84,4 @@ const char *contact_router_inbound_url(struct contact_router *r, const char *pro
 /* Makes those addresses known without starting, for a tool beside the gateway: only `store` is needed. */
 MUST_USE bool contact_router_load_addresses(struct contact_router *r, struct error *e);
 
-/* For tests and metrics: nothing is being planned, sent or answered right now. Loop: options.loop. */
-bool contact_router_is_idle(const struct contact_router *r);
-
 #endif

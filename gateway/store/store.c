@@ -298,11 +298,6 @@ int64_t store_now_us(struct store_tx *tx)
     return tx->now_us;
 }
 
-struct store *store_of(struct store_tx *tx)
-{
-    return tx->store;
-}
-
 /* -- opening -- */
 
 /* One process a store: two would each believe they know the last sequence number. */

@@ -95,6 +95,5 @@ struct span store_blob(struct store_rows *r, int column); /* borrowed until stor
 
 /* Wall time of the transaction, the same for all its jobs; never behind the last row's. */
 int64_t store_now_us(struct store_tx *tx);
-struct store *store_of(struct store_tx *tx);
 
 #endif
