@@ -4,7 +4,8 @@
  *
  * Every stanza and every event takes a chunk or two, many live at once, and malloc's own cache holds
  * seven of a size: so each thread keeps the small chunks that it gave back. Not under a sanitizer,
- * which shall see them go. */
+ * which shall see them go. A thread that ends does not give them to the others: ours end with the
+ * process. */
 #include "gateway/base/arena.h"
 
 #include <stdalign.h>
