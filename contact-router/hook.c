@@ -303,7 +303,10 @@ static void take(struct reading *g, struct hook_event *out)
         .error_text = pick_value(&h->error_text, &g->src),
         .optout = pick_value(&h->optout, &g->src),
         .dedup = pick_value(&h->dedup, &g->src),
+        .digits = pick_value(&h->digits, &g->src),
+        .answered_by = pick_value(&h->answered_by, &g->src),
     };
+    out->machine = out->answered_by && profile_word_in(&h->map[PROFILE_STATE_MACHINE], out->answered_by);
     out->state = state_of(h, out->status);
 }
 

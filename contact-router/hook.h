@@ -17,8 +17,9 @@ struct hook_request {
 struct hook_event {
     const struct profile_hook *hook;
     /* NULL: not said */
-    const char *id, *ref, *from, *to, *text, *status, *error_code, *error_text, *optout, *dedup;
+    const char *id, *ref, *from, *to, *text, *status, *error_code, *error_text, *optout, *dedup, *digits, *answered_by;
     enum profile_state state; /* of `status`, by map.*; UNKNOWN when it is not there */
+    bool machine; /* map.machine has the word in `answered_by` */
 };
 
 /* Reads a request for hooks of `kind` ("status", "inbound"): the first section whose signature holds and

@@ -102,6 +102,16 @@ static bool open_hook(struct file *f, const char *word)
     return profile_keys_fail(&f->r, "[hook.%.20s]: hooks are status, inbound, voice", word);
 }
 
+static bool open_voice(struct file *f)
+{
+    struct profile_voice *v = &f->r.p->voice;
+    if (v->present)
+        return profile_keys_fail(&f->r, "[voice] stands twice");
+    *v = (struct profile_voice){ .present = true, .line = f->r.line, .audio_rate = 8000, .audio_max_bytes = 1000000 };
+    open_table(f, profile_keys_voice, v);
+    return true;
+}
+
 static bool open_section(struct file *f, const char *name)
 {
     if (!f->r.p->name && !text_eq(name, "profile"))
@@ -119,7 +129,7 @@ static bool open_section(struct file *f, const char *name)
     else if (!text_eq(name, "voice"))
         return profile_keys_fail(&f->r, "unknown section [%.40s]", name);
     else
-        open_table(f, profile_keys_voice, &f->r.p->voice);
+        return open_voice(f);
     return true;
 }
 
@@ -252,6 +262,23 @@ static bool check_hook(struct file *f, const struct profile_hook *h)
     return true;
 }
 
+static bool check_voice(struct file *f)
+{
+    const struct profile *p = f->r.p;
+    const struct profile_voice *v = &p->voice;
+    f->r.line = v->present ? v->line : p->send[PROFILE_VOICE].line;
+    if (!v->present)
+        return profile_keys_fail(&f->r, "[send.voice] wants a [voice]: what is said in the call");
+    if (!v->ask.count || !v->end.count)
+        return profile_keys_fail(&f->r, "[voice] wants `ask` and `end`");
+    if (v->audio_rate != 8000 || !profile_word_in(&v->audio_types, "audio/wav"))
+        return profile_keys_fail(&f->r, "the gateway speaks audio/wav (audio.types) at 8000 samples a second (audio.rate)");
+    for (unsigned i = 0; i < p->hook_count; i++)
+        if (text_eq(p->hooks[i].kind, "voice"))
+            return true;
+    return profile_keys_fail(&f->r, "[voice] wants a [hook.voice]: where the document is fetched and keys arrive");
+}
+
 static bool check_whole(struct file *f)
 {
     struct profile *p = f->r.p;
@@ -270,7 +297,7 @@ static bool check_whole(struct file *f)
     for (unsigned i = 0; i < p->hook_count; i++)
         if (!check_hook(f, &p->hooks[i]))
             return false;
-    return true;
+    return !p->send[PROFILE_VOICE].present || check_voice(f);
 }
 
 struct profile *profile_parse(const char *name, const char *text, size_t len, struct error *e)

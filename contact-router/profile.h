@@ -105,6 +105,19 @@ struct profile_hook {
     struct template reply_body;
 };
 
+enum profile_voice_style { PROFILE_VOICE_XML, PROFILE_VOICE_JSON };
+/* What a provider is told while a call goes on: documents that the profile writes itself. */
+struct profile_voice {
+    bool present;
+    int line;
+    int style;       /* enum profile_voice_style: how what is put into a document is escaped */
+    int answer, coding; /* one word each so far: the provider fetches the document; PCM, 16 bits */
+    struct template ask, end;         /* plays ${audio_url} and takes a key; plays it and ends the call */
+    struct template say_ask, say_end; /* the same with ${text}, by the provider's own voice; may be empty */
+    struct profile_words audio_types;
+    unsigned audio_rate, audio_max_bytes, say_max;
+};
+
 struct profile_name { const char *name, *value; }; /* option and default; secret and what it is */
 
 struct profile {
@@ -116,7 +129,7 @@ struct profile {
     struct profile_send send[PROFILE_KINDS];
     struct profile_hook hooks[PROFILE_HOOKS_MAX];
     unsigned hook_count;
-    bool voice; /* [voice]: its keys are checked only; calls are not made yet */
+    struct profile_voice voice; /* present when there is [send.voice] */
     struct profile_regex *regexes;
 };
 

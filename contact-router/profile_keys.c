@@ -12,6 +12,7 @@
 
 #define SEND(field) offsetof(struct profile_send, field)
 #define HOOK(field) offsetof(struct profile_hook, field)
+#define VOICE(field) offsetof(struct profile_voice, field)
 #define VERIFY_KINDS "hmac-sha1 hmac-sha256 hmac-sha512 ed25519 basic token"
 
 const struct profile_key profile_keys_send[] = {
@@ -84,10 +85,18 @@ const struct profile_key profile_keys_hook[] = {
 };
 
 const struct profile_key profile_keys_voice[] = {
-    { "style", KEY_CHECKED, 0, NULL, 0 },       { "answer", KEY_CHECKED, 0, NULL, 0 },
-    { "audio.types", KEY_CHECKED, 0, NULL, 0 }, { "audio.rate", KEY_CHECKED, 0, NULL, 0 },
-    { "audio.coding", KEY_CHECKED, 0, NULL, 0 }, { "audio.max_bytes", KEY_CHECKED, 0, NULL, 0 },
-    { "say_max", KEY_CHECKED, 0, NULL, 0 },     { NULL, 0, 0, NULL, 0 },
+    { "style", KEY_ENUM, VOICE(style), "xml json", 0 },
+    { "answer", KEY_ENUM, VOICE(answer), "url", 0 },
+    { "ask", KEY_TEMPLATE, VOICE(ask), NULL, SCOPE_VOICE },
+    { "end", KEY_TEMPLATE, VOICE(end), NULL, SCOPE_VOICE },
+    { "say.ask", KEY_TEMPLATE, VOICE(say_ask), NULL, SCOPE_VOICE },
+    { "say.end", KEY_TEMPLATE, VOICE(say_end), NULL, SCOPE_VOICE },
+    { "audio.types", KEY_WORDS, VOICE(audio_types), NULL, 0 },
+    { "audio.rate", KEY_UINT, VOICE(audio_rate), NULL, 0 },
+    { "audio.coding", KEY_ENUM, VOICE(coding), "pcm_s16le", 0 },
+    { "audio.max_bytes", KEY_UINT, VOICE(audio_max_bytes), NULL, 0 },
+    { "say_max", KEY_UINT, VOICE(say_max), NULL, 0 },
+    { NULL, 0, 0, NULL, 0 },
 };
 
 bool profile_keys_fail(struct profile_reader *r, const char *fmt, ...)
@@ -132,7 +141,7 @@ static bool name_allowed(const struct profile *p, enum profile_scope scope, cons
     if (text_starts_with(name, "opt."))
         return scope != SCOPE_REPLY && declared(p->options, p->option_count, name + 4);
     if (text_starts_with(name, "secret."))
-        return scope != SCOPE_REPLY && declared(p->secrets, p->secret_count, name + 7);
+        return scope != SCOPE_REPLY && scope != SCOPE_VOICE && declared(p->secrets, p->secret_count, name + 7);
     bool sent = listed(send_names, name);
     switch (scope) {
     case SCOPE_SEND:
@@ -145,6 +154,8 @@ static bool name_allowed(const struct profile *p, enum profile_scope scope, cons
         return listed(verify_names, name) || (text_starts_with(name, "hdr.") && name[4]);
     case SCOPE_REPLY:
         return text_eq(name, "voice.document");
+    case SCOPE_VOICE:
+        return text_eq(name, "audio_url") || text_eq(name, "hook.voice") || text_eq(name, "text") || text_eq(name, "lang");
     case SCOPE_KEY:
     case SCOPE_NONE:
         break;
@@ -429,7 +440,6 @@ static bool set_value(struct profile_reader *r, const struct profile_key *k, con
     case KEY_MAP: return set_map(r, tail, value, at);
     case KEY_AUTH: return set_auth(r, value, at);
     case KEY_REPLY: return set_reply(r, value, at);
-    case KEY_CHECKED: return true;
     case KEY_NOT_YET: return profile_keys_fail(r, "`%s` is not supported yet", k->name);
     }
     return false;

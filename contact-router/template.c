@@ -182,6 +182,19 @@ static bool base_address(const struct bytes *v)
     return text_starts_with(bytes_text(v), "https://") || text_starts_with(bytes_text(v), "http://");
 }
 
+/* RFC 8259, section 7: what must be escaped. */
+static void json_inside(struct bytes *out, const char *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (data[i] == '"' || data[i] == '\\')
+            bytes_append_char(out, '\\');
+        if ((unsigned char)data[i] < 32)
+            bytes_printf(out, "\\u%04x", (unsigned)data[i]);
+        else
+            bytes_append_char(out, data[i]);
+    }
+}
+
 static bool land(struct bytes *out, struct bytes *v, enum template_context c, bool first,
                  const char *name, struct error *e)
 {
@@ -199,6 +212,9 @@ static bool land(struct bytes *out, struct bytes *v, enum template_context c, bo
         return true;
     case TEMPLATE_XML:
         xml_escape(out, bytes_text(v), v->len);
+        return true;
+    case TEMPLATE_JSON:
+        json_inside(out, bytes_text(v), v->len);
         return true;
     case TEMPLATE_HEADER:
         if (!header_holds(bytes_text(v), v->len))

@@ -40,6 +40,7 @@ enum template_context {
     TEMPLATE_PLAIN,  /* nothing is escaped */
     TEMPLATE_URL,    /* each value percent-encoded, except one that begins the text (the base address) */
     TEMPLATE_XML,    /* each value as character data or attribute value */
+    TEMPLATE_JSON,   /* each value as the inside of a JSON string */
     TEMPLATE_HEADER, /* refused: anything but visible ASCII, space and tab */
 };
 

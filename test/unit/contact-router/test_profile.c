@@ -13,6 +13,9 @@
 #include "contact-router/provider_request.h"
 
 #define HEAD "[profile]\nname = x\nkinds = sms\nformat = 1\n[options]\napi = https://x.example\n[secrets]\nk = key\n"
+#define CALL "[profile]\nname = x\nkinds = voice\nformat = 1\n[secrets]\nk = key\n[send.voice]\nurl = https://x.example\nok = http 200\n"
+#define SAYS "[voice]\nask = <a>${audio_url}</a>\nend = <b/>\naudio.types = audio/wav\n"
+#define KEYS "[hook.voice]\nverify.kind = token\n"
 #define SEND "[send.sms]\nurl = ${opt.api}/m\nok = http 200\n"
 
 static void test_mistakes(void **state)
@@ -51,6 +54,13 @@ static void test_mistakes(void **state)
         { "nor this", HEAD SEND "hello\n", "f:12: expected `key = value`" },
         { "another format", "[profile]\nname = x\nformat = 2\n", "f:3: format `2` is not known" },
         { "a header's name with a colon", HEAD SEND "header.A:B = c\n", "f:12: `A:B` is not a field's name" },
+        { "a call", CALL SAYS KEYS, NULL },
+        { "a call that says nothing", CALL KEYS, "f:7: [send.voice] wants a [voice]" },
+        { "no documents", CALL "[voice]\naudio.types = audio/wav\n" KEYS, "f:10: [voice] wants `ask` and `end`" },
+        { "audio that is not made here", CALL "[voice]\nask = a\nend = b\naudio.types = audio/mpeg\n" KEYS, "f:10: the gateway speaks audio/wav" },
+        { "at another rate", CALL SAYS "audio.rate = 16000\n" KEYS, "f:10: the gateway speaks audio/wav" },
+        { "keys come nowhere", CALL SAYS, "f:10: [voice] wants a [hook.voice]" },
+        { "a secret in a document", CALL SAYS "say.end = ${secret.k}\n" KEYS, "f:14: there is no ${secret.k}" },
         { "not text", HEAD "\xff\n", "f:1: not UTF-8 text" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
