@@ -24,21 +24,60 @@ struct c2s_auth {
     uv_work_t work;
 };
 
-static unsigned offered(const struct c2s *c)
+/* ---- channel binding (RFC 5929, RFC 9266) ---- */
+
+/* What is announced (XEP-0440), the better first. tls-unique is taken too, for the clients of old that
+ * know no other, but not recommended to any. */
+static const char *const bindings[] = {"tls-exporter", "tls-server-end-point"};
+enum { BINDING_COUNT = sizeof(bindings) / sizeof(*bindings) };
+
+static bool find_binding(void *user, const char *type, struct bytes *out)
+{
+    const struct c2s_auth *a = user;
+
+    return a->conn && wire_channel_binding(stream_wire(a->conn->stream), type, out);
+}
+
+/* Bits of `bindings` that this connection has. */
+static unsigned bindings_of(const struct c2s_conn *k)
+{
+    struct bytes data = BYTES_EMPTY;
+    unsigned found = 0;
+
+    for (unsigned i = 0; i < BINDING_COUNT; i++)
+        found |= (unsigned)wire_channel_binding(stream_wire(k->stream), bindings[i], &data) << i;
+    bytes_fini(&data);
+    return found;
+}
+
+/* ---- what is offered ---- */
+
+static unsigned offered(const struct c2s *c, bool binds)
 {
     unsigned all = SASL_BIT(SCRAM_SHA_256) | SASL_BIT(SCRAM_SHA_1);
 
+    if (binds)
+        all |= SASL_BIT(SCRAM_SHA_256_PLUS) | SASL_BIT(SCRAM_SHA_1_PLUS);
     return c->refuse_plain ? all : all | SASL_BIT(PLAIN);
 }
 
 void c2s_auth_features(const struct c2s_conn *k, struct bytes *out)
 {
+    unsigned found = bindings_of(k);
+
     bytes_append_text(out, "<mechanisms xmlns='" NS_SASL "'>");
     for (unsigned m = 0; m < SASL_MECHANISM_COUNT; m++)
-        if (offered(k->io->c2s) & (1u << m))
+        if (offered(k->io->c2s, found != 0) & (1u << m))
             bytes_printf(out, "<mechanism>%s</mechanism>",
                          sasl_mechanism_name((enum sasl_mechanism)m));
     bytes_append_text(out, "</mechanisms>");
+    if (!found)
+        return;
+    bytes_append_text(out, "<sasl-channel-binding xmlns='" NS_SASL_CB "'>");
+    for (unsigned i = 0; i < BINDING_COUNT; i++)
+        if (found & (1u << i))
+            bytes_printf(out, "<channel-binding type='%s'/>", bindings[i]);
+    bytes_append_text(out, "</sasl-channel-binding>");
 }
 
 /* ---- life ---- */
@@ -47,14 +86,16 @@ static struct c2s_auth *auth_create(struct c2s_conn *k)
 {
     const struct c2s *c = k->io->c2s;
     struct c2s_auth *a = mem_new(struct c2s_auth);
+    bool binds = bindings_of(k) != 0;
 
     a->conn = k;
     a->io = k->io;
     a->sasl = sasl_create(&(struct sasl_config){
         .domain = k->domain,
-        .offered = offered(c),
+        .offered = offered(c, binds),
         .fake_secret = {(const char *)c->secret, sizeof(c->secret)},
         .fake_iterations = SCRAM_ITERATIONS,
+        .binding = {binds ? find_binding : NULL, a},
     });
     return a;
 }

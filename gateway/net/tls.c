@@ -398,6 +398,20 @@ static bool binding_end_point(X509 *cert, struct bytes *out)
     return true;
 }
 
+/* RFC 5929 section 3: the first Finished of the handshake. TLS 1.3 has no such type (RFC 9266 is its
+ * successor), but clients on OpenSSL bind to their Finished there too, and it proves as much. */
+static bool binding_unique(SSL *ssl, const struct tls_side *side, struct bytes *out)
+{
+    char finished[EVP_MAX_MD_SIZE];
+    if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1)
+        return false; /* RFC 7627: without it two sessions can have the same */
+    bool ours = side->server == (SSL_session_reused(ssl) == 1);
+    size_t len = ours ? SSL_get_finished(ssl, finished, sizeof finished)
+                      : SSL_get_peer_finished(ssl, finished, sizeof finished);
+    bytes_append(out, finished, len);
+    return len > 0;
+}
+
 bool tls_session_binding(SSL *ssl, const struct tls_side *side, const char *type, struct bytes *out)
 {
     if (text_eq(type, "tls-exporter"))
@@ -405,7 +419,7 @@ bool tls_session_binding(SSL *ssl, const struct tls_side *side, const char *type
     if (text_eq(type, "tls-server-end-point"))
         return binding_end_point(
             side->server ? SSL_get_certificate(ssl) : SSL_get0_peer_certificate(ssl), out);
-    return false;
+    return text_eq(type, "tls-unique") && binding_unique(ssl, side, out);
 }
 
 /* ---- names in certificates */

@@ -36,7 +36,7 @@ static const unsigned may_follow[] = {
 };
 #undef TO
 
-enum family { FAMILY_SCRAM, FAMILY_PLAIN };
+enum family { FAMILY_SCRAM, FAMILY_SCRAM_PLUS, FAMILY_PLAIN };
 
 static const struct {
     const char *name;
@@ -187,7 +187,8 @@ static enum sasl_step fail_scram(struct sasl *s, enum scram_result why)
 
 static enum sasl_step first_scram(struct sasl *s, struct span message)
 {
-    enum scram_result result = scram_server_start(&s->scram, message.data, message.len, false);
+    bool plus = mechanisms[s->mechanism].family == FAMILY_SCRAM_PLUS;
+    enum scram_result result = scram_server_start(&s->scram, message.data, message.len, plus);
     if (result != SCRAM_FINE)
         return fail_scram(s, result);
     return need_keys(s, bytes_span(&s->scram.username), bytes_span(&s->scram.authzid));
@@ -206,6 +207,7 @@ static enum sasl_step take_first(struct sasl *s, struct span message)
 {
     switch (mechanisms[s->mechanism].family) {
     case FAMILY_SCRAM:
+    case FAMILY_SCRAM_PLUS:
         return first_scram(s, message);
     case FAMILY_PLAIN:
         break;
@@ -290,7 +292,7 @@ enum sasl_step sasl_respond(struct sasl *s, const char *base64)
 enum sasl_step sasl_give_keys(struct sasl *s, const struct scram_keys *keys)
 {
     CHECK(s->state == STATE_KEYS);
-    bool scram = mechanisms[s->mechanism].family == FAMILY_SCRAM;
+    bool scram = mechanisms[s->mechanism].family != FAMILY_PLAIN;
     CHECK(!keys || !scram || keys->hash == sasl_hash(s));
     if (keys)
         s->keys = *keys;

@@ -41,6 +41,8 @@ enum sasl_failure {
 
 /* Strongest first, as they are announced: name, wire name, how it works, hash */
 #define SASL_MECHANISMS(M)                                                                         \
+    M(SCRAM_SHA_256_PLUS, "SCRAM-SHA-256-PLUS", SCRAM_PLUS, SCRAM_SHA256)                          \
+    M(SCRAM_SHA_1_PLUS, "SCRAM-SHA-1-PLUS", SCRAM_PLUS, SCRAM_SHA1)                                \
     M(SCRAM_SHA_256, "SCRAM-SHA-256", SCRAM, SCRAM_SHA256)                                         \
     M(SCRAM_SHA_1, "SCRAM-SHA-1", SCRAM, SCRAM_SHA1)                                               \
     M(PLAIN, "PLAIN", PLAIN, SCRAM_SHA256)
@@ -64,7 +66,9 @@ struct sasl_config {
     unsigned offered;        /* SASL_BIT()s; others are refused with invalid-mechanism */
     struct span fake_secret; /* of the server, stable: makes salts for accounts that do not exist */
     unsigned fake_iterations;     /* as new accounts have */
-    struct scram_binding binding; /* channel binding; type NULL: none */
+    /* Channel binding; find NULL: none. Given where a -PLUS mechanism was announced, and only there:
+     * then a client that says it saw none has been lied to. */
+    struct scram_binding binding;
 };
 
 enum sasl_step {
@@ -77,7 +81,7 @@ enum sasl_step {
 
 struct sasl;
 
-/* What `config` points to is copied, but for the binding's data and the secret: borrowed. */
+/* What `config` points to is copied, but for the binding's user and the secret: borrowed. */
 struct sasl *sasl_create(const struct sasl_config *config);
 void sasl_destroy(struct sasl **s);
 

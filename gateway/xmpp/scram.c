@@ -14,7 +14,7 @@
 #include "gateway/base/utf8.h"
 #include "gateway/xmpp/prep.h"
 
-enum { NONCE_MAX = 512 };
+enum { NONCE_MAX = 512, BINDING_NAME_MAX = 63 };
 
 /* -- computations */
 
@@ -165,14 +165,18 @@ static enum scram_result take_flag(struct scram_server *s, struct cursor *c, boo
 {
     struct span type;
     if (take_attr(c, 'p', &type)) {
-        s->bound = true;
-        return plus && s->binding.type && span_eq_text(type, s->binding.type) ? SCRAM_FINE
-                                                                              : SCRAM_WRONG;
+        char name[BINDING_NAME_MAX + 1];
+        if (type.len >= sizeof name || memchr(type.data, 0, type.len))
+            return SCRAM_WRONG;
+        memcpy(name, type.data, type.len);
+        name[type.len] = '\0';
+        bool found = plus && s->binding.find && s->binding.find(s->binding.user, name, &s->bound);
+        return found ? SCRAM_FINE : SCRAM_WRONG;
     }
     if (c->end - c->at < 2 || (c->at[0] != 'n' && c->at[0] != 'y') || c->at[1] != ',')
         return SCRAM_MALFORMED;
     bool downgraded =
-        c->at[0] == 'y' && s->binding.type; /* we announced -PLUS, it did not arrive */
+        c->at[0] == 'y' && s->binding.find; /* we announced -PLUS, it did not arrive (section 6) */
     c->at += 2;
     return plus || downgraded ? SCRAM_WRONG : SCRAM_FINE;
 }
@@ -200,6 +204,7 @@ void scram_server_fini(struct scram_server *s)
     bytes_fini(&s->username);
     bytes_fini(&s->authzid);
     bytes_fini(&s->nonce);
+    bytes_fini(&s->bound);
     mem_wipe(s, sizeof *s);
 }
 
@@ -242,8 +247,7 @@ static enum scram_result check_binding(const struct scram_server *s, struct span
     enum scram_result result = SCRAM_MALFORMED;
     if (base64_decode(&got, base64.data, base64.len)) {
         bytes_append(&want, s->gs2.data, s->gs2.len);
-        if (s->bound)
-            bytes_append(&want, s->binding.data.data, s->binding.data.len);
+        bytes_append(&want, s->bound.data, s->bound.len);
         result = span_eq(bytes_span(&got), bytes_span(&want)) ? SCRAM_FINE : SCRAM_WRONG;
     }
     bytes_fini(&got);

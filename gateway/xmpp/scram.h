@@ -23,9 +23,11 @@ struct scram_keys {
     bool fake;                     /* of an account that does not exist: never matches */
 };
 
+/* What a connection can be bound to (RFC 5056). find NULL: nothing, and no -PLUS was announced. */
 struct scram_binding {
-    const char *type; /* "tls-exporter", ...; NULL: the connection has none */
-    struct span data;
+    /* Appends the data of that type ("tls-exporter", ...); false: not to be had. */
+    bool (*find)(void *user, const char *type, struct bytes *out);
+    void *user;
 };
 
 size_t scram_hash_len(enum scram_hash hash);
@@ -56,7 +58,7 @@ struct scram_server {
     struct bytes authzid;    /* unescaped; empty: none */
     struct bytes nonce;      /* the client's, then both */
     struct scram_binding binding;
-    bool bound; /* the client asked for channel binding */
+    struct bytes bound; /* the channel's data of the type that the client asked for; else empty */
 };
 
 /* `plus`: the mechanism is a -PLUS one, so the client must bind; otherwise it must not. */

@@ -29,21 +29,31 @@ void scram_client_init(struct scram_client *c, enum scram_hash hash, const char 
     *c = (struct scram_client){.hash = hash};
     if (!nonce)
         random_id(drawn);
+    bytes_append_text(&c->gs2, "n,,");
     bytes_append_text(&c->nonce, nonce ? nonce : drawn);
     bytes_append_text(&c->first_bare, "n=");
     put_name(&c->first_bare, username);
     bytes_printf(&c->first_bare, ",r=%s", c->nonce.data);
 }
 
+void scram_client_bind(struct scram_client *c, const char *type, struct span data)
+{
+    bytes_clear(&c->gs2);
+    bytes_printf(&c->gs2, "p=%s,,", type);
+    bytes_append(&c->binding, data.data, data.len);
+}
+
 void scram_client_fini(struct scram_client *c)
 {
+    bytes_fini(&c->gs2);
+    bytes_fini(&c->binding);
     bytes_fini(&c->first_bare);
     bytes_fini(&c->nonce);
 }
 
 void scram_client_first(const struct scram_client *c, struct bytes *out)
 {
-    bytes_append_text(out, "n,,");
+    bytes_append(out, c->gs2.data, c->gs2.len);
     bytes_append(out, c->first_bare.data, c->first_bare.len);
 }
 
@@ -94,6 +104,16 @@ static void prove(struct scram_client *c, const unsigned char *salted, struct sp
     mem_wipe(client, sizeof client);
 }
 
+/* The GS2 header with the channel's data behind it. */
+static void put_binding(const struct scram_client *c, struct bytes *out)
+{
+    struct bytes whole = BYTES_EMPTY;
+    bytes_append(&whole, c->gs2.data, c->gs2.len);
+    bytes_append(&whole, c->binding.data, c->binding.len);
+    base64_encode(out, whole.data, whole.len);
+    bytes_fini(&whole);
+}
+
 bool scram_client_final(struct scram_client *c, const char *password, struct span challenge,
                         struct bytes *out)
 {
@@ -105,7 +125,9 @@ bool scram_client_final(struct scram_client *c, const char *password, struct spa
         read_challenge(c, challenge, &nonce, &salt, &iterations) &&
         scram_salted(c->hash, password, (unsigned char *)salt.data, salt.len, iterations, salted);
     if (ok) {
-        bytes_printf(&final, "c=biws,r=%.*s", (int)nonce.len, nonce.data);
+        bytes_append_text(&final, "c=");
+        put_binding(c, &final);
+        bytes_printf(&final, ",r=%.*s", (int)nonce.len, nonce.data);
         bytes_printf(&auth, "%s,%.*s,%s", c->first_bare.data, (int)challenge.len, challenge.data,
                      final.data);
         prove(c, salted, bytes_span(&auth), proof);

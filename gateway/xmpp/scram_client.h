@@ -7,6 +7,8 @@
 
 struct scram_client {
     enum scram_hash hash;
+    struct bytes gs2;     /* "n,," or "p=TYPE,," */
+    struct bytes binding; /* the channel's data; empty: not bound */
     struct bytes first_bare;
     struct bytes nonce;
     unsigned char signature[SCRAM_KEY_MAX]; /* that the server must show */
@@ -15,8 +17,10 @@ struct scram_client {
 /* `nonce` NULL: drawn (tests give one). */
 void scram_client_init(struct scram_client *c, enum scram_hash hash, const char *username,
                        const char *nonce);
+/* For a -PLUS mechanism: the channel's data of that type. `data` is copied. */
+void scram_client_bind(struct scram_client *c, const char *type, struct span data);
 void scram_client_fini(struct scram_client *c);
-/* Appends client-first-message, without channel binding and authzid. */
+/* Appends client-first-message, without authzid. */
 void scram_client_first(const struct scram_client *c, struct bytes *out);
 /* Reads server-first-message, appends client-final-message. Slow. false: not to be answered. */
 MUST_USE bool scram_client_final(struct scram_client *c, const char *password,

@@ -12,9 +12,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool find_binding(void *user, const char *type, struct bytes *out)
+{
+    (void)user;
+    bytes_append_text(out, "channel");
+    return strcmp(type, "tls-exporter") == 0;
+}
+
 static const struct sasl_config config = {
     .domain = "capulet.example",
-    .offered = SASL_BIT(PLAIN) | SASL_BIT(SCRAM_SHA_1) | SASL_BIT(SCRAM_SHA_256),
+    .offered = SASL_BIT(PLAIN) | SASL_BIT(SCRAM_SHA_1) | SASL_BIT(SCRAM_SHA_256) |
+               SASL_BIT(SCRAM_SHA_1_PLUS) | SASL_BIT(SCRAM_SHA_256_PLUS),
+    .binding = {find_binding, NULL},
     .fake_secret = {"0123456789abcdef", 16},
     .fake_iterations = 1,
 };
@@ -62,7 +71,8 @@ static enum sasl_step advance(struct sasl *s, enum sasl_step step)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const names[] = {"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "X"};
+    static const char *const names[] = {"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "X",
+                                        "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "", "PLAIN-PLUS"};
     struct bytes line = BYTES_EMPTY;
     if (size < 2)
         return 0;
@@ -70,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t left = size - 1;
     struct sasl *s = sasl_create(&config);
     take_line(&at, &left, &line);
-    enum sasl_step step = advance(s, sasl_begin(s, names[data[0] & 3], bytes_text(&line)));
+    enum sasl_step step = advance(s, sasl_begin(s, names[data[0] & 7], bytes_text(&line)));
     while (step == SASL_CONTINUE && take_line(&at, &left, &line))
         step = advance(s, sasl_respond(s, bytes_text(&line)));
     sasl_destroy(&s);

@@ -51,6 +51,16 @@ def both_doors(t):
         wait_text(benvolio if one is romeo else romeo, text)
 
 
+def bound(t):
+    """SASL binds to the channel: slixmpp knows tls-unique only, and takes -PLUS where it is announced"""
+    home(t)
+    for direct in (False, True):
+        client = t.slix(ROMEO, plugins=PLUGINS, direct_tls=direct)
+        name = client.xmpp["feature_mechanisms"].mech.name
+        hold(t.home != "causeway" or name.endswith("-PLUS"), f"it logged in by {name}")
+        client.close()
+
+
 def contacts(t):
     """the roster: an item is added, named and grouped, subscribed by slixmpp's own answers, removed"""
     home(t)
@@ -171,4 +181,4 @@ def wrong_password(t):
 
 
 if __name__ == "__main__":
-    suite.main(__doc__, both_doors, contacts, archive, resumption, resumption_live, wrong_password)
+    suite.main(__doc__, both_doors, bound, contacts, archive, resumption, resumption_live, wrong_password)

@@ -271,6 +271,7 @@ struct client {
     int fd;
     SSL *ssl;
     SSL_CTX *ctx;
+    int tls_max; /* the newest TLS that it knows; 0: any */
     struct bytes in; /* what came and was not yet awaited */
     bool eof;
     char got[4096]; /* what client_expect skipped, and the needle */
@@ -307,6 +308,7 @@ static inline void client_close(struct client *c)
 static inline void client_secure(struct client *c, const char *alpn)
 {
     c->ctx = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_max_proto_version(c->ctx, c->tls_max);
     c->ssl = SSL_new(c->ctx);
     SSL_set_fd(c->ssl, c->fd);
     SSL_set_tlsext_host_name(c->ssl, "montague.example");

@@ -295,17 +295,26 @@ static void auth_plain(void **state)
     assert_false(world_has_logged(&f->w, "thorn"));
 }
 
-static void scram(struct client *c, enum scram_hash hash, const char *user, const char *password,
-                  const char *want)
+/* What scram() binds to; type NULL: nothing. */
+struct bound {
+    const char *type;
+    struct span data;
+};
+
+static void scram_bound(struct client *c, enum scram_hash hash, const char *user,
+                        const char *password, struct bound bound, const char *want)
 {
     struct scram_client s;
     struct bytes text = BYTES_EMPTY, b64 = BYTES_EMPTY, challenge = BYTES_EMPTY;
 
     scram_client_init(&s, hash, user, NULL);
+    if (bound.type)
+        scram_client_bind(&s, bound.type, bound.data);
     scram_client_first(&s, &text);
     base64_encode(&b64, text.data, text.len);
-    client_send(c, hash == SCRAM_SHA1 ? "<auth " SASL " mechanism='SCRAM-SHA-1'>"
-                                      : "<auth " SASL " mechanism='SCRAM-SHA-256'>");
+    client_send(c, hash == SCRAM_SHA1 ? "<auth " SASL " mechanism='SCRAM-SHA-1"
+                                      : "<auth " SASL " mechanism='SCRAM-SHA-256");
+    client_send(c, bound.type ? "-PLUS'>" : "'>");
     client_send(c, bytes_text(&b64));
     client_send(c, "</auth>");
     client_expect(c, "<challenge");
@@ -331,6 +340,93 @@ static void scram(struct client *c, enum scram_hash hash, const char *user, cons
     bytes_fini(&b64);
     bytes_fini(&challenge);
     scram_client_fini(&s);
+}
+
+static void scram(struct client *c, enum scram_hash hash, const char *user, const char *password,
+                  const char *want)
+{
+    scram_bound(c, hash, user, password, (struct bound){0}, want);
+}
+
+/* Of the client's end of the connection, as RFC 9266 and RFC 5929 say. */
+static void client_binding(struct client *c, const char *type, struct bytes *out)
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    unsigned char data[64];
+    unsigned len = 32;
+
+    if (strcmp(type, "tls-exporter") == 0) {
+        assert_int_equal(SSL_export_keying_material(c->ssl, data, 32, label, sizeof(label) - 1,
+                                                    (const unsigned char *)"", 0, 1),
+                         1);
+    } else if (strcmp(type, "tls-server-end-point") == 0) {
+        assert_int_equal(X509_digest(SSL_get0_peer_certificate(c->ssl), EVP_sha256(), data, &len),
+                         1);
+    } else {
+        len = (unsigned)SSL_get_finished(c->ssl, data, sizeof(data));
+    }
+    bytes_append(out, data, len);
+}
+
+static void secure_stage_at_most(struct client *c, struct world *w, int tls_max)
+{
+    client_plain_stage(c, w);
+    client_send(c, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+    client_expect(c, "<proceed");
+    client_expect(c, ">");
+    c->tls_max = tls_max;
+    client_secure(c, NULL);
+    client_send(c, HEADER("montague.example"));
+    client_expect(c, "</stream:features>");
+}
+
+/* RFC 5802 section 6: bound to the channel that is really there, or refused. */
+static void auth_plus(void **state)
+{
+    static const struct {
+        int tls;
+        const char *type;
+        bool tampered;
+        const char *proves;
+    } bindings[] = {
+        {TLS1_3_VERSION, "tls-exporter", false, "RFC 9266"},
+        {TLS1_3_VERSION, "tls-server-end-point", false, "RFC 5929 section 4"},
+        {TLS1_3_VERSION, "tls-unique", false, "what clients on OpenSSL do where it is undefined"},
+        {TLS1_2_VERSION, "tls-exporter", false, "with the extended master secret"},
+        {TLS1_2_VERSION, "tls-unique", false, "RFC 5929 section 3"},
+        {TLS1_3_VERSION, "tls-exporter", true, "somebody in between"},
+        {TLS1_3_VERSION, "tls-server-end-point", true, "another certificate"},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(bindings) / sizeof(*bindings); i++) {
+        struct client c;
+        struct bytes data = BYTES_EMPTY;
+        secure_stage_at_most(&c, &f->w, bindings[i].tls);
+        client_binding(&c, bindings[i].type, &data);
+        data.data[0] ^= (char)bindings[i].tampered;
+        scram_bound(&c, i & 1 ? SCRAM_SHA256 : SCRAM_SHA1, "romeo", "rose",
+                    (struct bound){bindings[i].type, bytes_span(&data)},
+                    bindings[i].tampered ? "<not-authorized/>" : "<success");
+        if (bindings[i].tampered) /* the same connection still lets in whoever does not bind */
+            scram(&c, SCRAM_SHA256, "romeo", "rose", "<success");
+        bytes_fini(&data);
+        client_close(&c);
+    }
+}
+
+/* A client that could bind and was shown no -PLUS: somebody took it away. */
+static void auth_downgraded(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    client_secure_stage(&c, &f->w);
+    client_send(&c, "<auth " SASL " mechanism='SCRAM-SHA-256'>eSwsbj1yb21lbyxyPWFiYw==</auth>"); /* y,, */
+    client_expect(&c, "<not-authorized/>");
+    client_send(&c, "<auth " SASL " mechanism='SCRAM-SHA-256-PLUS'>biwsbj1yb21lbyxyPWFiYw==</auth>"); /* n,, */
+    client_expect(&c, "<not-authorized/>");
+    client_close(&c);
 }
 
 /* RFC 5802: both sides prove the password; a wrong proof may be tried again on the same stream. */
@@ -427,7 +523,12 @@ static void features(void **state)
     client_close(&c);
     client_secure_stage(&c, &f->w);
     assert_non_null(strstr(
-        c.got, "SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN<"));
+        c.got, "<mechanism>SCRAM-SHA-256-PLUS</mechanism><mechanism>SCRAM-SHA-1-PLUS</mechanism>"
+               "<mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism>"
+               "<mechanism>PLAIN</mechanism></mechanisms>"));
+    assert_non_null(strstr(
+        c.got, "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-exporter'/>"
+               "<channel-binding type='tls-server-end-point'/></sasl-channel-binding>"));
     client_close(&c);
     client_proved_stage(&c, &f->w, "romeo", "rose");
     static const char *const wanted[] = {"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'",
@@ -688,6 +789,8 @@ int main(void)
         BOTH(too_large),
         BOTH(auth_plain),
         BOTH(auth_scram),
+        BOTH(auth_plus),
+        BOTH(auth_downgraded),
         BOTH(unknown_account_salt),
         BOTH(leaves_during_work),
         BOTH(direct_tls),

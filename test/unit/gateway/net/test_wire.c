@@ -504,7 +504,7 @@ static void channel_binding(void **state)
     static const struct {
         const char *type;
         size_t len;
-    } types[] = {{"tls-exporter", 32}, {"tls-server-end-point", 32}, {"tls-unique", 0}};
+    } types[] = {{"tls-exporter", 32}, {"tls-server-end-point", 32}, {"tls-unique", 48}, {"tls-x", 0}};
     struct world w;
     begin(&w);
     struct bytes early = BYTES_EMPTY;

@@ -12,22 +12,51 @@
 #include "gateway/xmpp/sasl.h"
 #include "gateway/xmpp/scram_client.h"
 
-/* RFC 5802 section 5, RFC 7677 section 3: user "user", password "pencil". */
+#define CHANNEL                                                                                    \
+    "\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\20\21\22\23\24\25\26\27\30\31\32\33\34\35\36\37"
+
+static char exporter[] = "tls-exporter";
+
+/* A channel that has one type, named by `user`. */
+static bool find_binding(void *user, const char *type, struct bytes *out)
+{
+    if (strcmp(type, user) != 0)
+        return false;
+    bytes_append(out, CHANNEL, sizeof CHANNEL - 1);
+    return true;
+}
+
+/* RFC 5802 section 5, RFC 7677 section 3: user "user", password "pencil"; and the same bound to a
+ * channel, reckoned apart with Python's hashlib. */
 static const struct vector {
+    const char *binding; /* NULL: none */
     enum scram_hash hash;
     const char *client_nonce, *server_nonce, *salt, *first, *challenge, *final, *verdict;
 } vectors[] = {
-    {SCRAM_SHA1, "fyko+d2lbbFgONRv9qkxdawL", "3rfcNHYJY1ZVvWVs7j", "QSXCR+Q6sek8bf92",
+    {NULL, SCRAM_SHA1, "fyko+d2lbbFgONRv9qkxdawL", "3rfcNHYJY1ZVvWVs7j", "QSXCR+Q6sek8bf92",
      "n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL",
      "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096",
      "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
      "v=rmF9pqV8S7suAoZWja4dJRkFsKQ="},
-    {SCRAM_SHA256, "rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
+    {NULL, SCRAM_SHA256, "rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
      "W22ZaJ0SNY7soEsUEjb6gQ==", "n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
      "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
      "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
      "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
      "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="},
+    {"tls-server-end-point", SCRAM_SHA1, "fyko+d2lbbFgONRv9qkxdawL", "3rfcNHYJY1ZVvWVs7j",
+     "QSXCR+Q6sek8bf92", "p=tls-server-end-point,,n=user,r=fyko+d2lbbFgONRv9qkxdawL",
+     "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096",
+     "c=cD10bHMtc2VydmVyLWVuZC1wb2ludCwsAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=,"
+     "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=z8dLQJmun2sA+XpCkRPSWO61Enc=",
+     "v=if1R+hByy96r9wlpTEFxowaJvkg="},
+    {"tls-exporter", SCRAM_SHA256, "rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
+     "W22ZaJ0SNY7soEsUEjb6gQ==", "p=tls-exporter,,n=user,r=rOprNGfwEbeRWgbNEkqO",
+     "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+     "c=cD10bHMtZXhwb3J0ZXIsLAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f,"
+     "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+     "p=QC6CS20quADQRb3mT99YUH+n3VJxUvzuK0K0E1Vrs2M=",
+     "v=2GiAgapEppLVlUXbxUDksL3VgYHzuqiK5tR4mhJGgvs="},
 };
 
 static struct scram_keys keys_of(const struct vector *v)
@@ -52,10 +81,13 @@ static void rfc_vectors(void **state)
         struct scram_client c;
         struct bytes out = BYTES_EMPTY;
         scram_client_init(&c, v->hash, "user", v->client_nonce);
+        struct scram_binding binding = {v->binding ? find_binding : NULL, (void *)v->binding};
+        if (v->binding)
+            scram_client_bind(&c, v->binding, SPAN(CHANNEL));
         scram_client_first(&c, &out);
         assert_string_equal(out.data, v->first);
-        scram_server_init(&s, (struct scram_binding){0});
-        assert_int_equal(scram_server_start(&s, out.data, out.len, false), SCRAM_FINE);
+        scram_server_init(&s, binding);
+        assert_int_equal(scram_server_start(&s, out.data, out.len, v->binding), SCRAM_FINE);
         assert_string_equal(bytes_text(&s.username), "user");
         scram_server_challenge(&s, &keys, v->server_nonce);
         assert_string_equal(bytes_text(&s.challenge), v->challenge);
@@ -89,6 +121,10 @@ static void first_message_table(void **state)
         {"n,,n=a,r=x,e=extension", false, SCRAM_FINE, "a", "", "an optional extension"},
         {"p=tls-exporter,,n=a,r=x", true, SCRAM_FINE, "a", "", "channel binding"},
         {"p=tls-unique,,n=a,r=x", true, SCRAM_WRONG, 0, 0, "another channel binding"},
+        {"p=,,n=a,r=x", true, SCRAM_WRONG, 0, 0, "no name of a channel binding"},
+        {"p=x23456789x23456789x23456789x23456789x23456789x23456789x23456789,,n=a,r=x", true, SCRAM_WRONG, 0, 0,
+         "a name that no channel binding has"},
+        {"y,,n=a,r=x", true, SCRAM_WRONG, 0, 0, "a -PLUS mechanism that does not bind"},
         {"p=tls-exporter,,n=a,r=x", false, SCRAM_WRONG, 0, 0, "binding without a -PLUS mechanism"},
         {"n,,n=a,r=x", true, SCRAM_WRONG, 0, 0, "a -PLUS mechanism without binding"},
         {"", false, SCRAM_MALFORMED, 0, 0, "empty"},
@@ -108,7 +144,7 @@ static void first_message_table(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct scram_server s;
-        scram_server_init(&s, rows[i].plus ? (struct scram_binding){"tls-exporter", SPAN("ekm")}
+        scram_server_init(&s, rows[i].plus ? (struct scram_binding){find_binding, exporter}
                                            : (struct scram_binding){0});
         if (scram_server_start(&s, rows[i].message, strlen(rows[i].message), rows[i].plus) !=
             rows[i].result)
@@ -120,8 +156,11 @@ static void first_message_table(void **state)
         scram_server_fini(&s);
     }
     struct scram_server s;
-    scram_server_init(&s, (struct scram_binding){"tls-exporter", SPAN("ekm")});
+    scram_server_init(&s, (struct scram_binding){find_binding, exporter});
     assert_int_equal(scram_server_start(&s, "y,,n=a,r=x", 10, false), SCRAM_WRONG); /* downgrade */
+    scram_server_fini(&s);
+    scram_server_init(&s, (struct scram_binding){find_binding, exporter});
+    assert_int_equal(scram_server_start(&s, "n,,n=a,r=x", 10, false), SCRAM_FINE); /* cannot bind */
     scram_server_fini(&s);
 }
 
@@ -258,6 +297,10 @@ static void encodings(void **state)
     sasl_destroy(&s);
 }
 
+/* What login() binds to. */
+static const char *bound_type; /* NULL: nothing */
+static struct span bound;
+
 /* One login by SCRAM; `known` or not; returns how it ended. */
 static enum sasl_step login(struct sasl *s, const char *mechanism, enum scram_hash hash,
                             const char *password, const struct scram_keys *keys)
@@ -265,6 +308,8 @@ static enum sasl_step login(struct sasl *s, const char *mechanism, enum scram_ha
     struct scram_client c;
     struct bytes out = BYTES_EMPTY, b = BYTES_EMPTY, challenge = BYTES_EMPTY;
     scram_client_init(&c, hash, "juliet", NULL);
+    if (bound_type)
+        scram_client_bind(&c, bound_type, bound);
     scram_client_first(&c, &out);
     assert_int_equal(sasl_begin(s, mechanism, encoded(&b, out.data, out.len)), SASL_NEED_KEYS);
     assert_int_equal(sasl_give_keys(s, keys), SASL_CONTINUE);
@@ -285,6 +330,48 @@ static enum sasl_step login(struct sasl *s, const char *mechanism, enum scram_ha
     bytes_fini(&challenge);
     scram_client_fini(&c);
     return step;
+}
+
+/* The channel's data is part of what is proved: somebody in between has another one. */
+static void bound_logins(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type;
+        const char *data;
+        size_t len;
+        enum sasl_step step;
+        const char *proves;
+    } rows[] = {
+        {"tls-exporter", CHANNEL, 32, SASL_SUCCESS, "the same channel"},
+        {"tls-exporter", CHANNEL "x", 33, SASL_FAILED, "another channel"},
+        {"tls-exporter", CHANNEL, 31, SASL_FAILED, "a part of it"},
+        {"tls-exporter", "", 0, SASL_FAILED, "none"},
+    };
+    struct scram_keys keys;
+    struct sasl_config with = config;
+    with.offered |= SASL_BIT(SCRAM_SHA_256_PLUS);
+    with.binding = (struct scram_binding){find_binding, exporter};
+    assert_true(scram_keys_make(&keys, SCRAM_SHA256, "r0m30"));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sasl *s = sasl_create(&with);
+        bound = (struct span){rows[i].data, rows[i].len};
+        bound_type = rows[i].type;
+        if (login(s, "SCRAM-SHA-256-PLUS", SCRAM_SHA256, "r0m30", &keys) != rows[i].step)
+            fail_msg("%s", rows[i].proves);
+        sasl_destroy(&s);
+    }
+    bound_type = NULL;
+    /* Without binding it still goes, when the client did not know of it. */
+    struct sasl *s = sasl_create(&with);
+    assert_int_equal(login(s, "SCRAM-SHA-256", SCRAM_SHA256, "r0m30", &keys), SASL_SUCCESS);
+    struct bytes b = BYTES_EMPTY;
+    assert_int_equal(sasl_begin(s, "SCRAM-SHA-256", ENCODED(&b, "y,,n=juliet,r=x")), SASL_FAILED);
+    assert_int_equal(sasl_failure(s), SASL_NOT_AUTHORIZED);
+    assert_int_equal(sasl_begin(s, "SCRAM-SHA-1-PLUS", ENCODED(&b, "p=tls-exporter,,n=juliet,r=x")), SASL_FAILED);
+    assert_int_equal(sasl_failure(s), SASL_INVALID_MECHANISM); /* not offered */
+    bytes_fini(&b);
+    sasl_destroy(&s);
 }
 
 static void scram_logins(void **state)
@@ -354,7 +441,7 @@ int main(void)
         cmocka_unit_test(rfc_vectors),         cmocka_unit_test(first_message_table),
         cmocka_unit_test(final_message_table), cmocka_unit_test(begin_table),
         cmocka_unit_test(encodings),           cmocka_unit_test(scram_logins),
-        cmocka_unit_test(fake_keys),           cmocka_unit_test(plain_logins),
+        cmocka_unit_test(bound_logins),        cmocka_unit_test(fake_keys),           cmocka_unit_test(plain_logins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
