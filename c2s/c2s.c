@@ -65,10 +65,19 @@ static void copy_listeners(struct c2s *c, const struct c2s_options *o)
     }
 }
 
+static void on_gate_open(struct gate *g)
+{
+    struct c2s_io *io = container_of(g, struct c2s_io, gate);
+
+    list_each (it, &io->conns)
+        c2s_conn_resume(list_entry(it, struct c2s_conn, node), C2S_PAUSE_STORE);
+}
+
 static void io_init(struct c2s *c, struct c2s_io *io, struct loop *loop)
 {
     io->c2s = c;
     io->loop = loop;
+    gate_init(&io->gate, c->store, loop, on_gate_open);
     io->ports = mem_array(c->listener_count + 1, sizeof(*io->ports));
     list_init(&io->conns);
     for (unsigned i = 0; i < c->listener_count; i++)
@@ -231,6 +240,7 @@ void c2s_io_quiet(struct c2s_io *io)
 {
     if (io->stopping && !io->stopped && !io->conn_count && !io->auth_count) {
         io->stopped = true;
+        gate_fini(&io->gate);
         if (part_done(io->c2s))
             stop_shards(io->c2s);
     }

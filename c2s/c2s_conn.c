@@ -317,6 +317,8 @@ static void bound_element(struct c2s_conn *k, struct stanza *st)
         c2s_mail_to_link(k->shard, &m);
         if (k->unsettled_bytes > credit_of(k->io->c2s))
             c2s_conn_pause(k, C2S_PAUSE_CREDIT);
+        if (!gate_is_open(&k->io->gate))
+            c2s_conn_pause(k, C2S_PAUSE_STORE);
         return;
     }
     const char *ns = st->payload->root->ns;
@@ -436,6 +438,8 @@ void c2s_conn_handle(struct c2s_conn *k, const struct c2s_mail *m)
         refused(k, m);
     else if (m->kind == C2S_MAIL_CREDIT)
         credit(k, m->n);
+    else if (m->kind == C2S_MAIL_OVERDUE && !k->pauses) /* else it may have come and was not read */
+        c2s_conn_close(k, STREAM_CONNECTION_TIMEOUT, "no acknowledgement");
     else if (m->kind == C2S_MAIL_SEND && open)
         send_stanza(k, m);
     else if (m->kind == C2S_MAIL_TEXT && open)

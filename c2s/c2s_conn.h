@@ -31,7 +31,11 @@ enum c2s_conn_state {
 };
 
 /* Why a connection is not read; a set. */
-enum c2s_pause { C2S_PAUSE_ANSWER = 1 /* SASL or bind is being answered */, C2S_PAUSE_CREDIT = 2 };
+enum c2s_pause {
+    C2S_PAUSE_ANSWER = 1, /* SASL or bind is being answered */
+    C2S_PAUSE_CREDIT = 2, /* too much of it is not settled */
+    C2S_PAUSE_STORE = 4,  /* nothing can be kept: until the gate opens */
+};
 
 struct c2s_conn {
     struct ref ref; /* its life on the loop until on_end, its link, mail under way */

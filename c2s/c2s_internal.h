@@ -16,6 +16,7 @@
 #include "gateway/base/random.h"
 #include "gateway/base/ref.h"
 #include "gateway/net/listener.h"
+#include "gateway/store/gate.h"
 #include "gateway/xmpp/stream_error.h"
 
 struct c2s_conn;
@@ -42,6 +43,7 @@ struct c2s_io {
     struct list conns;      /* of struct c2s_conn, until on_end */
     unsigned conn_count;
     unsigned auth_count; /* look-ups and derivations under way; they may outlive their connection */
+    struct gate gate;    /* while it is shut, who has sent something is not read */
     bool stopping, stopped;
     struct command stop;
 };
@@ -113,6 +115,7 @@ enum c2s_mail_kind {
     C2S_MAIL_SEND,    /* st; n: 1 when it is to be reported with GIVEN */
     C2S_MAIL_TEXT,    /* text: nonzas */
     C2S_MAIL_CREDIT,  /* n bytes are settled */
+    C2S_MAIL_OVERDUE, /* <r/> was not answered in time */
     C2S_MAIL_CLOSE,   /* error, why (static text), text: application's condition */
 };
 

@@ -114,12 +114,12 @@ static void on_timer(struct timer *t)
 
     switch (l->state) {
     case C2S_LINK_ATTACHED:
-        if (!l->asked)
+        if (!l->asked) {
             ask(l);
-        else
-            c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_CLOSE, .conn = l->conn,
-                                                .error = STREAM_CONNECTION_TIMEOUT,
-                                                .why = "no acknowledgement"});
+            break;
+        }
+        timer_start(t, loop_of(l), l->shard->c2s->times.answer_ms, on_timer);
+        c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_OVERDUE, .conn = l->conn});
         break;
     case C2S_LINK_HIBERNATING:
         log_debug(NULL, "%s: not resumed in time", l->account->bare);

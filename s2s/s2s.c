@@ -140,6 +140,7 @@ struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
         sh->loop = s->o.loops[i];
         list_init(&sh->ins);
         list_init(&sh->outs);
+        gate_init(&sh->gate, o->store, sh->loop, s2s_in_gate_open);
         sh->listeners = mem_array(o->listener_count, sizeof *sh->listeners);
         sh->dns = dns_create(sh->loop, &(struct dns_options){.server = s->o.dns_server}, e);
         if (!sh->dns) {
@@ -201,6 +202,7 @@ void s2s_shard_check_stopped(struct s2s_shard *sh)
     if (!sh->stopping || sh->stopped || sh->reads || !list_is_empty(&sh->ins) || !list_is_empty(&sh->outs))
         return;
     sh->stopped = true;
+    gate_fini(&sh->gate);
     dns_destroy(&sh->dns);
     struct stopped *st = mem_new(struct stopped);
     st->cmd.run = run_stopped;

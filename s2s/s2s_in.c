@@ -35,6 +35,12 @@ enum in_state {
 #undef IN_ENUM
 };
 
+/* Why an incoming stream is not read; a set. */
+enum in_pause {
+    IN_PAUSE_CREDIT = 1, /* too much of it is not settled */
+    IN_PAUSE_STORE = 2,  /* nothing can be kept: until the shard's gate opens */
+};
+
 struct s2s_in {
     enum in_state state;
     struct s2s_shard *shard;
@@ -50,6 +56,7 @@ struct s2s_in {
     unsigned question_count;
     struct list unsettled;      /* struct inbound, in the order they came */
     size_t unsettled_bytes;
+    uint8_t pauses;             /* of enum in_pause; 0: it is read */
     struct timer timer;         /* until something is proved; then slow stanzas and silence */
 };
 
@@ -94,11 +101,38 @@ void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text)
 static void on_timer(struct timer *t)
 {
     struct s2s_in *in = container_of(t, struct s2s_in, timer);
+    if (in->pauses) { /* it may have said much that was not read */
+        timer_start(t, in->shard->loop, IDLE_MS, on_timer);
+        return;
+    }
     s2s_in_close(in, STREAM_CONNECTION_TIMEOUT,
                  in->state == IN_TRUSTED ? "nothing came for a long time" : "not authenticated in time");
 }
 
-/* ---- credit ---- */
+/* ---- when it is not read ---- */
+
+static void pause_reading(struct s2s_in *in, enum in_pause why)
+{
+    if (!in->pauses)
+        stream_pause(in->stream);
+    in->pauses |= (uint8_t)why;
+}
+
+static void resume_reading(struct s2s_in *in, enum in_pause why)
+{
+    if (!(in->pauses & why))
+        return;
+    in->pauses &= (uint8_t)~why;
+    if (!in->pauses && in->state != IN_CLOSING)
+        stream_resume(in->stream);
+}
+
+void s2s_in_gate_open(struct gate *g)
+{
+    struct s2s_shard *sh = container_of(g, struct s2s_shard, gate);
+    list_each(node, &sh->ins)
+        resume_reading(s2s_in_from_node(node), IN_PAUSE_STORE);
+}
 
 struct inbound {
     struct list node;
@@ -131,7 +165,6 @@ static void on_settled(struct command *c)
 {
     struct inbound *ib = container_of(c, struct inbound, settle.cmd);
     struct s2s_in *in = ib->in;
-    bool was_short = in->unsettled_bytes >= CREDIT_BYTES;
     in->unsettled_bytes -= ib->bytes;
     list_remove(&ib->node);
     mem_free(ib);
@@ -139,8 +172,8 @@ static void on_settled(struct command *c)
     if (!in->stream) {
         if (list_is_empty(&in->unsettled))
             in_free(in);
-    } else if (was_short && in->unsettled_bytes < CREDIT_BYTES && in->state != IN_CLOSING) {
-        stream_resume(in->stream);
+    } else if (in->unsettled_bytes < CREDIT_BYTES) {
+        resume_reading(in, IN_PAUSE_CREDIT);
     }
 }
 
@@ -160,7 +193,9 @@ static void take(struct s2s_in *in, struct stanza *st)
     list_append(&in->unsettled, &ib->node);
     in->unsettled_bytes += ib->bytes;
     if (in->unsettled_bytes >= CREDIT_BYTES)
-        stream_pause(in->stream);
+        pause_reading(in, IN_PAUSE_CREDIT);
+    if (!gate_is_open(&in->shard->gate))
+        pause_reading(in, IN_PAUSE_STORE);
     if (waits)
         ib->held = stanza_ref(st);
     else

@@ -11,6 +11,7 @@
 #include "gateway/net/listener.h"
 #include "gateway/net/stream.h"
 #include "gateway/net/timer.h"
+#include "gateway/store/gate.h"
 #include "s2s/s2s.h"
 
 enum {
@@ -27,6 +28,7 @@ struct s2s_shard {
     struct list ins;             /* of struct s2s_in */
     struct list outs;            /* of struct s2s_out */
     struct listener **listeners; /* one a configured address; NULL: closed */
+    struct gate gate;            /* while it is shut, incoming streams that brought something are not read */
     unsigned reads;              /* windows of queues that the store is reading for its pairs */
     bool stopping;
     bool stopped;                /* the first loop was told */
@@ -100,6 +102,7 @@ void s2s_pair_destroy(struct s2s_pair **p);
 void s2s_in_accept(struct s2s_shard *sh, struct listener *li, uv_os_sock_t fd);
 struct s2s_in;
 void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text);
+void s2s_in_gate_open(struct gate *g); /* of the shard: its incoming streams are read again */
 struct s2s_in *s2s_in_from_node(struct list *node);
 
 /* ---- s2s_dialback.c: XEP-0220 ---- */

@@ -3,6 +3,7 @@
  * so the test decides when a stanza is settled; everything in c2s is real. */
 #include "test/unit/c2s/c2s_world.h"
 #include "test/unit/c2s/scripted_exchange.h"
+#include "test/world/failing_store.h"
 
 struct fixture {
     struct world w;
@@ -166,6 +167,47 @@ static void what_counts(void **state)
     world_settle_down(&f->w);
     client_send(&f->c, "<r " SM "/>");
     client_expect(&f->c, " h='3'/>");
+}
+
+static void assert_in(struct fixture *f, unsigned count)
+{
+    world_settle_down(&f->w);
+    assert_int_equal(f->x.in_count, count);
+}
+
+/* A disk that is full: who sends something is told so once and not read any more, however long that lasts;
+ * when the disk takes writes again, what waited comes, in order. */
+static void a_full_disk_stops_reading(void **state)
+{
+    struct fixture *f = *state;
+
+    f->x.settle_at_once = true;
+    client_managed_stage(&f->c, &f->w, f->token);
+    say(f, 0, 1);
+    until_in(f, 1);
+    failing_store_break(f->w.store);
+    say(f, 1, 1);
+    until_in(f, 2); /* the exchange refuses that one */
+    say(f, 2, 5);
+    deliver(f, "d", 7);
+    client_expect(&f->c, "<r " SM "/>");
+    client_send(&f->c, "<a " SM " h='1'/>"); /* is not read either, and must not be missed */
+    for (int minute = 0; minute < 60; minute++)
+        world_advance(&f->w, 60000);
+    assert_in(f, 2);
+    failing_store_mend(f->w.store);
+    world_advance(&f->w, 1000);
+    until_in(f, 7);
+    for (int i = 0; i < 7; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "m%d", i);
+        assert_string_equal(f->x.in[i]->id, id);
+    }
+    client_expect_not(&f->c, "<error");
+    client_send(&f->c, "<r " SM "/>");
+    client_expect(&f->c, " h='7'/>");
+    say(f, 7, 3); /* nothing stops any more */
+    until_in(f, 10);
 }
 
 /* Credit: with 64 KiB unsettled the connection is not read; commits open it again, in order. */
@@ -589,6 +631,7 @@ int main(void)
         BOTH(count_follows_commits),
         BOTH(one_answer_a_batch),
         BOTH(what_counts),
+        BOTH(a_full_disk_stops_reading),
         BOTH(credit),
         BOTH(kept_until_acknowledged),
         BOTH(asks_once),

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "test/unit/s2s/s2s_world.h"
+#include "test/world/failing_store.h"
 
 #define LOOPBACK "s2s 127.0.0.0/8"
 #define PEER RAW_HEADER("peer.test", "a.test")
@@ -381,6 +382,45 @@ static void answers_prove(void **state)
     }
 }
 
+/* A disk that is full: the community is told so once and not read any more, credit or not; when the disk
+ * takes writes again, what waited comes in order. A stream may end, and the gateway too, while it waits. */
+static void a_full_disk_stops_reading(void **state)
+{
+    (void)state;
+    for (int mends = 0; mends < 2; mends++) {
+        struct duo d;
+        struct raw raw, gone;
+        duo_open(&d);
+        raw_open(&raw, &d.w, d.a.port);
+        raw_prove(&raw, PEER, "peer.test", "a.test");
+        raw_open(&gone, &d.w, d.a.port);
+        raw_prove(&gone, PEER, "peer.test", "a.test");
+        failing_store_break(d.a.x.store);
+        d.a.x.hold = true;
+        raw_say(&gone, "<message id='g'" FROM_TO "/>");
+        world_until(&d.w, d.a.x.in_count == 1);
+        raw_close(&gone);
+        raw_say(&raw, "<message id='m'" FROM_TO "/>");
+        world_until(&d.w, d.a.x.in_count == 2);
+        raw_say(&raw, "<message id='n'" FROM_TO "/><message id='o'" FROM_TO "/>");
+        exchange_let_go(&d.a.x); /* credit alone does not open it */
+        for (int hour = 0; hour < 24; hour++)
+            world_advance(&d.w, 3600 * 1000);
+        assert_string_equal(d.a.x.in, "message:g message:m ");
+        assert_false(raw_has(&raw, "<stream:error"));
+        if (mends) {
+            failing_store_mend(d.a.x.store);
+            world_advance(&d.w, 1000);
+            world_until(&d.w, d.a.x.in_count == 4);
+            assert_string_equal(d.a.x.in, "message:g message:m message:n message:o ");
+        } else {
+            side_stop(&d.a);
+        }
+        raw_close(&raw);
+        duo_close(&d);
+    }
+}
+
 /* At most a few connections of one address; those that were reset before they were looked at count as
  * ended too. */
 static void per_address(void **state)
@@ -422,7 +462,7 @@ int main(void)
         cmocka_unit_test(two_domains_on_one_stream), cmocka_unit_test(flood_of_questions),
         cmocka_unit_test(questions_that_lose_somebody), cmocka_unit_test(slow_peers),
         cmocka_unit_test(too_large),          cmocka_unit_test(credit),
-        cmocka_unit_test(answers_prove),
+        cmocka_unit_test(answers_prove),      cmocka_unit_test(a_full_disk_stops_reading),
         cmocka_unit_test(per_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
