@@ -157,9 +157,19 @@ static int take_one(struct work *w, const char *jid)
 static bool run_put(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct work *w = container_of(job, struct work, job);
-    for (unsigned i = 0; i < w->count; i++)
+    for (unsigned i = 0; i < w->count; i++) {
+        struct account before;
+        bool found = false;
+        const char *bare = w->accounts[i].bare;
+        if (!account_find(tx, bare, &w->arena, &before, &found, e))
+            return false;
+        if (found && !w->replace)
+            return error_set(e, ERROR_EXISTS, "%s exists already; `causeway account password %s` sets its password", bare, bare);
+        if (!found && w->replace)
+            return error_set(e, ERROR_NOT_FOUND, "there is no account %s; `causeway account add %s` makes it", bare, bare);
         if (!account_put(tx, &w->accounts[i], w->replace, e))
-            return error_wrap(e, "%s", w->accounts[i].bare);
+            return false;
+    }
     return true;
 }
 
@@ -226,23 +236,33 @@ static int perform(struct work *w, bool (*run)(struct store_tx *, struct store_j
     return w->job.error.code == ERROR_NONE ? 0 : complain(w->job.error.text);
 }
 
+static void say_put(const struct work *w)
+{
+    if (w->count == 1)
+        printf("%s %s\n", w->accounts[0].bare, w->replace ? "has a new password" : "can log in");
+    else
+        printf("%u accounts can log in\n", w->count);
+}
+
 int accounts_cli(const struct config *c, int argc, char **argv)
 {
     struct work w = {.config = c};
     arena_init(&w.arena);
-    const char *verb = argv[0], *who = argc > 1 ? argv[1] : NULL;
+    const char *verb = argv[1], *who = argc > 2 ? argv[2] : NULL;
     bool add = strcmp(verb, "add") == 0, password = strcmp(verb, "password") == 0;
     int rc = 2;
-    if ((add || password) && argc == 2) {
+    if ((add || password) && argc == 3) {
         w.replace = password;
         rc = add && strcmp(who, "-") == 0 ? take_lines(&w) : take_one(&w, who);
         if (rc == 0)
             rc = perform(&w, run_put, true);
-    } else if (strcmp(verb, "delete") == 0 && argc == 2) {
+        if (rc == 0)
+            say_put(&w);
+    } else if (strcmp(verb, "delete") == 0 && argc == 3) {
         const struct jid *j = jid_parse_text(&w.arena, who);
         w.bare = j ? j->bare : who;
         rc = perform(&w, run_delete, true);
-    } else if (strcmp(verb, "list") == 0 && argc <= 2) {
+    } else if (strcmp(verb, "list") == 0) {
         w.domain = who;
         rc = perform(&w, run_list, false);
     }

@@ -4,11 +4,13 @@
  * a stanza. */
 #include "gateway/compose.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -415,12 +417,33 @@ void compose_destroy(struct gateway **gp)
 
 /* ---- beside running ---- */
 
+/* The store's folder, where a check by another user than the one who will run it can say little more. */
+static bool check_store_folder(const struct config *c, struct error *e)
+{
+    char folder[4096];
+    struct stat st;
+    if (!text_copy(folder, sizeof folder, c->store_path))
+        return error_set(e, ERROR_INVALID, "gateway: 'store' is too long a path");
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        *slash = '\0';
+    const char *name = !slash ? "." : slash == folder ? "/" : folder;
+    if (stat(name, &st) != 0)
+        return error_set(e, ERROR_IO, "gateway: 'store': folder %s: %s; make it, for the user that runs causeway", name,
+                         strerror(errno));
+    return S_ISDIR(st.st_mode) || error_set(e, ERROR_IO, "gateway: 'store': %s is not a folder", name);
+}
+
 unsigned compose_check(const struct config *c, void (*complain)(void *, const char *), void *user)
 {
     unsigned mistakes = 0;
     struct error e = ERROR_INIT;
     struct arena a;
     arena_init(&a);
+    if (!check_store_folder(c, &e)) {
+        mistakes++;
+        complain(user, e.text);
+    }
     struct tls_store *tls = tls_store_create(c->ca_file, &e);
     for (unsigned i = 0; tls && i < c->community_count; i++) {
         const struct config_community *cc = &c->communities[i];

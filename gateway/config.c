@@ -50,7 +50,12 @@ static void mistake(struct reader *r, cfg_t *cfg, const char *fmt, ...)
 static void on_confuse_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
     char *what = arena_vprintf(&current->c->arena, fmt, ap);
-    mistake(current, cfg, "%s", what);
+    const char *next = "";
+    if (text_starts_with(what, "no such option"))
+        next = "; `causeway options` prints all there are";
+    else if (text_starts_with(what, "unexpected token"))
+        next = "; is a brace or a quotation mark missing before it?";
+    mistake(current, cfg, "%s%s", what, next);
 }
 
 /* ---- one value ---- */
@@ -173,7 +178,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
             mistake(r, cfg, "%s is given twice in this block", o->name);
     }
     if (o->type == OPTION_INT && (cfg_opt_getnint(opt, 0) < o->least || cfg_opt_getnint(opt, 0) > o->most))
-        mistake(r, cfg, "%s: %ld is not within %ld and %ld", o->name, cfg_opt_getnint(opt, 0), o->least, o->most);
+        mistake(r, cfg, "%s: %ld is not between %ld and %ld", o->name, cfg_opt_getnint(opt, 0), o->least, o->most);
     else if ((o->type == OPTION_TEXT || o->type == OPTION_LIST) && n)
         check_text(r, cfg, o, cfg_opt_getnstr(opt, n - 1));
     return 0;
@@ -443,7 +448,8 @@ bool config_read(struct config *c, const char *file, void (*complain)(void *, co
     cfg_t *cfg = make_parser(&r);
     int rc = cfg_parse(cfg, file);
     if (rc == CFG_FILE_ERROR)
-        mistake(&r, NULL, "%s", strerror(errno));
+        mistake(&r, NULL, errno == ENOENT ? "%s; README.md shows the smallest one, --config names another" : "%s",
+                strerror(errno));
     else if (rc == CFG_PARSE_ERROR && r.mistakes == 0)
         mistake(&r, NULL, "cannot be parsed");
     if (rc == CFG_SUCCESS) {

@@ -107,7 +107,7 @@ static void print_option(FILE *out, const struct option *o)
 void config_print_reference(FILE *out)
 {
     fprintf(out, "# Causeway's configuration: every section and option, with its default.\n"
-                 "# Printed by `causeway config-reference`.\n");
+                 "# Printed by `causeway options`.\n");
     for (size_t i = 0; i < config_options_section_count; i++) {
         const struct option_section *s = &config_options_sections[i];
         fprintf(out, "\n# %s\n", s->sentence);

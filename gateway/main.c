@@ -20,7 +20,7 @@ static const char usage[] =
     "  account delete JID     delete an account and all that is its own\n"
     "  account list [DOMAIN]  list accounts\n"
     "  webhooks               the addresses to enter at each provider\n"
-    "  config-reference       print every option with its default\n"
+    "  options                print every option with its default\n"
     "  version\n"
     "The configuration is /etc/causeway/causeway.conf unless --config says otherwise.\n";
 
@@ -36,8 +36,9 @@ static void say(void *user, const char *text)
     printf("%s\n", text);
 }
 
-static int run(const struct config *c)
+static int run(const struct config *c, int argc, char **argv)
 {
+    (void)argc, (void)argv;
     struct error e = ERROR_INIT;
     struct gateway *g = compose_create(c, &e);
     bool held = g && compose_run(g, &e);
@@ -48,16 +49,18 @@ static int run(const struct config *c)
     return held ? 0 : 1;
 }
 
-static int check(const struct config *c)
+static int check(const struct config *c, int argc, char **argv)
 {
+    (void)argc, (void)argv;
     unsigned mistakes = compose_check(c, complain, NULL);
     if (mistakes == 0)
         printf("%s: good\n", c->file);
     return mistakes ? 1 : 0;
 }
 
-static int webhooks(const struct config *c)
+static int webhooks(const struct config *c, int argc, char **argv)
 {
+    (void)argc, (void)argv;
     struct error e = ERROR_INIT;
     if (compose_webhooks(c, say, NULL, &e))
         return 0;
@@ -65,35 +68,60 @@ static int webhooks(const struct config *c)
     return 1;
 }
 
-static int with_config(const char *file, int argc, char **argv)
+static int options(const struct config *c, int argc, char **argv)
+{
+    (void)c, (void)argc, (void)argv;
+    config_print_reference(stdout);
+    return 0;
+}
+
+static int version(const struct config *c, int argc, char **argv)
+{
+    (void)c, (void)argc, (void)argv;
+    printf("causeway %s\n", CAUSEWAY_VERSION);
+    return 0;
+}
+
+static const struct verb {
+    const char *name;
+    int least, most; /* words behind it */
+    bool without_config;
+    int (*perform)(const struct config *c, int argc, char **argv); /* words from `name` on; 2: misused */
+} verbs[] = {
+    {"run", 0, 0, false, run},
+    {"check", 0, 0, false, check},
+    {"account", 1, 2, false, accounts_cli},
+    {"webhooks", 0, 0, false, webhooks},
+    {"options", 0, 0, true, options},
+    {"version", 0, 0, true, version},
+};
+
+static int misused(char **argv)
+{
+    fprintf(stderr, "causeway: there is no command \"%s%s%s\" with these words; `causeway --help` lists them\n", argv[0],
+            argv[1] ? " " : "", argv[1] ? argv[1] : "");
+    return 2;
+}
+
+static int perform(const struct verb *verb, const char *file, int argc, char **argv)
 {
     struct config c;
-    const char *command = argv[0];
-    int rc = 2;
-    if (!config_read(&c, file, complain, NULL)) {
-        config_fini(&c);
-        return 1;
+    if (verb->without_config)
+        return verb->perform(NULL, argc, argv);
+    int rc = 1;
+    if (config_read(&c, file, complain, NULL)) {
+        log_set_level(c.log_level);
+        rc = verb->perform(&c, argc, argv);
     }
-    log_set_level(c.log_level);
-    if (strcmp(command, "run") == 0 && argc == 1)
-        rc = run(&c);
-    else if (strcmp(command, "check") == 0 && argc == 1)
-        rc = check(&c);
-    else if (strcmp(command, "webhooks") == 0 && argc == 1)
-        rc = webhooks(&c);
-    else if (strcmp(command, "account") == 0 && argc >= 2)
-        rc = accounts_cli(&c, argc - 1, argv + 1);
     config_fini(&c);
-    if (rc == 2)
-        fputs(usage, stderr);
     return rc;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option flags[] = {{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
     const char *file = "/etc/causeway/causeway.conf";
-    for (int o; (o = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
+    for (int o; (o = getopt_long(argc, argv, "c:h", flags, NULL)) != -1;) {
         if (o == 'c')
             file = optarg;
         else {
@@ -105,13 +133,11 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    if (strcmp(argv[optind], "version") == 0) {
-        printf("causeway %s\n", CAUSEWAY_VERSION);
-        return 0;
-    }
-    if (strcmp(argv[optind], "config-reference") == 0) {
-        config_print_reference(stdout);
-        return 0;
-    }
-    return with_config(file, argc - optind, argv + optind);
+    argc -= optind;
+    argv += optind;
+    int rc = 2;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(argv[0], verbs[i].name) == 0 && argc > verbs[i].least && argc <= verbs[i].most + 1)
+            rc = perform(&verbs[i], file, argc, argv);
+    return rc == 2 ? misused(argv) : rc;
 }

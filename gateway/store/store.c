@@ -308,7 +308,8 @@ static bool take_lock(struct store *s, bool may_be_beside, struct error *e)
     s->lock_fd = open(name.data, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     bool ok = s->lock_fd >= 0;
     if (!ok)
-        error_set(e, ERROR_IO, "store %s: cannot create %s: %s", s->path, name.data, strerror(errno));
+        error_set(e, ERROR_IO, "store: cannot create %s: %s%s", name.data, strerror(errno),
+                  errno == ENOENT ? "; make its folder, for the user that runs causeway" : "");
     bool taken = ok && flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0;
     if (ok && !taken && may_be_beside) {
         s->is_beside = true;

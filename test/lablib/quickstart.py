@@ -221,7 +221,7 @@ trust the authority {lab.state['ca']}:
   profanity:  apt-get install profanity; profanity
               /connect {romeo['jid']} server {host} port {port} tls trust
   Gajim:      add the account {romeo['jid']}, custom host {host} port {port}, START TLS
-Then write to {juliet['domain']} itself: "help" lists what it understands.
+Then write to {MONTAGUE} itself: "help" lists what it understands.
 Mail to devices: {lab.state['mail_dir']}; text messages: {lab.state['provider_log']}""", flush=True)
 
 
@@ -242,7 +242,9 @@ def main():
         steps.hold(str(folder))
         perform(Play(lab), steps)
         rc = 0
-        if not options.once:
+        if options.once:
+            print(f"# all steps held; stores, logs and mail stay in {folder}")
+        else:
             explain(lab)
             signal.pause()
     except Failed as e:

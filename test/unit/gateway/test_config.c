@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* The configuration: what it takes, what it says of mistakes, and that its printed reference is the one in
+ * schemas/ and is itself a configuration. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "gateway/base/bytes.h"
+#include "gateway/base/mem.h"
+#include "gateway/config.h"
+#include "gateway/config_options.h"
+
+#define FILES "certificate = \"/dev/null\" key = \"/dev/null\""
+
+static char *slurp(FILE *f)
+{
+    struct bytes all = BYTES_EMPTY;
+    char part[4096];
+    for (size_t n; (n = fread(part, 1, sizeof part, f)) > 0;)
+        bytes_append(&all, part, n);
+    fclose(f);
+    return bytes_take(&all);
+}
+
+static void note(void *user, const char *text)
+{
+    struct bytes *told = user;
+    const char *after_file = strchr(text, ':');
+    bytes_append_text(told, after_file ? after_file + 1 : text);
+    bytes_append_char(told, '\n');
+}
+
+/* Reads `text` as a configuration; what was complained of, without the file's name, freed with mem_free. */
+static char *complaints(const char *text, struct config *c)
+{
+    char name[] = "/tmp/causeway-config-XXXXXX";
+    int fd = mkstemp(name);
+    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+    struct bytes told = BYTES_EMPTY;
+    bytes_append_text(&told, "");
+    bool good = config_read(c, name, note, &told);
+    unlink(name);
+    assert_int_equal(good, told.len == 0);
+    return bytes_take(&told);
+}
+
+static void mistakes_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *proves, *text, *told;
+    } rows[] = {
+        {"the smallest", "community \"a.example\" { " FILES " }", ""},
+        {"nobody lives here", "", " there is no community: add community \"example.org\" { certificate = ... key = ... }\n"},
+        {"a word that is none", "gateway { durability = \"often\" }\ncommunity \"a.example\" { " FILES " }",
+         "1: durability: 'often' is none of disk|process\n"},
+        {"each mistake in values, not only the first",
+         "gateway {\nio_loops = 99\nlog_level = 3\n}\ncommunity \"a.example\" { " FILES " admins = { \"juliet\" } }",
+         "2: io_loops: 99 is not between 0 and 64\n3: log_level: '3' is none of error|warn|info|debug\n"
+         "5: admins: 'juliet' is not an account like name@domain\n"},
+        {"a name of no option, and the next step", "gateway {\ncolour = 1\n}",
+         "2: no such option 'colour'; `causeway options` prints all there are\n"},
+        {"a brace that is missing, and the next step", "community \"a.example\" {\nadmins = { \"j@a.example\"\nkey = \"/dev/null\" }",
+         "3: unexpected token 'key'; is a brace or a quotation mark missing before it?\n"},
+        {"given twice", "community \"a.example\" { " FILES "\narchive = true\narchive = false }",
+         "3: archive is given twice in this block\n"},
+        {"no TLS, no login", "community \"a.example\" { }",
+         "1: community \"a.example\": 'certificate' and 'key' are needed: nobody logs in without TLS\n"},
+        {"a file that is not there", "community \"a.example\" { certificate = \"/nothing\" key = \"/dev/null\" }",
+         "1: certificate: /nothing: No such file or directory\n"},
+        {"ports and addresses", "listen { service = \"c2s\" address = \"localhost\" port = 70000 }\ncommunity \"a.example\" { " FILES " }",
+         "1: address: 'localhost' is not a numeric address\n1: port: 70000 is not between 0 and 65535\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct config c;
+        char *told = complaints(rows[i].text, &c);
+        config_fini(&c);
+        if (strcmp(told, rows[i].told) != 0)
+            fail_msg("%s:\n%s", rows[i].proves, told);
+        mem_free(told);
+    }
+}
+
+static char *print_reference(void)
+{
+    FILE *f = tmpfile();
+    assert_non_null(f);
+    config_print_reference(f);
+    rewind(f);
+    return slurp(f);
+}
+
+static void the_reference_is_what_the_code_has(void **state)
+{
+    (void)state;
+    FILE *f = fopen(CAUSEWAY_SOURCE_DIR "/schemas/causeway.conf.reference", "r");
+    assert_non_null(f);
+    char *kept = slurp(f), *printed = print_reference();
+    if (strcmp(kept, printed) != 0)
+        fail_msg("schemas/causeway.conf.reference is old: causeway options > schemas/causeway.conf.reference");
+    mem_free(kept);
+    mem_free(printed);
+}
+
+/* "#name = value" and "#section {" lose their mark; values that are "not given" stay comments. */
+static void uncomment(struct bytes *out, const char *line, size_t len)
+{
+    size_t lead = strspn(line, " ");
+    bool option = lead < len && line[lead] == '#' && line[lead + 1] != ' ' && line[lead + 1] != '\n';
+    bool not_given = len > 4 && (memcmp(line + len - 5, "= \"\"\n", 5) == 0);
+    if (option && !not_given)
+        bytes_append(out, line + lead + 1, len - lead - 1);
+    bytes_append_text(out, "\n");
+}
+
+static void the_reference_is_a_configuration(void **state)
+{
+    (void)state;
+    char *printed = print_reference();
+    struct bytes text = BYTES_EMPTY;
+    for (const char *line = printed, *end; (end = strchr(line, '\n')); line = end + 1)
+        uncomment(&text, line, (size_t)(end + 1 - line));
+    struct config c;
+    char *told = complaints(bytes_text(&text), &c);
+    config_fini(&c);
+    /* What has no default must be given, and is asked for; nothing else may be wrong. */
+    for (char *line = strtok(told, "\n"); line; line = strtok(NULL, "\n"))
+        if (!strstr(line, "is missing") && !strstr(line, "are needed") && !strstr(line, "the title is not a domain"))
+            fail_msg("%s", line);
+    mem_free(told);
+    mem_free(printed);
+    bytes_fini(&text);
+}
+
+static void each_option_says_what_it_is(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < config_options_count; i++) {
+        const struct option *o = &config_options[i];
+        if (!o->sentence[0] || o->sentence[strlen(o->sentence) - 1] != '.')
+            fail_msg("%s %s: no sentence", o->section, o->name);
+        if (o->type == OPTION_INT && (o->int_default < o->least || o->int_default > o->most))
+            fail_msg("%s %s: its default is out of its range", o->section, o->name);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(the_reference_is_what_the_code_has),
+        cmocka_unit_test(the_reference_is_a_configuration),
+        cmocka_unit_test(each_option_says_what_it_is),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
