@@ -21,11 +21,22 @@ const struct contact_router_community *contact_router_community(const struct con
     return NULL;
 }
 
-const struct provider *contact_router_sms_provider(const struct contact_router *r, const char *domain)
+enum profile_kind contact_router_profile_kind(enum device_kind k)
 {
+    static const enum profile_kind kinds[DEVICE_KIND_COUNT] = {
+        [DEVICE_SMS] = PROFILE_SMS, [DEVICE_VOICE] = PROFILE_VOICE, [DEVICE_PAGER] = PROFILE_PAGER,
+        [DEVICE_WEBHOOK] = PROFILE_WEBHOOK, [DEVICE_PUSH] = PROFILE_PUSH, [DEVICE_TERMINAL] = PROFILE_WAKE,
+        [DEVICE_EMAIL] = PROFILE_KINDS,
+    };
+    return kinds[k];
+}
+
+const struct provider *contact_router_sender(const struct contact_router *r, const char *domain, enum device_kind k)
+{
+    enum profile_kind kind = contact_router_profile_kind(k);
     for (unsigned i = 0; i < r->provider_count; i++) {
         const struct provider *p = r->providers[i].provider;
-        if (p->profile->send[PROFILE_SMS].present && provider_serves(p, domain))
+        if (kind < PROFILE_KINDS && profile_send_of(p->profile, kind) && provider_serves(p, domain))
             return p;
     }
     return NULL;

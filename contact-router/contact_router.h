@@ -24,7 +24,7 @@ struct contact_router_pair { const char *name, *value; };
 /* An account at an outside API, as the configuration names it. */
 struct contact_router_provider {
     const char *name;    /* [a-z0-9-]+; stands in the addresses of its webhooks */
-    const char *profile; /* path of the profile, or the name of a shipped one ("twilio") */
+    const char *profile; /* path of the profile, or the name of a shipped one */
     const struct contact_router_pair *options; /* of the profile's [options]; ends with name NULL; NULL: none */
     const struct contact_router_pair *secrets; /* all of the profile's [secrets]; same shape */
     const char *from;    /* the number or sender id we write from: E.164 where answers shall come back */

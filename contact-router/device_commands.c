@@ -44,7 +44,7 @@ static const char *carrier(struct command_job *j, enum device_kind kind)
 {
     if (kind == DEVICE_EMAIL)
         return arena_printf(&j->arena, "the mail server of %s", j->community->domain);
-    const struct provider *p = contact_router_sms_provider(j->r, j->community->domain);
+    const struct provider *p = contact_router_sender(j->r, j->community->domain, DEVICE_SMS);
     return p ? (p->profile->title ? p->profile->title : p->name) : "nobody yet";
 }
 
@@ -83,7 +83,7 @@ static bool community_can(struct command_job *j)
     const struct contact_router_community *c = j->community;
     if (j->c.kind == DEVICE_EMAIL && (!c->mail_url || !j->r->mail))
         bytes_printf(&j->reply, "%s does not send e-mail.", c->domain);
-    else if (j->c.kind == DEVICE_SMS && (!c->sms_per_day || !contact_router_sms_provider(j->r, c->domain)))
+    else if (j->c.kind == DEVICE_SMS && (!c->sms_per_day || !contact_router_sender(j->r, c->domain, DEVICE_SMS)))
         bytes_printf(&j->reply, "%s does not send text messages.", c->domain);
     else if (j->c.kind == DEVICE_SMS && !contact_router_number_allowed(c, j->c.address))
         bytes_printf(&j->reply, "%s does not send text messages to such numbers.", c->domain);
@@ -95,7 +95,7 @@ static bool community_can(struct command_job *j)
 static bool queue(struct command_job *j, struct store_tx *tx, const struct device *d, enum outbox_purpose purpose,
                   const char *text, struct error *e)
 {
-    const struct provider *p = d->kind == DEVICE_SMS ? contact_router_sms_provider(j->r, j->community->domain) : NULL;
+    const struct provider *p = d->kind == DEVICE_SMS ? contact_router_sender(j->r, j->community->domain, DEVICE_SMS) : NULL;
     struct outbox_row row = {
         .d = { .state = OUTBOX_PLANNED, .due_us = store_now_us(tx) },
         .account = j->account, .n = d->n, .kind = d->kind, .address = d->address, .community = j->community->domain,

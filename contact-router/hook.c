@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contact-router/jwt.h"
 #include "contact-router/pick.h"
 #include "contact-router/signature.h"
 #include "gateway/base/base64.h"
@@ -73,6 +74,14 @@ static void append_dotted(struct bytes *out, const struct reading *g)
     append_pairs(out, &g->form, false, "", "");
 }
 
+static void append_sha256(struct bytes *out, struct span data)
+{
+    struct bytes raw = BYTES_EMPTY;
+    signature_sha256(data, &raw);
+    base64_hex(out, raw.data, raw.len);
+    bytes_fini(&raw);
+}
+
 static const char *field(const struct reading *g, const char *name)
 {
     if (text_starts_with(name, "form:"))
@@ -101,12 +110,11 @@ static bool reading_value(const struct template_names *base, const char *name, s
         append_amp(out, g);
     else if (text_eq(name, "body"))
         bytes_append(out, g->r->body.data, g->r->body.len);
-    else if (text_eq(name, "body.sha256")) {
-        struct bytes raw = BYTES_EMPTY;
-        signature_sha256(g->r->body, &raw);
-        base64_hex(out, raw.data, raw.len);
-        bytes_fini(&raw);
-    } else {
+    else if (text_eq(name, "body.sha256"))
+        append_sha256(out, g->r->body);
+    else if (text_eq(name, "url.sha256"))
+        append_sha256(out, span_of(g->url));
+    else {
         const char *header = text_eq(name, "ts")            ? g->hook->ts_header
                              : text_starts_with(name, "hdr.") ? name + 4
                                                               : NULL;
@@ -122,7 +130,7 @@ static bool reading_value(const struct template_names *base, const char *name, s
 
 static bool check_time(const struct reading *g, struct error *e)
 {
-    if (!g->hook->ts_header)
+    if (!g->hook->ts_header || g->hook->verify == PROFILE_JWT_HS256) /* a token says its time itself */
         return true;
     const char *value = field(g, g->hook->ts_header);
     uint64_t ts;
@@ -219,6 +227,49 @@ static bool check_signature(struct reading *g, struct error *e)
     return ok && (fits || error_set(e, ERROR_DENIED, "the signature (%s) does not fit", g->hook->verify_header));
 }
 
+/* Each verify.claim.NAME, with the address's port said or not said. */
+static bool claims_fit(struct reading *g, const json_t *claims, struct error *e)
+{
+    for (unsigned i = 0; i < g->hook->claims.count; i++) {
+        const struct profile_field *f = &g->hook->claims.v[i];
+        struct pick_source src = { .arena = g->a };
+        const char *urls[2] = { g->url, other_port(g->a, g->url) };
+        json_t *given = json_object_get(claims, f->key);
+        src.json = given;
+        const char *text = given ? pick_value(&(struct profile_pick){ .kind = PICK_JSON, .arg = "" }, &src) : NULL;
+        bool fits = false;
+        for (int u = 0; text && !fits && u < 2 && urls[u]; u++) {
+            struct bytes want = BYTES_EMPTY;
+            g->url = urls[u];
+            fits = template_render(&f->value, TEMPLATE_PLAIN, &g->base, &want, e) &&
+                   text_eq_secret(bytes_text(&want), want.len, text, strlen(text));
+            bytes_fini(&want);
+        }
+        g->url = urls[0];
+        if (!fits)
+            return error_set(e, ERROR_DENIED, "the token's %s does not fit", f->key);
+    }
+    return true;
+}
+
+static bool check_jwt(struct reading *g, struct error *e)
+{
+    const char *value = field(g, g->hook->verify_header), *prefix = g->hook->verify_prefix;
+    if (!value || (prefix && !text_starts_with(value, prefix)))
+        return error_set(e, ERROR_DENIED, "no token (%s)", g->hook->verify_header);
+    value = text_skip_blank(value + (prefix ? strlen(prefix) : 0));
+    struct bytes key = BYTES_EMPTY;
+    json_t *claims = NULL;
+    if (template_render(&g->hook->verify_key, TEMPLATE_PLAIN, &g->base, &key, e))
+        claims = jwt_open_hs256(value, bytes_span(&key), g->r->now_us / 1000000, g->hook->ts_tolerance_s, e);
+    if (key.data)
+        mem_wipe(key.data, key.len);
+    bytes_fini(&key);
+    bool ok = claims && claims_fit(g, claims, e);
+    json_decref(claims);
+    return ok;
+}
+
 static bool check_basic(struct reading *g, struct error *e)
 {
     const char *value = g->r->header(g->r->user, "Authorization");
@@ -235,6 +286,9 @@ static bool check_basic(struct reading *g, struct error *e)
 
 static bool check_proof(struct reading *g, struct error *e)
 {
+    const char *where = g->hook->verify == PROFILE_BASIC ? "Authorization" : g->hook->verify_header;
+    if (g->hook->verify_optional && where && !field(g, where))
+        return true; /* the address proved it (hook_needs_token) */
     if (!check_time(g, e))
         return false;
     switch ((enum profile_verify)g->hook->verify) {
@@ -243,6 +297,8 @@ static bool check_proof(struct reading *g, struct error *e)
     case PROFILE_HMAC_SHA512:
     case PROFILE_ED25519:
         return check_signature(g, e);
+    case PROFILE_JWT_HS256:
+        return check_jwt(g, e);
     case PROFILE_BASIC:
         return check_basic(g, e);
     case PROFILE_TOKEN: /* the address proved it (returns_http.c) */
@@ -293,6 +349,7 @@ static void take(struct reading *g, struct hook_event *out)
     const struct profile_hook *h = g->hook;
     *out = (struct hook_event){
         .hook = h,
+        .proof = h,
         .id = pick_value(&h->id, &g->src),
         .ref = pick_value(&h->ref, &g->src),
         .from = pick_value(&h->from, &g->src),
@@ -301,10 +358,11 @@ static void take(struct reading *g, struct hook_event *out)
         .status = pick_value(&h->status, &g->src),
         .error_code = pick_value(&h->error_code, &g->src),
         .error_text = pick_value(&h->error_text, &g->src),
-        .optout = pick_value(&h->optout, &g->src),
-        .dedup = pick_value(&h->dedup, &g->src),
         .digits = pick_value(&h->digits, &g->src),
         .answered_by = pick_value(&h->answered_by, &g->src),
+        .media = pick_value(&h->media, &g->src),
+        .optout = pick_value(&h->optout, &g->src),
+        .dedup = pick_value(&h->dedup, &g->src),
     };
     out->machine = out->answered_by && profile_word_in(&h->map[PROFILE_STATE_MACHINE], out->answered_by);
     out->state = state_of(h, out->status);
@@ -316,8 +374,50 @@ static bool method_fits(const struct profile_hook *h, const char *method)
     return h->method == PROFILE_ANY || text_eq(names[h->method], method);
 }
 
-/* One section. *proved stays true once a signature held. */
-static bool read_section(struct reading *g, struct hook_event *out, bool *proved, struct error *e)
+/* A section for another kind of event finds neither id nor status in this one. */
+static bool fields_are_there(const struct hook_event *ev)
+{
+    const struct profile_hook *h = ev->hook;
+    return (h->id.kind == PICK_NONE || ev->id) && (h->status.kind == PICK_NONE || ev->status) &&
+           (ev->id || ev->status || ev->text || ev->ref);
+}
+
+/* The event that g->src holds, behind *end. */
+static struct hook_event **take_wanted(struct reading *g, struct hook_event **end)
+{
+    struct hook_event ev;
+    if (!pick_hold_all(&g->hook->when, &g->src))
+        return end;
+    take(g, &ev);
+    if (!fields_are_there(&ev))
+        return end;
+    *end = arena_new(g->a, struct hook_event);
+    **end = ev;
+    return &(*end)->next;
+}
+
+static bool read_json(struct reading *g, struct hook_event **events, struct error *e)
+{
+    json_t *whole = json_loadb(g->r->body.data ? g->r->body.data : "", g->r->body.len, JSON_REJECT_DUPLICATES, NULL);
+    bool ok = whole || error_set(e, ERROR_INVALID, "the body is not JSON");
+    if (ok && !g->hook->each) {
+        g->src.json = whole;
+        take_wanted(g, events);
+    } else if (ok) {
+        json_t *list = pick_json(whole, g->hook->each);
+        ok = (json_is_array(list) || error_set(e, ERROR_INVALID, "there is no list of events at `%s`", g->hook->each)) &&
+             (json_array_size(list) <= HOOK_EVENTS_MAX || error_set(e, ERROR_INVALID, "more than %d events", HOOK_EVENTS_MAX));
+        for (size_t i = 0; ok && i < json_array_size(list); i++) {
+            g->src.json = json_array_get(list, i);
+            events = take_wanted(g, events);
+        }
+    }
+    json_decref(whole);
+    return ok;
+}
+
+/* One section. *proved: its signature held. *events NULL: it asks for none of what is there. */
+static bool read_section(struct reading *g, struct hook_event **events, bool *proved, struct error *e)
 {
     if (!method_fits(g->hook, g->r->method))
         return error_set(e, ERROR_DENIED, "the method is %s", g->r->method);
@@ -335,47 +435,51 @@ static bool read_section(struct reading *g, struct hook_event *out, bool *proved
     *proved = true;
     if (!parsed)
         return error_set(e, parse.code, "%s", parse.text);
-    if (g->hook->body == PROFILE_JSON) {
-        g->src.json = json_loadb(g->r->body.data ? g->r->body.data : "", g->r->body.len, JSON_REJECT_DUPLICATES, NULL);
-        if (!g->src.json)
-            return error_set(e, ERROR_INVALID, "the body is not JSON");
-    }
-    if (pick_hold_all(&g->hook->when, &g->src))
-        take(g, out);
-    json_decref(g->src.json);
+    if (g->hook->body == PROFILE_JSON)
+        return read_json(g, events, e);
+    if (g->hook->body == PROFILE_XML && !pick_xml_well_formed(g->r->body))
+        return error_set(e, ERROR_INVALID, "the body is not XML");
+    take_wanted(g, events);
     return true;
+}
+
+static bool comes_to(const struct profile_hook *h, const char *kind)
+{
+    return text_eq(h->kind, kind) || (h->address && text_eq(kind, "inbound"));
 }
 
 bool hook_read(const struct provider *p, const char *kind, const struct hook_request *r, struct arena *a,
                struct hook_event *out, struct error *e)
 {
-    bool found = false, proved = false;
+    bool found = false;
     *out = (struct hook_event){ .state = PROFILE_STATE_UNKNOWN };
     for (unsigned i = 0; i < p->profile->hook_count && !out->hook; i++) {
         const struct profile_hook *h = &p->profile->hooks[i];
-        if (!text_eq(h->kind, kind))
+        if (!comes_to(h, kind))
             continue;
         found = true;
         struct reading g = { .base = { reading_value }, .p = p, .hook = h, .r = r, .a = a };
         g.src = (struct pick_source){ .arena = a, .header = r->header, .user = r->user };
-        struct hook_event event = { 0 };
-        bool proved_here = false;
-        if (!read_section(&g, &event, &proved_here, e) && proved_here)
+        struct hook_event *events = NULL;
+        bool proved = false;
+        if (!read_section(&g, &events, &proved, e) && proved)
             return false;
-        proved = proved || proved_here;
-        /* A section for another kind of event finds neither id nor state in this one. */
-        if (event.hook && (event.id || event.status || event.text))
-            *out = event;
+        if (events)
+            *out = *events;
+        else if (proved && !out->proof)
+            out->proof = h;
     }
     if (!found)
         return error_set(e, ERROR_NOT_FOUND, "the profile has no [hook.%s]", kind);
-    return proved;
+    return out->proof != NULL;
 }
 
 bool hook_needs_token(const struct provider *p, const char *kind)
 {
-    for (unsigned i = 0; i < p->profile->hook_count; i++)
-        if (text_eq(p->profile->hooks[i].kind, kind) && p->profile->hooks[i].verify == PROFILE_TOKEN)
+    for (unsigned i = 0; i < p->profile->hook_count; i++) {
+        const struct profile_hook *h = &p->profile->hooks[i];
+        if (comes_to(h, kind) && (h->verify == PROFILE_TOKEN || h->verify_optional))
             return true;
+    }
     return false;
 }

@@ -15,17 +15,22 @@ struct hook_request {
 };
 
 struct hook_event {
-    const struct profile_hook *hook;
+    const struct profile_hook *hook;  /* whose event it is; NULL: of none that the profile asks for */
+    const struct profile_hook *proof; /* the section that proved it: it says how such a request is answered */
     /* NULL: not said */
-    const char *id, *ref, *from, *to, *text, *status, *error_code, *error_text, *optout, *dedup, *digits, *answered_by;
+    const char *id, *ref, *from, *to, *text, *status, *error_code, *error_text, *digits, *answered_by, *media, *optout,
+        *dedup;
     enum profile_state state; /* of `status`, by map.*; UNKNOWN when it is not there */
-    bool machine; /* map.machine has the word in `answered_by` */
+    bool machine;             /* map.machine has the word in `answered_by` */
+    struct hook_event *next;  /* the next of the same request (a profile with `each`); NULL: none */
 };
 
-/* Reads a request for hooks of `kind` ("status", "inbound"): the first section whose signature holds and
- * whose `when` holds. *out->hook NULL: verified, but an event that nobody wants. Values live in `a`.
- * ERROR_DENIED: not signed as it must be. ERROR_INVALID: signed, but not readable. ERROR_NOT_FOUND:
- * the profile has no such hook. */
+enum { HOOK_EVENTS_MAX = 64 };
+
+/* Reads a request that came to the address of `kind` ("status", "inbound", "voice"): the first section whose signature
+ * holds, whose `when` holds and whose fields are there. *out->hook NULL: verified, but an event that nobody
+ * wants. Values live in `a`. ERROR_DENIED: not signed as it must be. ERROR_INVALID: signed, but not readable.
+ * ERROR_NOT_FOUND: the profile has no such hook. */
 MUST_USE bool hook_read(const struct provider *p, const char *kind, const struct hook_request *r, struct arena *a,
                         struct hook_event *out, struct error *e);
 /* Only a capability in the address proves such a hook. */

@@ -70,10 +70,14 @@ const char *pick_value(const struct profile_pick *p, const struct pick_source *s
         return NULL;
     case PICK_JSON:
         return json_text(s->arena, pick_json(s->json, p->arg));
+    case PICK_XML:
+        return pick_xml(s->arena, s->text, p->arg);
     case PICK_TEXT:
         return text_value(p->re, s);
-    case PICK_HEADER:
-        return s->header ? s->header(s->user, p->arg) : NULL;
+    case PICK_HEADER: {
+        const char *value = s->header ? s->header(s->user, p->arg) : NULL;
+        return value ? arena_dup(s->arena, value) : NULL;
+    }
     case PICK_FORM:
         return urlencoded_get(&s->form, p->arg);
     case PICK_QUERY:

@@ -17,6 +17,10 @@ struct pick_source {
     const void *user;
 };
 
+/* The text of an element, or an attribute: "/top/child", "/top/child@name". NULL: it is not there, or `xml` is
+ * not one well-formed document. Entities of its own are refused; they could grow without bound. */
+const char *pick_xml(struct arena *a, struct span xml, const char *path);
+bool pick_xml_well_formed(struct span xml);
 /* NULL: it is not there. */
 const char *pick_value(const struct profile_pick *p, const struct pick_source *s);
 bool pick_holds(const struct profile_test *t, const struct pick_source *s);

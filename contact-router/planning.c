@@ -60,7 +60,7 @@ static const char *domain_of(const char *bare)
 static bool is_reachable(const struct contact_router *r, const struct contact_router_community *c, const struct device *d)
 {
     if (d->kind == DEVICE_SMS)
-        return contact_router_sms_provider(r, c->domain) && contact_router_number_allowed(c, d->address);
+        return contact_router_sender(r, c->domain, DEVICE_SMS) && contact_router_number_allowed(c, d->address);
     return d->kind == DEVICE_EMAIL && c->mail_url && r->mail;
 }
 
@@ -117,7 +117,7 @@ static bool write_step(struct planning *p, struct store_tx *tx, const struct rea
     const char *text = text_for(&p->arena, d, ev);
     if (step->join)
         return outbox_store_join(tx, ev->callee, s->told[step->device].pending_ref, text, ev->text != NULL, ev->seq, e);
-    const struct provider *sms = d->kind == DEVICE_SMS ? contact_router_sms_provider(p->r, c->domain) : NULL;
+    const struct provider *sms = d->kind == DEVICE_SMS ? contact_router_sender(p->r, c->domain, DEVICE_SMS) : NULL;
     struct outbox_row row = {
         .d = { .state = OUTBOX_PLANNED, .due_us = step->due_us },
         .account = ev->callee, .n = d->n, .kind = d->kind, .address = d->address, .community = c->domain,

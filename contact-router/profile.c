@@ -24,6 +24,22 @@ const char *profile_state_name(enum profile_state s)
     return s < PROFILE_STATE_COUNT ? names[s] : "?";
 }
 
+const char *profile_kind_name(enum profile_kind k)
+{
+    return kind_names[k];
+}
+
+const struct profile_send *profile_send_of(const struct profile *p, enum profile_kind k)
+{
+    const struct profile_send *first = NULL;
+    if (p->send[k].present)
+        return &p->send[k];
+    for (unsigned i = 0; p->kinds[k] && k != PROFILE_VOICE && i < PROFILE_KINDS; i++)
+        if (p->send[i].present && i != PROFILE_VOICE && (!first || p->send[i].line < first->line))
+            first = &p->send[i];
+    return first;
+}
+
 bool profile_status_in(const struct profile_statuses *l, int status)
 {
     for (unsigned i = 0; i < l->count; i++)
@@ -77,7 +93,8 @@ static bool open_send(struct file *f, const char *word)
     if (s->present)
         return profile_keys_fail(&f->r, "[send.%s] stands twice", word);
     *s = (struct profile_send){ .present = true, .line = f->r.line, .method = PROFILE_POST,
-                                .retry = { { 408, 425, 429, 5 }, 4 }, .max_parts = 4, .concurrency = 4 };
+                                .retry = { { 408, 425, 429, 5 }, 4 }, .max_parts = 4, .concurrency = 4,
+                                .jwt_ttl_s = 900 };
     open_table(f, profile_keys_send, s);
     return true;
 }
@@ -242,6 +259,9 @@ static bool check_send(struct file *f, const struct profile_send *s)
         return profile_keys_fail(&f->r, "there are fields of another kind than `body` says");
     if (s->method == PROFILE_GET && s->body != PROFILE_QUERY)
         return profile_keys_fail(&f->r, "GET goes with `body = query`");
+    bool jwt = s->auth == PROFILE_AUTH_JWT_RS256 || s->auth == PROFILE_AUTH_JWT_ES256;
+    if (jwt ? !s->jwt_key.count || !s->jwt_ttl_s : s->jwt_key.count || s->jwt_claims.count)
+        return profile_keys_fail(&f->r, jwt ? "a JWT wants `jwt.key` and a `jwt.ttl` above 0" : "jwt.* goes with a JWT as `auth`");
     if (s->sign_over.count && (!s->sign_key.count || s->sign_kind > PROFILE_HMAC_SHA512))
         return profile_keys_fail(&f->r, "`sign.over` wants `sign.key` and an hmac as `sign.kind`");
     return true;
@@ -252,13 +272,19 @@ static bool check_hook(struct file *f, const struct profile_hook *h)
     f->r.line = h->line;
     if (h->verify < 0)
         return profile_keys_fail(&f->r, "the section has no `verify.kind`");
-    bool signed_over = h->verify <= PROFILE_ED25519;
-    if (signed_over && (!h->verify_header || !h->verify_over.count || !h->verify_key.count))
+    bool jwt = h->verify == PROFILE_JWT_HS256;
+    if (h->verify <= PROFILE_ED25519 && (!h->verify_header || !h->verify_over.count || !h->verify_key.count))
         return profile_keys_fail(&f->r, "a signature wants verify.header, verify.over and verify.key");
+    if (jwt && (!h->verify_header || !h->verify_key.count || h->verify_over.count))
+        return profile_keys_fail(&f->r, "a JWT wants verify.header and verify.key, and no verify.over");
+    if (h->claims.count && !jwt)
+        return profile_keys_fail(&f->r, "verify.claim.NAME goes with a JWT");
     if (h->verify == PROFILE_BASIC && !h->verify_key.count)
         return profile_keys_fail(&f->r, "basic wants verify.key (user:password)");
-    if ((h->ts_header != NULL) != (h->ts_tolerance_s != 0))
+    if (!jwt && (h->ts_header != NULL) != (h->ts_tolerance_s != 0))
         return profile_keys_fail(&f->r, "verify.ts.header and verify.ts.tolerance go together");
+    if (h->each && h->body != PROFILE_JSON)
+        return profile_keys_fail(&f->r, "`each` goes with `body = json`");
     return true;
 }
 
@@ -294,6 +320,9 @@ static bool check_whole(struct file *f)
     }
     if (!any)
         return profile_keys_fail(&f->r, "no [send.KIND]");
+    for (unsigned i = 0; i < PROFILE_KINDS; i++)
+        if (p->kinds[i] && !profile_send_of(p, (enum profile_kind)i))
+            return profile_keys_fail(&f->r, "`kinds` lists %s, but there is no [send.%s]", kind_names[i], kind_names[i]);
     for (unsigned i = 0; i < p->hook_count; i++)
         if (!check_hook(f, &p->hooks[i]))
             return false;

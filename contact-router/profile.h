@@ -18,9 +18,9 @@ enum profile_kind { PROFILE_SMS, PROFILE_VOICE, PROFILE_PAGER, PROFILE_PUSH, PRO
 enum profile_method { PROFILE_GET, PROFILE_POST, PROFILE_PUT, PROFILE_ANY };
 enum profile_body { PROFILE_FORM, PROFILE_JSON, PROFILE_QUERY, PROFILE_TEXT, PROFILE_XML };
 enum profile_auth { PROFILE_AUTH_NONE, PROFILE_AUTH_BASIC, PROFILE_AUTH_BEARER, PROFILE_AUTH_HEADER,
-                    PROFILE_AUTH_QUERY };
+                    PROFILE_AUTH_QUERY, PROFILE_AUTH_JWT_RS256, PROFILE_AUTH_JWT_ES256, PROFILE_AUTH_SIGV4 };
 enum profile_verify { PROFILE_HMAC_SHA1, PROFILE_HMAC_SHA256, PROFILE_HMAC_SHA512, PROFILE_ED25519,
-                      PROFILE_BASIC, PROFILE_TOKEN };
+                      PROFILE_JWT_HS256, PROFILE_BASIC, PROFILE_TOKEN };
 enum profile_encoding { PROFILE_HEX, PROFILE_HEX_UPPER, PROFILE_B64, PROFILE_B64URL };
 
 /* The one vocabulary of states that every provider's words are mapped to. */
@@ -35,11 +35,11 @@ enum profile_state {
     PROFILE_STATE_COUNT
 };
 
-enum profile_pick_kind { PICK_NONE, PICK_JSON, PICK_TEXT, PICK_HEADER, PICK_FORM, PICK_QUERY, PICK_CONST };
+enum profile_pick_kind { PICK_NONE, PICK_JSON, PICK_XML, PICK_TEXT, PICK_HEADER, PICK_FORM, PICK_QUERY, PICK_CONST };
 /* Where a value stands in an answer or a webhook. */
 struct profile_pick {
     enum profile_pick_kind kind;
-    const char *arg;   /* JSON pointer, name, constant */
+    const char *arg;   /* JSON pointer, path in XML, name, constant */
     const regex_t *re; /* PICK_TEXT: its first group is the value; NULL: the whole text */
 };
 
@@ -69,7 +69,11 @@ struct profile_send {
     int line; /* of its section */
     int method, body, auth; /* enum profile_method, _body, _auth */
     struct template url, auth_a, auth_b, text, xml;
+    struct template auth_scope; /* PROFILE_AUTH_SIGV4: "aws:REGION:SERVICE" */
     const char *auth_name;
+    struct template jwt_key;    /* PEM */
+    struct profile_fields jwt_claims;
+    unsigned jwt_ttl_s;
     struct profile_fields headers, form, query, json;
     unsigned max_parts, text_max;
     int encoding; /* 0 gsm-auto, 1 utf8 */
@@ -95,8 +99,11 @@ struct profile_hook {
     struct template verify_over, verify_key;
     const char *verify_prefix, *verify_multi, *ts_header; /* NULL: none */
     unsigned ts_tolerance_s;
+    bool verify_optional; /* without any signature the capability in the address is enough */
+    struct profile_fields claims; /* PROFILE_JWT_HS256: each must be equal */
+    int address;        /* 1: its events come to the address of [hook.inbound] */
     struct profile_tests when;
-    const char *each;   /* NULL: one event */
+    const char *each;   /* JSON pointer of an array of events ("": the whole); NULL: one event */
     struct profile_pick id, ref, from, to, text, status, error_code, error_text, digits, answered_by, media,
         optout, dedup;
     struct profile_words map[PROFILE_STATE_COUNT];
@@ -138,6 +145,10 @@ MUST_USE struct profile *profile_load(const char *path, struct error *e);
 MUST_USE struct profile *profile_parse(const char *name, const char *text, size_t len, struct error *e);
 void profile_destroy(struct profile **p);
 
+/* The section that sends messages of that kind: its own, or, for a kind that `kinds` lists without one (never
+ * voice), the first of the file. NULL: it does not send them. */
+const struct profile_send *profile_send_of(const struct profile *p, enum profile_kind k);
+const char *profile_kind_name(enum profile_kind k);
 const char *profile_state_name(enum profile_state s);
 bool profile_status_in(const struct profile_statuses *l, int status);
 bool profile_word_in(const struct profile_words *l, const char *word);

@@ -13,7 +13,7 @@
 #define SEND(field) offsetof(struct profile_send, field)
 #define HOOK(field) offsetof(struct profile_hook, field)
 #define VOICE(field) offsetof(struct profile_voice, field)
-#define VERIFY_KINDS "hmac-sha1 hmac-sha256 hmac-sha512 ed25519 basic token"
+#define VERIFY_KINDS "hmac-sha1 hmac-sha256 hmac-sha512 ed25519 jwt-hs256 basic token"
 
 const struct profile_key profile_keys_send[] = {
     { "method", KEY_ENUM, SEND(method), "GET POST PUT", 0 },
@@ -46,13 +46,16 @@ const struct profile_key profile_keys_send[] = {
     { "sign.kind", KEY_ENUM, SEND(sign_kind), VERIFY_KINDS, 0 },
     { "sign.over", KEY_TEMPLATE, SEND(sign_over), NULL, SCOPE_SIGN },
     { "sign.key", KEY_TEMPLATE, SEND(sign_key), NULL, SCOPE_KEY },
-    { "jwt.", KEY_NOT_YET, 0, NULL, 0 },
+    { "jwt.key", KEY_TEMPLATE, SEND(jwt_key), NULL, SCOPE_KEY },
+    { "jwt.ttl", KEY_UINT, SEND(jwt_ttl_s), NULL, 0 },
+    { "jwt.claim.", KEY_FIELD, SEND(jwt_claims), NULL, SCOPE_SEND },
     { NULL, 0, 0, NULL, 0 },
 };
 
 const struct profile_key profile_keys_hook[] = {
     { "method", KEY_ENUM, HOOK(method), "GET POST PUT any", 0 },
-    { "body", KEY_ENUM, HOOK(body), "form json query text", 0 },
+    { "body", KEY_ENUM, HOOK(body), "form json query text xml", 0 },
+    { "address", KEY_ENUM, HOOK(address), "own inbound", 0 },
     { "verify.kind", KEY_ENUM, HOOK(verify), VERIFY_KINDS, 0 },
     { "verify.header", KEY_TEXT, HOOK(verify_header), NULL, 0 },
     { "verify.enc", KEY_ENUM, HOOK(verify_enc), "hex hex-upper b64 b64url", 0 },
@@ -62,10 +65,10 @@ const struct profile_key profile_keys_hook[] = {
     { "verify.multi", KEY_TEXT, HOOK(verify_multi), NULL, 0 },
     { "verify.ts.header", KEY_TEXT, HOOK(ts_header), NULL, 0 },
     { "verify.ts.tolerance", KEY_UINT, HOOK(ts_tolerance_s), NULL, 0 },
-    { "verify.claim.", KEY_NOT_YET, 0, NULL, 0 },
-    { "verify.optional", KEY_NOT_YET, 0, NULL, 0 },
+    { "verify.claim.", KEY_FIELD, HOOK(claims), NULL, SCOPE_CLAIM },
+    { "verify.optional", KEY_YES, HOOK(verify_optional), NULL, 0 },
     { "when", KEY_TEST, HOOK(when), NULL, 0 },
-    { "each", KEY_NOT_YET, 0, NULL, 0 },
+    { "each", KEY_POINTER, HOOK(each), NULL, 0 },
     { "id", KEY_PICK, HOOK(id), NULL, 0 },
     { "ref", KEY_PICK, HOOK(ref), NULL, 0 },
     { "from", KEY_PICK, HOOK(from), NULL, 0 },
@@ -112,12 +115,13 @@ bool profile_keys_fail(struct profile_reader *r, const char *fmt, ...)
 /* -- templates: names are checked when the file is read, so that rendering finds them all -- */
 
 static const char *const send_names[] = {
-    "to", "from", "text", "text.ucs2hex", "subject", "ref", "lang", "priority", "priority.ten", "severity", "ttl_s",
-    "media_url", "audio_url", "hook.status", "hook.inbound", "hook.voice", "sms.coding", "now", "now.utc", NULL
+    "to", "from", "text", "text.ucs2hex", "subject", "ref", "lang", "priority", "priority.ten", "priority.level", "severity", "ttl_s",
+    "media_url", "audio_url", "hook.status", "hook.inbound", "hook.voice", "sms.coding", "now",
+    "now.utc", NULL
 };
 static const char *const verify_names[] = {
     "url", "url.base", "url.form.dotted", "query.sorted", "form.sorted.kv", "form.sorted.kv.uniq",
-    "form.sorted.amp", "body", "body.sha256", "ts", NULL
+    "form.sorted.amp", "body", "body.sha256", "url.sha256", "ts", NULL
 };
 
 static bool listed(const char *const *names, const char *name)
@@ -151,6 +155,7 @@ static bool name_allowed(const struct profile *p, enum profile_scope scope, cons
     case SCOPE_SIGN:
         return sent || text_eq(name, "body");
     case SCOPE_VERIFY:
+    case SCOPE_CLAIM:
         return listed(verify_names, name) || (text_starts_with(name, "hdr.") && name[4]);
     case SCOPE_REPLY:
         return text_eq(name, "voice.document");
@@ -194,8 +199,6 @@ static bool set_enum(struct profile_reader *r, const char *words, const char *va
             *out = i;
             return true;
         }
-    if (text_starts_with(value, "jwt-") || text_starts_with(value, "aws-"))
-        return profile_keys_fail(r, "`%.40s` is not supported yet", value);
     return profile_keys_fail(r, "`%.40s` is none of: %s", value, words);
 }
 
@@ -273,10 +276,19 @@ const regex_t *profile_keys_regex(struct profile_reader *r, const char *pattern)
     return &x->re;
 }
 
+/* "/a/b" or "/a/b@c", without blanks. */
+static bool is_xml_path(const char *path)
+{
+    const char *at = strchr(path, '@');
+    size_t len = at ? (size_t)(at - path) : strlen(path);
+    return *path == '/' && len > 1 && path[len - 1] != '/' && !strstr(path, "//") &&
+           (!at || (at[1] && !strpbrk(at + 1, "@/")));
+}
+
 /* Kind and name; *at stands behind them. */
 static bool read_pick(struct profile_reader *r, const char **at, struct profile_pick *out)
 {
-    static const char *const kinds[] = { "none", "json", "text", "header", "form", "query", "const" };
+    static const char *const kinds[] = { "none", "json", "xml", "text", "header", "form", "query", "const" };
     const char *w = next_word(&r->p->arena, at);
     for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (!text_eq(w, kinds[i]))
@@ -289,9 +301,11 @@ static bool read_pick(struct profile_reader *r, const char **at, struct profile_
             return profile_keys_fail(r, "`%s` wants a name", w);
         if (out->kind == PICK_JSON && *out->arg != '/')
             return profile_keys_fail(r, "`%.60s` is not a JSON pointer (it begins with /)", out->arg);
+        if (out->kind == PICK_XML && !is_xml_path(out->arg))
+            return profile_keys_fail(r, "`%.60s` is not a path (/top/element or /top/element@attribute)", out->arg);
         return true;
     }
-    return profile_keys_fail(r, "`%.40s` is none of: json text header form query const none", w ? w : "");
+    return profile_keys_fail(r, "`%.40s` is none of: json xml text header form query const none", w ? w : "");
 }
 
 static bool set_pick(struct profile_reader *r, const char *value, struct profile_pick *out)
@@ -367,28 +381,28 @@ static bool set_field(struct profile_reader *r, const struct profile_key *k, con
 
 static bool set_auth(struct profile_reader *r, const char *value, struct profile_send *s)
 {
-    static const struct { const char *name; enum profile_auth auth; bool named; unsigned values; } kinds[] = {
-        { "none", PROFILE_AUTH_NONE, false, 0 },    { "basic", PROFILE_AUTH_BASIC, false, 2 },
-        { "bearer", PROFILE_AUTH_BEARER, false, 1 }, { "header", PROFILE_AUTH_HEADER, true, 1 },
-        { "query", PROFILE_AUTH_QUERY, true, 1 },
+    static const struct { const char *name; enum profile_auth auth; bool named, scoped; unsigned values; } kinds[] = {
+        { "none", PROFILE_AUTH_NONE, false, false, 0 },     { "basic", PROFILE_AUTH_BASIC, false, false, 2 },
+        { "bearer", PROFILE_AUTH_BEARER, false, false, 1 }, { "header", PROFILE_AUTH_HEADER, true, false, 1 },
+        { "query", PROFILE_AUTH_QUERY, true, false, 1 },    { "jwt-rs256", PROFILE_AUTH_JWT_RS256, false, false, 0 },
+        { "jwt-es256", PROFILE_AUTH_JWT_ES256, false, false, 0 }, { "aws-sigv4", PROFILE_AUTH_SIGV4, false, true, 2 },
     };
     const char *at = value, *w = next_word(&r->p->arena, &at);
-    if (w && (text_starts_with(w, "jwt-") || text_starts_with(w, "aws-sigv4")))
-        return profile_keys_fail(r, "auth `%.40s` is not supported yet", w);
-    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (!text_eq(w, kinds[i].name))
-            continue;
-        s->auth = kinds[i].auth;
-        const char *name = kinds[i].named ? next_word(&r->p->arena, &at) : NULL;
-        const char *a = kinds[i].values > 0 ? next_word(&r->p->arena, &at) : NULL;
-        const char *b = kinds[i].values > 1 ? next_word(&r->p->arena, &at) : NULL;
-        if ((kinds[i].named && (!name || !key_is_clean(name))) || (kinds[i].values > 0 && !a) ||
-            (kinds[i].values > 1 && !b) || *at)
-            return profile_keys_fail(r, "auth is one of: none, basic U P, bearer T, header NAME V, query NAME V");
-        s->auth_name = name;
-        return (!a || set_template(r, a, SCOPE_KEY, &s->auth_a)) && (!b || set_template(r, b, SCOPE_KEY, &s->auth_b));
-    }
-    return profile_keys_fail(r, "auth is one of: none, basic U P, bearer T, header NAME V, query NAME V");
+    unsigned i = 0, count = sizeof kinds / sizeof *kinds;
+    while (i < count && !text_eq(w, kinds[i].name))
+        i++;
+    const char *name = i < count && kinds[i].named ? next_word(&r->p->arena, &at) : NULL;
+    const char *scope = i < count && kinds[i].scoped ? next_word(&r->p->arena, &at) : NULL;
+    const char *a = i < count && kinds[i].values > 0 ? next_word(&r->p->arena, &at) : NULL;
+    const char *b = i < count && kinds[i].values > 1 ? next_word(&r->p->arena, &at) : NULL;
+    if (i == count || *at || (kinds[i].named && (!name || !key_is_clean(name))) || (kinds[i].values > 0 && !a) ||
+        (kinds[i].values > 1 && !b))
+        return profile_keys_fail(r, "auth is one of: none, basic U P, bearer T, header NAME V, query NAME V, jwt-rs256, "
+                                    "jwt-es256, aws-sigv4 aws:REGION:SERVICE KEY SECRET");
+    s->auth = kinds[i].auth;
+    s->auth_name = name;
+    return (!scope || set_template(r, scope, SCOPE_KEY, &s->auth_scope)) && (!a || set_template(r, a, SCOPE_KEY, &s->auth_a)) &&
+           (!b || set_template(r, b, SCOPE_KEY, &s->auth_b));
 }
 
 static bool set_map(struct profile_reader *r, const char *name, const char *value, struct profile_words *map)
@@ -440,7 +454,11 @@ static bool set_value(struct profile_reader *r, const struct profile_key *k, con
     case KEY_MAP: return set_map(r, tail, value, at);
     case KEY_AUTH: return set_auth(r, value, at);
     case KEY_REPLY: return set_reply(r, value, at);
-    case KEY_NOT_YET: return profile_keys_fail(r, "`%s` is not supported yet", k->name);
+    case KEY_POINTER: /* "/" is a key named ""; nobody has one, so it stands for the whole */
+        if (*value != '/')
+            return profile_keys_fail(r, "`%.60s` is not a JSON pointer (it begins with /)", value);
+        *(const char **)at = arena_dup(&r->p->arena, value[1] ? value : "");
+        return true;
     }
     return false;
 }

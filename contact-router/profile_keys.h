@@ -7,14 +7,14 @@
 #include "contact-router/profile.h"
 
 /* Which names a template may use. */
-enum profile_scope { SCOPE_NONE, SCOPE_SEND, SCOPE_SIGNED, SCOPE_SIGN, SCOPE_VERIFY, SCOPE_KEY, SCOPE_REPLY, SCOPE_VOICE };
+enum profile_scope { SCOPE_NONE, SCOPE_SEND, SCOPE_SIGNED, SCOPE_SIGN, SCOPE_VERIFY, SCOPE_KEY, SCOPE_CLAIM, SCOPE_REPLY,
+                     SCOPE_VOICE };
 
 enum profile_key_type {
     KEY_TEXT, KEY_UINT, KEY_YES, KEY_ENUM, KEY_TEMPLATE, KEY_STATUSES, KEY_WORDS, KEY_PICK, KEY_TEST,
     KEY_FIELD,   /* prefix.NAME; more than one */
     KEY_JSON,    /* json./pointer, json:int./p, json:bool./p */
-    KEY_MAP, KEY_AUTH, KEY_REPLY, KEY_RATE,
-    KEY_NOT_YET, /* known, refused: "not supported yet" */
+    KEY_MAP, KEY_AUTH, KEY_REPLY, KEY_RATE, KEY_POINTER,
 };
 
 struct profile_key {

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "contact-router/signature.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 
@@ -33,6 +34,35 @@ static bool check_secrets(const struct provider *p, struct error *e)
         if (!p->secret_values[i] || !*p->secret_values[i])
             return error_set(e, ERROR_INVALID, "provider %s: the secret `%s` is missing (%.120s)", p->name,
                              p->profile->secrets[i].name, p->profile->secrets[i].value);
+    return true;
+}
+
+struct key_names { struct template_names base; const struct provider *p; };
+
+static bool key_value(const struct template_names *n, const char *name, struct bytes *out)
+{
+    return provider_value(container_of(n, struct key_names, base)->p, name, out);
+}
+
+/* A key that cannot sign is found now, not when somebody is to be reached. */
+static bool check_keys(const struct provider *p, struct error *e)
+{
+    for (unsigned i = 0; i < PROFILE_KINDS; i++) {
+        const struct profile_send *s = &p->profile->send[i];
+        if (!s->present || !s->jwt_key.count)
+            continue;
+        struct key_names names = { { key_value }, p };
+        struct bytes pem = BYTES_EMPTY;
+        bool ok = template_render(&s->jwt_key, TEMPLATE_PLAIN, &names.base, &pem, e) &&
+                  signature_key_check(bytes_span(&pem), s->auth == PROFILE_AUTH_JWT_ES256, e);
+        if (pem.data)
+            mem_wipe(pem.data, pem.len);
+        bytes_fini(&pem);
+        if (!ok) {
+            error_wrap(e, "provider %s: [send.%s] jwt.key", p->name, profile_kind_name((enum profile_kind)i));
+            return false;
+        }
+    }
     return true;
 }
 
@@ -80,7 +110,7 @@ struct provider *provider_create(const struct contact_router_provider *o, const 
         p->option_values[i] = p->profile->options[i].value;
     ok = ok && fill(p, o->options, p->profile->options, p->profile->option_count, p->option_values, "option", e) &&
          fill(p, o->secrets, p->profile->secrets, p->profile->secret_count, p->secret_values, "secret", e) &&
-         check_secrets(p, e);
+         check_secrets(p, e) && check_keys(p, e);
     if (!ok)
         provider_destroy(&p);
     return p;

@@ -11,12 +11,14 @@ enum provider_outcome {
     PROVIDER_OK,
     PROVIDER_TEMPORARY, /* refused now; it may be asked again */
     PROVIDER_PERMANENT, /* refused for good */
-    PROVIDER_UNKNOWN,   /* perhaps accepted: an accepting status, but no answer of that provider's kind */
+    PROVIDER_UNKNOWN,   /* perhaps accepted: an accepting status, but neither what it promises nor an error */
 };
 
 struct provider_reply {
     int status;
     struct span body;
+    bool cut;                /* there was more of it than is read */
+    int64_t now_us;          /* wall time, for a date in Retry-After */
     const char *retry_after; /* header; NULL: none */
     const char *(*header)(const void *user, const char *name); /* NULL: none to be had */
     const void *user;

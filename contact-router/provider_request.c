@@ -6,9 +6,12 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
+#include "contact-router/jwt.h"
 #include "contact-router/signature.h"
+#include "contact-router/sigv4.h"
 #include "contact-router/sms_text.h"
 #include "gateway/base/base64.h"
 #include "gateway/base/mem.h"
@@ -26,8 +29,8 @@ static bool value_simple(const struct provider_message *m, const char *name, str
     const struct { const char *name, *value; } texts[] = {
         { "to", m->to },           { "from", m->from },       { "text", m->text },
         { "subject", m->subject }, { "ref", m->ref },         { "lang", m->lang },
-        { "media_url", "" },       { "audio_url", "" },       { "hook.status", m->hook_status },
-        { "hook.inbound", m->hook_inbound },                  { "hook.voice", m->hook_voice },
+        { "media_url", m->media_url },       { "audio_url", m->audio_url },   { "hook.status", m->hook_status },
+        { "hook.inbound", m->hook_inbound }, { "hook.voice", m->hook_voice },
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (text_eq(texts[i].name, name)) {
@@ -49,6 +52,7 @@ static void append_utc(struct bytes *out, int64_t now_us)
 static bool value_derived(const struct provider_message *m, const char *name, struct bytes *out)
 {
     static const char *const severities[] = { "info", "info", "warning", "error", "critical" };
+    static const char *const levels[] = { "LOW", "LOW", "NORMAL", "HIGH", "HIGH" };
     static const unsigned tens[] = { 1, 3, 5, 8, 10 };
     unsigned priority = m->priority >= 1 && m->priority <= 5 ? m->priority : 3;
     const char *text = m->text ? m->text : "";
@@ -56,6 +60,8 @@ static bool value_derived(const struct provider_message *m, const char *name, st
         bytes_printf(out, "%u", priority);
     else if (text_eq(name, "priority.ten"))
         bytes_printf(out, "%u", tens[priority - 1]);
+    else if (text_eq(name, "priority.level"))
+        bytes_append_text(out, levels[priority - 1]);
     else if (text_eq(name, "severity"))
         bytes_append_text(out, severities[priority - 1]);
     else if (text_eq(name, "ttl_s") && m->ttl_s)
@@ -311,12 +317,61 @@ static bool auth_basic(struct provider_request *out, const struct profile_send *
     return ok;
 }
 
+/* Claims of the profile, then when it was made, when it ends, and an id that no other try has. */
+static json_t *jwt_claims(const struct profile_send *s, const struct names *n, struct error *e)
+{
+    json_t *claims = json_object();
+    bool ok = true;
+    for (unsigned i = 0; ok && i < s->jwt_claims.count; i++) {
+        struct bytes v = BYTES_EMPTY;
+        ok = template_render(&s->jwt_claims.v[i].value, TEMPLATE_PLAIN, &n->base, &v, e);
+        if (ok && (v.len || !s->jwt_claims.v[i].optional))
+            json_object_set_new(claims, s->jwt_claims.v[i].key, json_stringn(bytes_text(&v), v.len));
+        bytes_fini(&v);
+    }
+    struct bytes seed = BYTES_EMPTY, raw = BYTES_EMPTY, id = BYTES_EMPTY;
+    bytes_printf(&seed, "%s %lld", n->m->ref ? n->m->ref : "", (long long)n->m->now_us);
+    signature_sha256(bytes_span(&seed), &raw);
+    base64_encode_url(&id, raw.data, 16);
+    json_object_set_new(claims, "iat", json_integer(n->m->now_us / 1000000));
+    json_object_set_new(claims, "exp", json_integer(n->m->now_us / 1000000 + s->jwt_ttl_s));
+    json_object_set_new(claims, "jti", json_string(id.data));
+    bytes_fini(&seed);
+    bytes_fini(&raw);
+    bytes_fini(&id);
+    if (!ok) {
+        json_decref(claims);
+        return NULL;
+    }
+    return claims;
+}
+
+static bool auth_jwt(struct provider_request *out, const struct profile_send *s, const struct names *n, struct error *e)
+{
+    struct bytes pem = BYTES_EMPTY, token = BYTES_EMPTY;
+    json_t *claims = jwt_claims(s, n, e);
+    bool ok = claims && template_render(&s->jwt_key, TEMPLATE_PLAIN, &n->base, &pem, e) &&
+              jwt_sign(claims, bytes_span(&pem), s->auth == PROFILE_AUTH_JWT_ES256, &token, e);
+    if (ok)
+        out->headers[out->header_count++] = arena_printf(&out->arena, "Authorization: Bearer %s", token.data);
+    if (pem.data)
+        mem_wipe(pem.data, pem.len);
+    bytes_fini(&pem);
+    bytes_fini(&token);
+    json_decref(claims);
+    return ok;
+}
+
 static bool make_auth(struct provider_request *out, const struct profile_send *s, const struct names *n, struct error *e)
 {
     switch ((enum profile_auth)s->auth) {
     case PROFILE_AUTH_NONE:
     case PROFILE_AUTH_QUERY: /* in the address */
+    case PROFILE_AUTH_SIGV4: /* over the other headers: at the end */
         return true;
+    case PROFILE_AUTH_JWT_RS256:
+    case PROFILE_AUTH_JWT_ES256:
+        return auth_jwt(out, s, n, e);
     case PROFILE_AUTH_BASIC:
         return auth_basic(out, s, n, e);
     case PROFILE_AUTH_BEARER:
@@ -366,12 +421,59 @@ static bool make_signature(const struct profile_send *s, struct names *n, struct
     return ok;
 }
 
+/* "aws:REGION:SERVICE" in a, b and c of the scope. */
+static bool split_scope(char *scope, const char **region, const char **service, struct error *e)
+{
+    char *colon = strchr(scope, ':'), *last = colon ? strchr(colon + 1, ':') : NULL;
+    if (!last || !text_starts_with(scope, "aws:") || !last[1] || last == colon + 1 || strchr(last + 1, ':'))
+        return error_set(e, ERROR_INVALID, "aws-sigv4: `%.60s` is not aws:REGION:SERVICE", scope);
+    *last = 0;
+    *region = colon + 1;
+    *service = last + 1;
+    return true;
+}
+
+static const char *header_value(const struct provider_request *out, const char *name)
+{
+    size_t len = strlen(name);
+    for (unsigned i = 0; i < out->header_count; i++)
+        if (strncasecmp(out->headers[i], name, len) == 0 && out->headers[i][len] == ':')
+            return text_skip_blank(out->headers[i] + len + 1);
+    return NULL;
+}
+
+static bool sign_whole(struct provider_request *out, const struct profile_send *s, const struct names *n, struct error *e)
+{
+    struct bytes scope = BYTES_EMPTY, id = BYTES_EMPTY, key = BYTES_EMPTY;
+    const char *date, *authorization;
+    struct sigv4_request q = { .method = out->method, .url = out->url, .content_type = header_value(out, "Content-Type"),
+                               .body = out->body, .now_s = n->m->now_us / 1000000 };
+    bool ok = template_render(&s->auth_scope, TEMPLATE_HEADER, &n->base, &scope, e) &&
+              template_render(&s->auth_a, TEMPLATE_HEADER, &n->base, &id, e) &&
+              template_render(&s->auth_b, TEMPLATE_PLAIN, &n->base, &key, e) &&
+              (out->header_count + 2 <= PROVIDER_HEADERS_MAX || error_set(e, ERROR_LIMIT, "too many headers")) &&
+              split_scope(scope.data, &q.region, &q.service, e);
+    q.key_id = bytes_text(&id);
+    q.key = bytes_text(&key);
+    ok = ok && sigv4_sign(&q, &out->arena, &date, &authorization, e);
+    if (ok) {
+        out->headers[out->header_count++] = arena_printf(&out->arena, "X-Amz-Date: %s", date);
+        out->headers[out->header_count++] = arena_printf(&out->arena, "Authorization: %s", authorization);
+    }
+    if (key.data)
+        mem_wipe(key.data, key.len);
+    bytes_fini(&scope);
+    bytes_fini(&id);
+    bytes_fini(&key);
+    return ok;
+}
+
 bool provider_request_render(const struct provider *p, const struct provider_message *m, struct provider_request *out,
                              struct error *e)
 {
     static const char *const methods[] = { "GET", "POST", "PUT", "POST" };
-    const struct profile_send *s = &p->profile->send[m->kind];
-    if (!s->present)
+    const struct profile_send *s = profile_send_of(p->profile, m->kind);
+    if (!s)
         return error_set(e, ERROR_INVALID, "provider %s does not send this kind", p->name);
     struct names n = { .base = { names_value }, .p = p, .m = m };
     struct bytes url = BYTES_EMPTY, body = BYTES_EMPTY, signature = BYTES_EMPTY;
@@ -382,9 +484,10 @@ bool provider_request_render(const struct provider *p, const struct provider_mes
         out->method = methods[s->method];
         out->url = arena_dup(&out->arena, bytes_text(&url));
         out->body = (struct span){ arena_dup_n(&out->arena, bytes_text(&body), body.len), body.len };
-    } else {
-        error_wrap(e, "provider %s", p->name);
+        ok = s->auth != PROFILE_AUTH_SIGV4 || sign_whole(out, s, &n, e);
     }
+    if (!ok)
+        error_wrap(e, "provider %s", p->name);
     bytes_fini(&url);
     bytes_fini(&body);
     bytes_fini(&signature);

@@ -107,7 +107,6 @@ static bool status_run(struct store_tx *tx, struct store_job *job, struct error 
 {
     struct returning *g = container_of(job, struct returning, job);
     const struct hook_event *ev = g->q.event;
-    const struct profile_send *s = &g->q.provider->provider->profile->send[PROFILE_SMS];
     struct outbox_row row;
     struct outbox_input in = { .now_us = store_now_us(tx) };
     g->news = NULL;
@@ -119,7 +118,8 @@ static bool status_run(struct store_tx *tx, struct store_job *job, struct error 
         return true;
     }
     const char *code = ev->error_code ? ev->error_code : "";
-    bool optout = ev->state == PROFILE_STATE_OPTOUT || profile_word_in(&s->optout_code, code);
+    const struct profile_send *s = profile_send_of(g->q.provider->provider->profile, contact_router_profile_kind(row.kind));
+    bool optout = ev->state == PROFILE_STATE_OPTOUT || (s && profile_word_in(&s->optout_code, code));
     const char *reason = in.event != OUTBOX_SAID_FAILED ? NULL
                          : arena_printf(&g->arena, "the provider says %.40s%s%.40s %.120s", ev->status,
                                         *code ? ", code " : "", code, ev->error_text ? ev->error_text : "");

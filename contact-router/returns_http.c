@@ -71,7 +71,8 @@ struct hooking {
     struct arena arena; /* copies: what is answered later must not lean on the request */
     struct router_provider *provider;
     const char *kind, *ref;
-    struct hook_event event;
+    struct hook_event event;         /* the first */
+    const struct hook_event *at;     /* the one that is being done */
 };
 
 struct path { char v[SEGMENTS_MAX][SEGMENT_MAX]; unsigned count; };
@@ -137,14 +138,7 @@ static bool read_event(struct hooking *h, const struct http_incoming *in, struct
 {
     struct hook_request q = { .method = in->method, .target = in->target, .public_url = h->r->public_url, .body = in->body,
                               .header = request_header, .user = in, .now_us = contact_router_now_us(h->r) };
-    if (!hook_read(h->provider->provider, h->kind, &q, &h->arena, &h->event, e))
-        return false;
-    const char **texts[] = { &h->event.id, &h->event.ref, &h->event.from, &h->event.to, &h->event.text, &h->event.status,
-                             &h->event.error_code, &h->event.error_text, &h->event.optout, &h->event.dedup };
-    for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (*texts[i])
-            *texts[i] = arena_dup(&h->arena, *texts[i]);
-    return true;
+    return hook_read(h->provider->provider, h->kind, &q, &h->arena, &h->event, e);
 }
 
 static void end(struct hooking *h)
@@ -159,6 +153,22 @@ static bool no_names(const struct template_names *n, const char *name, struct by
     return true; /* ${voice.document}: there are no calls yet */
 }
 
+static void answer_as_profile(struct hooking *h)
+{
+    struct bytes body = BYTES_EMPTY;
+    const struct profile_hook *hook = h->event.proof;
+    struct template_names none = { no_names };
+    struct error ignored = ERROR_INIT; /* the template was checked when the profile was read */
+    if (!template_render(&hook->reply_body, TEMPLATE_XML, &none, &body, &ignored))
+        bytes_clear(&body);
+    http_answer(h->x, (int)hook->reply_status, hook->reply_type, bytes_span(&body));
+    bytes_fini(&body);
+    end(h);
+}
+
+static void dispatch(struct hooking *h);
+
+/* One after the other; what was done before the one that failed is known when the provider asks again. */
 static void on_returned(void *user, const struct error *e)
 {
     struct hooking *h = user;
@@ -168,29 +178,22 @@ static void on_returned(void *user, const struct error *e)
         end(h);
         return;
     }
-    struct bytes body = BYTES_EMPTY;
-    const struct profile_hook *hook = h->event.hook;
-    struct template_names none = { no_names };
-    struct error ignored = ERROR_INIT; /* the template was checked when the profile was read */
-    if (hook && !template_render(&hook->reply_body, TEMPLATE_XML, &none, &body, &ignored))
-        bytes_clear(&body);
-    http_answer(h->x, hook ? (int)hook->reply_status : 200, hook ? hook->reply_type : NULL, bytes_span(&body));
-    bytes_fini(&body);
-    end(h);
+    h->at = h->at->next;
+    dispatch(h);
 }
 
 static void dispatch(struct hooking *h)
 {
-    struct returns_request q = { .r = h->r, .provider = h->provider, .ref = h->ref, .event = &h->event, .done = on_returned,
-                                 .user = h };
-    if (!h->event.hook) { /* genuine, but an event that the profile does not ask for */
-        struct error none = ERROR_INIT;
-        on_returned(h, &none);
-    } else if (text_eq(h->kind, "status")) {
-        returns_status(&q);
-    } else {
-        returns_inbound(&q);
+    if (!h->at || !h->at->hook) { /* all done; or genuine, but an event that the profile does not ask for */
+        answer_as_profile(h);
+        return;
     }
+    struct returns_request q = { .r = h->r, .provider = h->provider, .ref = h->ref, .event = h->at, .done = on_returned,
+                                 .user = h };
+    if (text_eq(h->at->hook->kind, "status"))
+        returns_status(&q);
+    else
+        returns_inbound(&q);
 }
 
 void returns_http_request(struct contact_router *r, struct http_exchange *x, const struct http_incoming *in)
@@ -215,6 +218,7 @@ void returns_http_request(struct contact_router *r, struct http_exchange *x, con
     h->kind = text_eq(p.v[2], "status") ? "status" : "inbound";
     struct error e = ERROR_INIT;
     if (check_address(h, &p, &e) && read_event(h, in, &e)) {
+        h->at = &h->event;
         dispatch(h);
         return;
     }

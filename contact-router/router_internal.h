@@ -48,8 +48,10 @@ struct contact_router {
 
 /* NULL: not one of ours. Any thread. */
 const struct contact_router_community *contact_router_community(const struct contact_router *r, const char *domain);
-/* The provider that sends text messages for a community; NULL: none. Any thread. */
-const struct provider *contact_router_sms_provider(const struct contact_router *r, const char *domain);
+/* The provider that sends to such devices for a community: the first that can; NULL: none. Any thread. */
+const struct provider *contact_router_sender(const struct contact_router *r, const char *domain, enum device_kind k);
+/* PROFILE_KINDS: no provider is asked (e-mail). */
+enum profile_kind contact_router_profile_kind(enum device_kind k);
 struct router_provider *contact_router_provider_named(struct contact_router *r, const char *name);
 /* May a text message go to that number from that community? Any thread. */
 bool contact_router_number_allowed(const struct contact_router_community *c, const char *e164);

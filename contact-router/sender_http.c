@@ -26,6 +26,11 @@ static enum outbox_event event_of(enum provider_outcome o)
     return OUTBOX_UNCLEAR;
 }
 
+static const struct profile_send *section_of(const struct sender_job *job)
+{
+    return profile_send_of(job->provider->provider->profile, contact_router_profile_kind(job->row->kind));
+}
+
 static void on_answer(void *user, const struct http_response *r)
 {
     struct sender_job *job = user;
@@ -38,9 +43,10 @@ static void on_answer(void *user, const struct http_response *r)
         return;
     }
     struct provider_answer a;
-    struct provider_reply reply = { .status = r->status, .body = r->body, .retry_after = r->retry_after,
+    struct provider_reply reply = { .status = r->status, .body = r->body, .cut = r->error.code == ERROR_LIMIT,
+                                    .now_us = contact_router_now_us(job->router), .retry_after = r->retry_after,
                                     .header = answer_header, .user = r };
-    provider_answer_judge(&job->provider->provider->profile->send[PROFILE_SMS], &reply, &a);
+    provider_answer_judge(section_of(job), &reply, &a);
     struct sender_result result = { .event = event_of(a.outcome), .bad_address = a.bad_address, .optout = a.optout,
                                     .retry_after_ms = a.retry_after_ms, .provider_id = a.id, .reason = a.text };
     job->on_done(job, &result);
@@ -64,7 +70,7 @@ void sender_http_send(struct sender_job *job)
 {
     const struct contact_router *r = job->router;
     const struct provider *p = job->provider->provider;
-    const struct profile_send *s = &p->profile->send[PROFILE_SMS];
+    const struct profile_send *s = section_of(job);
     struct bytes text = BYTES_EMPTY, hook = BYTES_EMPTY;
     struct delivery_text t = { .row = job->row, .full_text = job->full_text, .answerable = r->public_url && *p->from,
                                .segments_max = s->max_parts, .characters_max = s->text_max };

@@ -21,7 +21,8 @@ static struct outbox_policy policy_of(struct contact_router *r, const struct out
 {
     struct outbox_policy p = outbox_policy_default;
     struct router_provider *provider = *row->provider ? contact_router_provider_named(r, row->provider) : NULL;
-    p.safe_retry = provider && provider->provider->profile->send[PROFILE_SMS].safe_retry;
+    const struct profile_send *s = provider ? profile_send_of(provider->provider->profile, contact_router_profile_kind(row->kind)) : NULL;
+    p.safe_retry = s && s->safe_retry;
     if (row->purpose == OUTBOX_PURPOSE_CODE)
         p.life_us = (int64_t)CODE_LIFE_MIN * 60 * 1000000;
     return p;
@@ -384,7 +385,11 @@ static void take_done(struct store_job *job, const struct error *e)
 
 static unsigned slots_of(struct contact_router *r, struct router_provider *p)
 {
-    const struct profile_send *s = &p->provider->profile->send[PROFILE_SMS];
+    /* Rate and concurrency are the account's, whatever it sends; the first section says them. */
+    const struct profile_send *s = NULL;
+    for (unsigned k = 0; !s && k < PROFILE_KINDS; k++)
+        s = p->provider->profile->send[k].present ? &p->provider->profile->send[k] : NULL;
+    CHECK(s != NULL);
     unsigned most = s->concurrency ? s->concurrency : 4, left = p->in_flight < most ? most - p->in_flight : 0;
     uint64_t now = loop_now_ms(r->loop);
     if (!s->rate_per_s)

@@ -74,7 +74,7 @@ const struct option config_options[] = {
     TEXT("remote", "tls", "required", CHECK_WORD, "required|optional", "Whether streams without TLS are allowed with this domain."),
     BOOL("remote", "deny", 0, "No streams with this domain."),
 
-    TEXT("provider", "profile", NULL, CHECK_ANY, NULL, "Name of a shipped profile (\"twilio\") or path of one."),
+    TEXT("provider", "profile", NULL, CHECK_ANY, NULL, "Name of a shipped profile (a file of schemas/provider without .conf) or path of one."),
     TEXT("provider", "from", NULL, CHECK_ANY, NULL, "The number we write from; answers come back to it."),
     LIST("provider", "communities", CHECK_DOMAIN, NULL, "Communities that use it; all when not given."),
     LIST("provider", "options", CHECK_PAIR, NULL, "The profile's options: \"NAME=VALUE\"."),

@@ -183,6 +183,27 @@ def rule_words():
                 yield "words", path, f"scratch mark in line {number}"
 
 
+def rule_provider_names():
+    """Providers are data: no source names one."""
+    names = {part for p in (ROOT / "schemas/provider").glob("*.conf") for part in p.stem.split("-")} - {"webhook", "sms"}
+    for path in sources():
+        for number, line in enumerate(text(path).split("\n"), 1):
+            for name in re.findall(r"\b(%s)\b" % "|".join(sorted(names)), line, re.I):
+                yield "provider", path, f"names {name} in line {number}"
+
+
+def rule_provider_format():
+    """Each key and name that a profile may have stands in FORMAT.md, and each shipped key is one of them."""
+    source, manual = text("contact-router/profile_keys.c"), text("schemas/provider/FORMAT.md")
+    keys = re.findall(r'\{ "([a-z_.:]+)", KEY_', source)
+    names = [n for block in re.findall(r"_names\[\] = \{(.*?)\}", source, re.S) for n in re.findall(r'"([a-z0-9_.]+)"', block)]
+    if len(keys) < 50 or len(names) < 20:
+        yield "format", "contact-router/profile_keys.c", "the tables of keys are not where this rule looks for them"
+    for word in sorted(set(keys + names)):
+        if not re.search(r"(?<![\w.])%s%s" % (re.escape(word), "" if word[-1] in ".:" else r"(?!\w)"), manual):
+            yield "format", "schemas/provider/FORMAT.md", f"does not mention {word}"
+
+
 def rule_exports(objects):
     """foo.c exports foo_* only; foo_bar.c, a further file of the module foo, foo_* too."""
     for path in sources():
@@ -206,7 +227,7 @@ def main():
     options = parser.parse_args()
     findings = []
     for rule in (rule_layers, rule_headers_alone, rule_stems, rule_banned, rule_sizes, rule_state_switch, rule_heads,
-                 rule_words):
+                 rule_words, rule_provider_names, rule_provider_format):
         findings += list(rule())
     if options.objects:
         findings += list(rule_exports(options.objects))

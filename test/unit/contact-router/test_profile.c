@@ -31,8 +31,15 @@ static void test_mistakes(void **state)
         { "unknown filter", HEAD SEND "form.a = ${to|reverse}\n", "f:12: unknown filter `reverse`" },
         { "cut without a number", HEAD SEND "form.a = ${to|cut}\n", "f:12: filter `cut`" },
         { "template not closed", HEAD SEND "form.a = ${to\n", "f:12: `${` without `}`" },
-        { "not supported yet is said", HEAD SEND "auth = jwt-rs256\n", "f:12: auth `jwt-rs256` is not supported yet" },
-        { "sigv4 neither", HEAD SEND "auth = aws-sigv4 a:b:c\n", "f:12: auth `aws-sigv4` is not supported yet" },
+        { "a token without a key", HEAD SEND "auth = jwt-rs256\n", "f:9: a JWT wants `jwt.key`" },
+        { "one that ends at once", HEAD SEND "auth = jwt-es256\njwt.key = ${secret.k}\njwt.ttl = 0\n", "f:9: a JWT wants" },
+        { "claims without a token", HEAD SEND "jwt.claim.a = b\n", "f:9: jwt.* goes with a JWT" },
+        { "sigv4 without a key", HEAD SEND "auth = aws-sigv4 aws:x:sns\n", "f:12: auth is one of" },
+        { "an algorithm of another kind", HEAD SEND "auth = jwt-hs256\n", "f:12: auth is one of" },
+        { "a kind that nothing sends", "[profile]\nname = x\nkinds = sms voice\nformat = 1\n[options]\napi = https://x.example\n" SEND,
+          "f:7: `kinds` lists voice, but there is no [send.voice]" },
+        { "not a path in XML", HEAD SEND "id = xml a/b\n", "f:12: `a/b` is not a path" },
+        { "nor this", HEAD SEND "id = xml /a@\n", "f:12: `/a@` is not a path" },
         { "auth without its values", HEAD SEND "auth = basic ${secret.k}\n", "f:12: auth is one of" },
         { "bad status", HEAD SEND "retry = http 9xx\n", "f:12: `9xx` is not an HTTP status" },
         { "bad pick", HEAD SEND "id = json sid\n", "f:12: `sid` is not a JSON pointer" },
@@ -47,7 +54,13 @@ static void test_mistakes(void **state)
         { "fields of another body", HEAD SEND "body = json\nform.a = b\n", "f:9: there are fields of another kind" },
         { "hook without proof", HEAD SEND "[hook.status]\nid = form X\n", "f:12: the section has no `verify.kind`" },
         { "hook without key", HEAD SEND "[hook.status]\nverify.kind = hmac-sha1\n", "f:12: a signature wants" },
-        { "hook by jwt", HEAD SEND "[hook.status]\nverify.kind = jwt-hs256\n", "f:13: `jwt-hs256` is not supported yet" },
+        { "hook by a token without its key", HEAD SEND "[hook.status]\nverify.kind = jwt-hs256\n", "f:12: a JWT wants" },
+        { "a claim without a token", HEAD SEND "[hook.status]\nverify.kind = token\nverify.claim.a = ${body.sha256}\n",
+          "f:12: verify.claim.NAME goes" },
+        { "a claim of what is not there", HEAD SEND "[hook.status]\nverify.claim.a = ${to}\n", "f:13: there is no ${to}" },
+        { "events out of a form", HEAD SEND "[hook.status]\nverify.kind = token\neach = /a\n", "f:12: `each` goes with" },
+        { "unknown verb", HEAD SEND "[hook.status]\nmethod = PATCH\n", "f:13: `PATCH` is none of: GET POST PUT any" },
+        { "unknown signature", HEAD SEND "[hook.status]\nverify.kind = md5\n", "f:13: `md5` is none of: hmac-sha1" },
         { "unknown state", HEAD SEND "[hook.status]\nmap.happy = yes\n", "f:13: `happy` is not one of our states" },
         { "no section", "a = b\n", "f:1: `a` stands before any [section]" },
         { "not a line", HEAD "[options\n", "f:9: a section's name ends with ]" },
@@ -77,7 +90,7 @@ static void test_mistakes(void **state)
 
 static const char profiles[] = CAUSEWAY_SOURCE_DIR "/schemas/provider";
 static const char *const shipped[] = { "twilio", "signalwire", "telnyx", "plivo", "kannel", "jasmin", "ntfy", "gotify",
-                                       "pagerduty", "vonage-sms", "wctp", "webhook" };
+                                       "pagerduty", "vonage-sms", "vonage", "wctp", "webhook" };
 
 static void test_shipped(void **state)
 {
@@ -215,13 +228,29 @@ static void test_refused_requests(void **state)
     assert_null(provider_create(&o, profiles, &e));
 }
 
+#define WCTP(inside) "<?xml version=\"1.0\"?><!DOCTYPE wctp-Operation SYSTEM \"http://dtd.wctp.org/wctp-dtd-v1r3.dtd\">" \
+    "<wctp-Operation wctpVersion=\"wctp-dtd-v1r3\"><wctp-Confirmation>" inside "</wctp-Confirmation></wctp-Operation>"
+
 static void test_answers(void **state)
 {
     (void)state;
     static const struct { const char *why, *profile; int status; const char *body, *retry_after; enum provider_outcome outcome;
                           const char *id, *text; uint64_t retry_ms; bool bad, optout; } rows[] = {
         { "taken", "twilio", 201, "{\"sid\":\"SM1\"}", NULL, PROVIDER_OK, "SM1", "", 0, false, false },
-        { "taken, without the id it promises", "twilio", 201, "{}", NULL, PROVIDER_PERMANENT, "", "HTTP 201", 0, false, false },
+        { "taken, without the id it promises: nobody knows", "twilio", 201, "{}", NULL, PROVIDER_UNKNOWN, "",
+          "HTTP 201 with an answer of another shape", 0, false, false },
+        { "the shape of another version", "twilio", 201, "{\"data\":{\"id\":\"SM1\"}}", NULL, PROVIDER_UNKNOWN, "",
+          "HTTP 201 with an answer of another shape", 0, false, false },
+        { "an id and nothing else was promised", "pagerduty", 202, "{\"status\":\"success\"}", NULL, PROVIDER_UNKNOWN, "",
+          "HTTP 202 with an answer of another shape", 0, false, false },
+        { "an accepting status with an error in it", "plivo", 202, "{\"error\":\"no credit\"}", NULL, PROVIDER_PERMANENT, "",
+          "HTTP 202: no credit", 0, false, false },
+        { "a redirect", "twilio", 302, "", NULL, PROVIDER_TEMPORARY, "", "HTTP 302: a redirect, which is not followed", 0, false, false },
+        { "in a while, as a date", "twilio", 429, "{\"code\":20429}", "Tue, 01 Jan 2030 00:00:30 GMT", PROVIDER_TEMPORARY, "",
+          "HTTP 429, code 20429", 30000, false, false },
+        { "a date that is past", "twilio", 429, "{\"code\":20429}", "Mon, 31 Dec 2029 23:59:59 GMT", PROVIDER_TEMPORARY, "",
+          "HTTP 429, code 20429", 0, false, false },
+        { "no date", "twilio", 429, "{\"code\":20429}", "soon", PROVIDER_TEMPORARY, "", "HTTP 429, code 20429", 0, false, false },
         { "too many, in a while", "twilio", 429, "{\"code\":20429,\"message\":\"slow\"}", "7", PROVIDER_TEMPORARY, "",
           "HTTP 429, code 20429: slow", 7000, false, false },
         { "bad number", "twilio", 400, "{\"code\":21211,\"message\":\"bad To\"}", NULL, PROVIDER_PERMANENT, "",
@@ -241,9 +270,21 @@ static void test_answers(void **state)
         { "taken", "vonage-sms", 200, "{\"messages\":[{\"status\":\"0\",\"message-id\":\"m1\"}]}", NULL, PROVIDER_OK, "m1", "", 0, false, false },
         { "text answer", "jasmin", 200, "Success \"07033084-5cfd\"", NULL, PROVIDER_OK, "07033084-5cfd", "", 0, false, false },
         { "test on the text", "kannel", 202, "0: Accepted for delivery", NULL, PROVIDER_OK, "", "", 0, false, false },
-        { "and its negative", "kannel", 202, "9: no", NULL, PROVIDER_PERMANENT, "", "HTTP 202: 9: no", 0, false, false },
-        { "element in XML", "wctp", 200, "<wctp-Failure errorCode=\"301\" errorText=\"no such pager\"/>", NULL, PROVIDER_PERMANENT, "",
-          "HTTP 200, code 301: no such pager", 0, false, false },
+        { "and its negative", "kannel", 202, "9: no", NULL, PROVIDER_UNKNOWN, "", "HTTP 202 with an answer of another shape", 0, false, false },
+        { "refused by its status", "kannel", 403, "Authorization failed", NULL, PROVIDER_PERMANENT, "", "HTTP 403: Authorization failed",
+          0, false, false },
+        { "taken, in XML", "wctp", 200, WCTP("<wctp-Success successCode='200'>ok</wctp-Success>"), NULL, PROVIDER_OK, "", "", 0, false, false },
+        { "taken with a remark", "wctp", 200, WCTP("<wctp-Success successCode=\"210\"/>"), NULL, PROVIDER_OK, "", "", 0, false, false },
+        { "an error in XML", "wctp", 200, WCTP("<wctp-Failure errorCode=\"403\" errorText=\"no such &quot;pager&quot;\"/>"), NULL,
+          PROVIDER_PERMANENT, "", "HTTP 200, code 403: no such \"pager\"", 0, true, false },
+        { "a passing one", "wctp", 200, WCTP("<wctp-Failure errorCode='604'/>"), NULL, PROVIDER_TEMPORARY, "", "HTTP 200, code 604",
+          0, false, false },
+        { "success in a comment is none", "wctp", 200, WCTP("<!-- <wctp-Success successCode='200'/> -->"), NULL, PROVIDER_UNKNOWN, "",
+          "HTTP 200 with an answer of another shape", 0, false, false },
+        { "entities that grow", "wctp", 200, "<!DOCTYPE a [<!ENTITY b \"bbbb\">]><wctp-Operation/>", NULL, PROVIDER_UNKNOWN, "",
+          "HTTP 200 with an answer that is not XML", 0, false, false },
+        { "a portal in front of the carrier", "wctp", 503, "<html><p>later", NULL, PROVIDER_TEMPORARY, "",
+          "HTTP 503 with an answer that is not XML", 0, false, false },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char path[512];
@@ -252,7 +293,8 @@ static void test_answers(void **state)
         struct profile *p = profile_load(path, &e);
         assert_non_null(p);
         const struct profile_send *s = &p->send[p->send[PROFILE_SMS].present ? PROFILE_SMS : PROFILE_PAGER];
-        struct provider_reply reply = { .status = rows[i].status, .body = span_of(rows[i].body), .retry_after = rows[i].retry_after };
+        struct provider_reply reply = { .status = rows[i].status, .body = span_of(rows[i].body), .retry_after = rows[i].retry_after,
+                                        .now_us = 1893456000000000 };
         struct provider_answer a;
         provider_answer_judge(s, &reply, &a);
         if (a.outcome != rows[i].outcome || strcmp(a.id, rows[i].id) != 0 || strcmp(a.text, rows[i].text) != 0 ||
