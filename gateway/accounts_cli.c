@@ -13,7 +13,6 @@
 #include "gateway/base/text.h"
 #include "gateway/store/account.h"
 #include "gateway/xmpp/jid.h"
-#include "gateway/xmpp/scram.h"
 
 enum { LINE_BYTES = 4096, LIST_SLICE = 500 };
 
@@ -64,29 +63,6 @@ static bool ask_password(const char *jid, char *line)
     return got && line[0] != '\0';
 }
 
-static bool derive(struct account *a, const char *password)
-{
-    static const struct {
-        enum scram_hash hash;
-        const char *mechanism;
-    } kinds[] = {{SCRAM_SHA1, "SCRAM-SHA-1"}, {SCRAM_SHA256, "SCRAM-SHA-256"}};
-    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        struct scram_keys keys;
-        if (!scram_keys_make(&keys, kinds[i].hash, password))
-            return false;
-        struct account_keys *k = &a->keys[a->key_count++];
-        text_copy(k->mechanism, sizeof k->mechanism, kinds[i].mechanism);
-        k->iterations = keys.iterations;
-        k->salt_len = keys.salt_len;
-        k->key_len = (unsigned)scram_hash_len(keys.hash);
-        memcpy(k->salt, keys.salt, keys.salt_len);
-        memcpy(k->stored_key, keys.stored_key, k->key_len);
-        memcpy(k->server_key, keys.server_key, k->key_len);
-        mem_wipe(&keys, sizeof keys);
-    }
-    return true;
-}
-
 /* ---- adding ---- */
 
 static const struct config_community *community_of(const struct config *c, const char *domain)
@@ -123,7 +99,7 @@ static int take_account(struct work *w, const char *text, const char *password)
     }
     struct account *a = &w->accounts[w->count];
     *a = (struct account){.bare = j->bare, .is_admin = is_admin(w->config, j)};
-    if (!derive(a, password))
+    if (!account_set_password(a, password))
         return complain(arena_printf(&w->arena, "%s: this password cannot be used: it has characters that SASLprep refuses", j->bare));
     w->count++;
     return 0;
@@ -178,14 +154,14 @@ static bool run_delete(struct store_tx *tx, struct store_job *job, struct error 
     return account_delete(tx, container_of(job, struct work, job)->bare, e);
 }
 
-struct listing {
+struct shown {
     unsigned given;
     char last[3072];
 };
 
 static void print_account(void *user, const struct account *a)
 {
-    struct listing *l = user;
+    struct shown *l = user;
     printf("%s%s%s\n", a->bare, a->is_admin ? "\tadmin" : "", a->disabled ? "\tdisabled" : "");
     text_copy(l->last, sizeof l->last, a->bare);
     l->given++;
@@ -194,7 +170,7 @@ static void print_account(void *user, const struct account *a)
 static bool run_list(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct work *w = container_of(job, struct work, job);
-    struct listing l = {0};
+    struct shown l = {0};
     do {
         l.given = 0;
         if (!account_list(tx, w->domain, l.last[0] ? l.last : NULL, LIST_SLICE, print_account, &l, e))

@@ -16,6 +16,7 @@
 
 #include "c2s/c2s.h"
 #include "contact-router/contact_router.h"
+#include "gateway/admin/admin.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/exchange/exchange.h"
@@ -32,8 +33,13 @@
 
 /* What answers to a namespace, in the order in which it is asked. Disco announces these same lists. */
 static const struct service *const services[] = {
-    &disco_service, &ping_service, &version_service, &time_service, &archive_service, &contact_request_service, NULL,
+    &adhoc_service, &disco_service, &ping_service, &version_service, &time_service, &archive_service, &contact_request_service, NULL,
 };
+
+/* The ad-hoc commands, in the order in which disco shows them. */
+static const struct adhoc_command *const commands[] = {admin_accounts, NULL};
+
+enum { LISTINGS_MAX = 8 };
 
 struct gateway {
     const struct config *c;
@@ -53,6 +59,9 @@ struct gateway {
     struct s2s *s2s;
     struct c2s *c2s;
     struct contact_router *router;
+    struct listing listings[LISTINGS_MAX];       /* tables that the parts give of themselves */
+    const struct listing *listed[LISTINGS_MAX + 1];
+    struct adhoc *adhoc;
     uv_signal_t signals[2];
     bool stopping;
     struct command drained;  /* from the loop where s2s ends to the exchange's */
@@ -208,6 +217,26 @@ static bool make_c2s(struct gateway *g, struct error *e)
     return true;
 }
 
+static void list(struct gateway *g, struct listing l)
+{
+    unsigned n = 0;
+    while (g->listed[n])
+        n++;
+    CHECK(n < LISTINGS_MAX);
+    g->listings[n] = l;
+    g->listed[n] = &g->listings[n];
+}
+
+static void make_adhoc(struct gateway *g)
+{
+    list(g, exchange_links(g->exchange));
+    g->adhoc = adhoc_create(&(struct adhoc_options){.exchange = g->exchange,
+                                                    .loops = &g->exchange_loop,
+                                                    .loop_count = 1,
+                                                    .commands = commands,
+                                                    .listings = g->listed});
+}
+
 struct gateway *compose_create(const struct config *c, struct error *e)
 {
     struct gateway *g = mem_new(struct gateway);
@@ -222,6 +251,7 @@ struct gateway *compose_create(const struct config *c, struct error *e)
         compose_destroy(&g);
         return NULL;
     }
+    make_adhoc(g);
     exchange_attach(g->exchange, s2s_edge(g->s2s), contact_router_reach(g->router));
     return g;
 }
@@ -405,6 +435,7 @@ void compose_destroy(struct gateway **gp)
     store_close(&g->store); /* every job completes, while its owner is still there */
     s2s_destroy(&g->s2s);
     contact_router_destroy(&g->router);
+    adhoc_destroy(&g->adhoc);
     exchange_destroy(&g->exchange);
     egress_destroy(&g->egress);
     tls_store_destroy(&g->tls);

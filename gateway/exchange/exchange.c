@@ -158,6 +158,7 @@ void exchange_destroy(struct exchange **xp)
     mem_free(x->shards);
     map_fini(&x->by_domain);
     map_fini(&x->iqs);
+    map_fini(&x->service_states);
     arena_fini(&x->arena);
     mem_free(x);
 }
@@ -244,6 +245,16 @@ const struct iq_entry *exchange_iq_entries(struct exchange *x, const struct elem
 const struct service *const *exchange_services(struct exchange *x)
 {
     return x->services;
+}
+
+void exchange_service_set(struct exchange *x, const struct service *s, void *state)
+{
+    map_put(&x->service_states, s->name, state);
+}
+
+void *exchange_service_state(struct exchange *x, const struct service *s)
+{
+    return map_get(&x->service_states, s->name);
 }
 
 struct reach *exchange_reach(struct exchange *x)

@@ -6,6 +6,7 @@
 #define CAUSEWAY_EXCHANGE_EXCHANGE_H
 
 #include "gateway/exchange/edge.h"
+#include "gateway/exchange/listing.h"
 #include "gateway/exchange/reach.h"
 #include "gateway/exchange/service.h"
 #include "gateway/store/store.h"
@@ -45,5 +46,11 @@ void exchange_destroy(struct exchange **x);
 const struct community *exchange_community(struct exchange *x, const char *domain); /* NULL: not ours */
 /* A person changed outside the exchange (account added, deleted): forget what is cached of it. */
 void exchange_account_changed(struct exchange *x, const char *bare);
+/* Ends the links of a local account, or the one of a full JID, with that stream error; then done, on
+ * `reply_on`. Any thread. */
+void exchange_end_links(struct exchange *x, const struct jid *who, enum stream_error why, struct loop *reply_on,
+                        void (*done)(void *user, unsigned ended), void *user);
+/* The table of links (listing.h): key NULL or a bare JID. */
+struct listing exchange_links(struct exchange *x);
 
 #endif

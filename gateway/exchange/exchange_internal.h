@@ -40,6 +40,7 @@ struct exchange {
     struct map by_domain;            /* -> struct community */
     const struct service **services; /* ours first; ends with NULL */
     struct map iqs;                  /* "ns element" -> struct iq_entry */
+    struct map service_states;       /* name of a service -> what it keeps; not owned */
     struct edge_remote *remote;      /* NULL: none */
     struct reach *reach;             /* NULL: none */
     struct session_sweep *sweep;     /* of requests whose time is over */

@@ -51,6 +51,10 @@ void exchange_answer(struct exchange *x, struct stanza *st);
 /* exchange_answer(build_error(...)); harmless where RFC 6120 forbids an error. */
 void exchange_refuse(struct exchange *x, const struct stanza *st, enum stanza_error e, const char *text);
 const struct service *const *exchange_services(struct exchange *x); /* ends with NULL */
+/* What a service keeps beside its const struct: whoever made the state gives it before exchange_start, and
+ * owns it. NULL: it has none. */
+void exchange_service_set(struct exchange *x, const struct service *s, void *state);
+void *exchange_service_state(struct exchange *x, const struct service *s);
 struct reach;
 struct reach *exchange_reach(struct exchange *x); /* NULL: nobody is reached on devices */
 struct store;

@@ -5,9 +5,11 @@
 
 #include <string.h>
 
+#include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/store/journal_internal.h"
 #include "gateway/store/sessions.h"
+#include "gateway/xmpp/scram.h"
 
 static const char *domain_of(const char *bare)
 {
@@ -152,4 +154,39 @@ bool account_list(struct store_tx *tx, const char *domain, const char *after, un
             return false;
     }
     return r && e->code == ERROR_NONE;
+}
+
+bool account_count(struct store_tx *tx, const char *domain, int64_t *out, struct error *e)
+{
+    struct store_rows *r = store_query(tx, e, "select count(*) from accounts where domain = $1", "t", domain);
+    *out = 0;
+    if (r && store_next(r, e)) {
+        *out = store_int(r, 0);
+        store_end(r);
+    }
+    return e->code == ERROR_NONE;
+}
+
+bool account_set_password(struct account *a, const char *password)
+{
+    static const struct {
+        enum scram_hash hash;
+        const char *mechanism;
+    } kinds[] = {{SCRAM_SHA1, "SCRAM-SHA-1"}, {SCRAM_SHA256, "SCRAM-SHA-256"}};
+    a->key_count = 0;
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct scram_keys keys;
+        if (!scram_keys_make(&keys, kinds[i].hash, password))
+            return false;
+        struct account_keys *k = &a->keys[a->key_count++];
+        text_copy(k->mechanism, sizeof k->mechanism, kinds[i].mechanism);
+        k->iterations = keys.iterations;
+        k->salt_len = keys.salt_len;
+        k->key_len = (unsigned)scram_hash_len(keys.hash);
+        memcpy(k->salt, keys.salt, keys.salt_len);
+        memcpy(k->stored_key, keys.stored_key, k->key_len);
+        memcpy(k->server_key, keys.server_key, k->key_len);
+        mem_wipe(&keys, sizeof keys);
+    }
+    return true;
 }

@@ -41,4 +41,10 @@ MUST_USE bool account_find(struct store_tx *tx, const char *bare, struct arena *
 MUST_USE bool account_list(struct store_tx *tx, const char *domain, const char *after, unsigned limit,
                            void (*each)(void *user, const struct account *a), void *user, struct error *e);
 
+MUST_USE bool account_count(struct store_tx *tx, const char *domain, int64_t *out, struct error *e);
+
+/* Fills the keys of every mechanism there is. Slow (libuv's pool, a tool). false: the password is empty, or
+ * not allowed by saslprep. */
+MUST_USE bool account_set_password(struct account *a, const char *password);
+
 #endif

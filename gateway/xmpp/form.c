@@ -139,7 +139,7 @@ static void put_values(struct builder *b, const struct form_field *field)
     build_leaf(b, "value", NULL, at);
 }
 
-static void open_field(struct builder *b, const struct form_field *field)
+void form_open_field(struct builder *b, const struct form_field *field)
 {
     build_open(b, "field", NULL);
     build_attr(b, "type", field->bare ? NULL : type_names[field->type]);
@@ -152,14 +152,14 @@ static void open_field(struct builder *b, const struct form_field *field)
 
 void form_add(struct builder *b, const struct form_field *field)
 {
-    open_field(b, field);
+    form_open_field(b, field);
     build_close(b);
 }
 
 void form_add_list(struct builder *b, const struct form_field *field,
                    const struct form_option *options)
 {
-    open_field(b, field);
+    form_open_field(b, field);
     for (; options->value; options++) {
         build_open(b, "option", NULL);
         build_attr(b, "label", options->label);

@@ -82,6 +82,8 @@ struct form_field {
 };
 
 void form_add(struct builder *b, const struct form_field *field);
+/* The same left open, for what else stands in a field (a description, options, XEP-0122): build_close. */
+void form_open_field(struct builder *b, const struct form_field *field);
 /* The same for fields that are chosen from: options as label, value pairs, ended by a NULL value.
  */
 struct form_option {

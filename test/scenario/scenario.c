@@ -190,6 +190,9 @@ static void is(struct play *p, struct peer *peer, const char *what)
     } else if (text_eq(what, "replaced")) {
         if (peer_replaced(peer) != STREAM_CONFLICT)
             complain(p, "was not replaced");
+    } else if (text_eq(what, "ended")) {
+        if (peer_replaced(peer) == STREAM_OK || peer_replaced(peer) == STREAM_CONFLICT)
+            complain(p, "was not ended");
     } else if (text_eq(what, "active")) {
         peer_link_state(peer, LINK_ACTIVE);
     } else if (text_eq(what, "inactive")) {
@@ -315,6 +318,8 @@ static void run_line(struct play *p, char *line)
         gateway_line(p, w, n);
     else if (n == 2 && text_eq(w[0], "account"))
         world_account(world(p), w[1]);
+    else if (n == 2 && text_eq(w[0], "admin"))
+        world_admin(world(p), w[1]);
     else if (text_eq(w[0], "advance"))
         advance_line(p, w, n);
     else if (n == 2 && text_eq(w[0], "wire"))

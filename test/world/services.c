@@ -4,9 +4,12 @@
 
 #include <stddef.h>
 
+#include "gateway/admin/admin.h"
 #include "gateway/services/services.h"
 
 const struct service *const world_services[] = {
-    &disco_service,           &ping_service, &version_service, &time_service, &archive_service,
+    &adhoc_service,           &disco_service,           &ping_service, &version_service, &time_service, &archive_service,
     &contact_request_service, NULL,
 };
+
+const struct adhoc_command *const world_commands[] = {admin_accounts, NULL};

@@ -24,6 +24,9 @@ struct gateway {
     struct store *store;
     struct exchange *x;
     struct edge_remote remote;
+    struct adhoc *adhoc;
+    struct listing listings[1];
+    const struct listing *listed[2];
 };
 
 /* A stanza between two gateways. */
@@ -159,6 +162,13 @@ static void gateway_create(struct world *w, struct gateway *g, const struct worl
         .resources_max = o->resources_max,
     };
     g->x = exchange_create(&x);
+    g->listings[0] = exchange_links(g->x);
+    g->listed[0] = &g->listings[0];
+    g->adhoc = adhoc_create(&(struct adhoc_options){.exchange = g->x,
+                                                    .loops = g->loops,
+                                                    .loop_count = g->loop_count,
+                                                    .commands = o->commands ? o->commands : world_commands,
+                                                    .listings = g->listed});
     exchange_start(g->x);
 }
 
@@ -197,13 +207,34 @@ static bool put_account(struct store_tx *tx, void *user, struct error *e)
     return account_put(tx, &a, true, e);
 }
 
-void world_account(struct world *w, const char *bare)
+static bool put_admin(struct store_tx *tx, void *user, struct error *e)
+{
+    struct account a = {.bare = user, .is_admin = true};
+    return account_put(tx, &a, true, e);
+}
+
+static void put(struct world *w, const char *bare, bool (*run)(struct store_tx *tx, void *user, struct error *e))
 {
     struct error e = ERROR_INIT;
     char *name = mem_dup(bare);
     struct gateway *g = gateway_of(w, strchr(bare, '@') + 1);
-    CHECK(g && store_write_wait(g->store, put_account, name, &e));
+    CHECK(g && store_write_wait(g->store, run, name, &e));
     mem_free(name);
+}
+
+void world_account(struct world *w, const char *bare)
+{
+    put(w, bare, put_account);
+}
+
+void world_admin(struct world *w, const char *bare)
+{
+    put(w, bare, put_admin);
+}
+
+struct adhoc *world_adhoc(struct world *w, const char *domain)
+{
+    return gateway_of(w, domain)->adhoc;
 }
 
 /* ---- time ---- */
@@ -497,6 +528,7 @@ void world_destroy(struct world **wp)
     while (turn(w))
         ;
     for (unsigned i = 0; i < w->gateway_count; i++) {
+        adhoc_destroy(&w->gateways[i].adhoc);
         exchange_destroy(&w->gateways[i].x);
         for (unsigned k = 0; k < w->gateways[i].loop_count; k++)
             loop_destroy(&w->gateways[i].loops[k]);

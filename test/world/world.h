@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gateway/admin/adhoc.h"
 #include "gateway/exchange/exchange.h"
 
 struct world;
@@ -31,15 +32,19 @@ struct world_gateway {
     struct reach *reach; /* NULL: none */
     const struct service *const *services; /* NULL: all that world_services lists */
     unsigned resources_max;
+    const struct adhoc_command *const *commands; /* NULL: all that world_commands lists */
 };
 
 struct world *world_create(const struct world_gateway *gateways, unsigned count);
 void world_destroy(struct world **w);
 extern const struct service *const world_services[]; /* what a gateway offers; ends with NULL */
+extern const struct adhoc_command *const world_commands[];
 
 struct exchange *world_exchange(struct world *w, const char *domain);
 struct store *world_store(struct world *w, const char *domain);
+struct adhoc *world_adhoc(struct world *w, const char *domain);
 void world_account(struct world *w, const char *bare);
+void world_admin(struct world *w, const char *bare); /* an account that is an admin, or is made one */
 void world_wire(struct world *w, enum world_wire state);
 void world_settle(struct world *w);
 void world_advance(struct world *w, uint64_t ms); /* in steps of at most a second, settling each */
