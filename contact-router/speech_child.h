@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* A program that speaks, as a child with limits: CPU, memory, size of files, descriptors, time on the clock;
+ * it inherits no descriptor but its three, and an environment of our own. The text goes in by a pipe,
+ * never as an argument; what it says comes out piece by piece. */
+#ifndef CAUSEWAY_CONTACT_ROUTER_SPEECH_CHILD_H
+#define CAUSEWAY_CONTACT_ROUTER_SPEECH_CHILD_H
+
+#include "gateway/base/bytes.h"
+#include "gateway/base/error.h"
+#include "gateway/net/loop.h"
+
+struct speech_child;
+
+enum { SPEECH_CHILD_CPU_S = 5, SPEECH_CHILD_TIME_MS = 15000, SPEECH_CHILD_MEMORY_MB = 256, SPEECH_CHILD_FILES = 16 };
+
+struct speech_child_options {
+    struct loop *loop;
+    const char *program, *voice; /* of a fixed list: an argument */
+    const char *text;            /* shorter than a pipe's buffer (4096) */
+    void (*on_output)(void *user, struct span data);
+    /* Exactly once, later, unless it is killed: it ended well (ERROR_NONE) or not; its CPU time. */
+    void (*on_end)(void *user, const struct error *e, uint64_t cpu_us);
+    void *user;
+};
+
+/* NULL: it could not be started. */
+MUST_USE struct speech_child *speech_child_start(const struct speech_child_options *o, struct error *e);
+/* It ends now; no callback any more. May be called from on_output. */
+void speech_child_kill(struct speech_child *c);
+
+#endif
