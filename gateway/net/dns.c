@@ -469,7 +469,7 @@ void dns_destroy(struct dns **dp)
     }
     run_finished(d);
     CHECK(list_is_empty(&d->waiting)); /* nobody asks while it is destroyed */
-    loop_cancel_turn_end(&d->hook);
+    loop_cancel_hook(&d->hook);
     uv_close((uv_handle_t *)&d->poll, on_poll_closed);
     ub_ctx_delete(d->ub);
     *dp = NULL;

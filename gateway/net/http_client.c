@@ -454,7 +454,7 @@ void http_client_destroy(struct http_client **cp)
     }
     run_finished(c);
     CHECK(list_is_empty(&c->calls)); /* nobody calls while it is destroyed */
-    loop_cancel_turn_end(&c->hook);
+    loop_cancel_hook(&c->hook);
     for (int i = 0; i < EGRESS_PURPOSES; i++)
         curl_pool_destroy(&c->pools[i]);
     mem_free(c->ca_file);

@@ -181,7 +181,7 @@ static void write_answer(struct http_conn *c, int status, const char *content_ty
 static void close_conn(struct http_conn *c)
 {
     enter(c, CONN_CLOSING);
-    loop_cancel_turn_end(&c->hook);
+    loop_cancel_hook(&c->hook);
     exchange_orphan(c);
     wire_close(c->wire, LINGER_MS);
 }
@@ -310,7 +310,7 @@ static void on_end(void *user, enum wire_end end, const struct error *e)
     struct http_conn *c = user;
     if (end == WIRE_END_TLS)
         log_info(NULL, "http: %s", e->text);
-    loop_cancel_turn_end(&c->hook);
+    loop_cancel_hook(&c->hook);
     timer_stop(&c->timer);
     exchange_orphan(c);
     if (c->server)
@@ -365,7 +365,7 @@ void http_server_close(struct http_server **sp)
     list_each(it, &s->conns) {
         struct http_conn *c = list_entry(it, struct http_conn, node);
         timer_stop(&c->timer);
-        loop_cancel_turn_end(&c->hook);
+        loop_cancel_hook(&c->hook);
         exchange_orphan(c);
         c->server = NULL;
         list_remove(&c->node);

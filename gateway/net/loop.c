@@ -21,6 +21,7 @@
 enum {
     COMMANDS_A_TURN = 4096, /* then sockets get their chance again */
     HOOK_ROUNDS = 16,
+    BUSY_TURNS = 16, /* quiet hooks wait no longer */
     LAST_ROUNDS = 1000, /* turns that a stopping loop still gives to what posts to itself */
     ALARM_GRAIN_MS = 8, /* wake-ups are gathered to multiples of this */
 };
@@ -104,19 +105,23 @@ static void run_commands(struct loop *l)
 
 /* ---- the end of a turn */
 
+static void run_round(struct loop *l, struct list *hooks)
+{
+    struct list batch;
+    list_init(&batch);
+    list_splice(&batch, hooks);
+    for (struct list *n; (n = list_first(&batch)) != NULL;) {
+        struct turn_hook *h = list_entry(n, struct turn_hook, node);
+        list_remove(n);
+        l->done_count++;
+        h->run(h);
+    }
+}
+
 static void run_hooks(struct loop *l)
 {
-    for (int round = 0; round < HOOK_ROUNDS && !list_is_empty(&l->hooks); round++) {
-        struct list batch;
-        list_init(&batch);
-        list_splice(&batch, &l->hooks);
-        for (struct list *n; (n = list_first(&batch)) != NULL;) {
-            struct turn_hook *h = list_entry(n, struct turn_hook, node);
-            list_remove(n);
-            l->done_count++;
-            h->run(h);
-        }
-    }
+    for (int round = 0; round < HOOK_ROUNDS && !list_is_empty(&l->hooks); round++)
+        run_round(l, &l->hooks);
 }
 
 static void on_alarm(uv_timer_t *t)
@@ -143,9 +148,25 @@ static void set_alarm(struct loop *l)
     l->alarm_at_ms = at;
 }
 
+/* libuv does not say whether it found something to do, but its epoll descriptor does. */
+static bool is_ready(struct loop *l)
+{
+    struct pollfd p = {.fd = uv_backend_fd(&l->uv), .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
 static bool has_work(const struct loop *l)
 {
     return l->own_first || !list_is_empty(&l->hooks) || atomic_load(&l->inbox);
+}
+
+static void run_quiet_hooks(struct loop *l)
+{
+    if (list_is_empty(&l->quiet_hooks) ||
+        (++l->busy_turns < BUSY_TURNS && !atomic_load(&l->stop) && (has_work(l) || is_ready(l))))
+        return;
+    l->busy_turns = 0;
+    run_round(l, &l->quiet_hooks);
 }
 
 static void nothing(uv_idle_t *idle)
@@ -159,6 +180,7 @@ static void on_before_sleep(uv_prepare_t *p)
     l->done_count += timer_wheel_run(l, loop_now_ms(l));
     run_commands(l);
     run_hooks(l);
+    run_quiet_hooks(l);
     set_alarm(l);
     atomic_store(&l->asleep, true);
     if (has_work(l)) {
@@ -188,7 +210,13 @@ void loop_at_turn_end(struct loop *l, struct turn_hook *h)
         list_append(&l->hooks, &h->node);
 }
 
-void loop_cancel_turn_end(struct turn_hook *h)
+void loop_when_quiet(struct loop *l, struct turn_hook *h)
+{
+    if (!list_is_linked(&h->node))
+        list_append(&l->quiet_hooks, &h->node);
+}
+
+void loop_cancel_hook(struct turn_hook *h)
 {
     list_remove(&h->node);
 }
@@ -202,6 +230,7 @@ struct loop *loop_create(const char *name, const struct clock *clock)
     text_copy(l->name, sizeof l->name, name);
     l->own_end = &l->own_first;
     list_init(&l->hooks);
+    list_init(&l->quiet_hooks);
     l->xml_pool = xml_pool_create();
     timer_wheel_init(&l->wheel, clock_mono_ms(clock));
     atomic_init(&l->asleep, true);
@@ -332,13 +361,6 @@ bool loop_is_current(const struct loop *l)
 const char *loop_name(const struct loop *l)
 {
     return l->name;
-}
-
-/* libuv does not say whether it found something to do, but its epoll descriptor does. */
-static bool is_ready(struct loop *l)
-{
-    struct pollfd p = {.fd = uv_backend_fd(&l->uv), .events = POLLIN};
-    return poll(&p, 1, 0) > 0;
 }
 
 bool loop_turn(struct loop *l)

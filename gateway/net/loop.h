@@ -47,7 +47,10 @@ struct turn_hook {
     void (*run)(struct turn_hook *h);
 };
 void loop_at_turn_end(struct loop *l, struct turn_hook *h);
-void loop_cancel_turn_end(struct turn_hook *h);
+/* The same, but not before a turn's end finds nothing more ready, or a few turns have passed: for
+ * what is the cheaper the more it has gathered, and must not wait for anything but work. */
+void loop_when_quiet(struct loop *l, struct turn_hook *h);
+void loop_cancel_hook(struct turn_hook *h);
 
 uv_loop_t *loop_uv(struct loop *l);
 const struct clock *loop_clock(const struct loop *l);

@@ -42,6 +42,8 @@ struct loop {
     struct command *own_first, **own_end; /* from its own thread, oldest first */
 
     struct list hooks;
+    struct list quiet_hooks;
+    unsigned busy_turns; /* since the oldest of them was asked for */
     struct wheel wheel;
     struct xml_pool *xml_pool;
     struct wire_shared

@@ -489,7 +489,7 @@ void mail_client_destroy(struct mail_client **cp)
     }
     run_finished(c);
     CHECK(list_is_empty(&c->calls)); /* nobody sends while it is destroyed */
-    loop_cancel_turn_end(&c->hook);
+    loop_cancel_hook(&c->hook);
     struct closing closing = {.command.run = run_closing, .client = c};
     loop_post(c->thread, &closing.command);
     loop_join(c->thread);

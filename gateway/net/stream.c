@@ -216,7 +216,7 @@ static void close_wire(struct stream *s)
 {
     enter(s, STATE_ENDING);
     timer_stop(&s->timer);
-    loop_cancel_turn_end(&s->hook);
+    loop_cancel_hook(&s->hook);
     wire_close(s->wire, CLOSE_MS);
 }
 
@@ -259,7 +259,7 @@ void stream_abort(struct stream *s)
         enter(s, STATE_ENDING);
     }
     timer_stop(&s->timer);
-    loop_cancel_turn_end(&s->hook);
+    loop_cancel_hook(&s->hook);
     wire_abort(s->wire);
 }
 
@@ -281,7 +281,7 @@ static void on_wire_end(void *user, enum wire_end how, const struct error *e)
     text_copy(end.text, sizeof end.text, s->end_text);
     s->state = STATE_ENDING; /* from any: the wire has gone */
     timer_stop(&s->timer);
-    loop_cancel_turn_end(&s->hook);
+    loop_cancel_hook(&s->hook);
     s->policy->on_end(s, &end);
     xml_reader_destroy(&s->reader);
     mem_free(s->end_text);

@@ -120,7 +120,7 @@ static void gone(struct wire *w)
         return;
     enter(w, WIRE_GONE);
     timer_stop(&w->linger);
-    loop_cancel_turn_end(&w->hook);
+    loop_cancel_hook(&w->hook);
     uv_close((uv_handle_t *)&w->tcp, on_closed);
 }
 

@@ -46,6 +46,7 @@ struct store {
 
     pthread_mutex_t lock; /* of all that follows, but for the threads' own */
     struct job_list writes;
+    bool is_released; /* the writer may take them (waker.h) */
     uint64_t asked, finished; /* tickets */
     bool is_closing;
     pthread_cond_t writer_wake;

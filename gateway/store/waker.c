@@ -17,14 +17,21 @@ struct waker {
     unsigned asked; /* under the lock: jobs since then */
 };
 
-static void on_turn_end(struct turn_hook *h)
+/* What is asked may be written. Under the lock; true: the writer must be signalled. */
+static bool release(struct store *s)
+{
+    s->is_released = s->writes.first != NULL;
+    return s->is_released && writer_must_wake(s, 0);
+}
+
+static void on_quiet(struct turn_hook *h)
 {
     struct waker *w = container_of(h, struct waker, hook);
     struct store *s = w->store;
     pthread_mutex_lock(&s->lock);
     w->is_due = false;
     w->asked = 0;
-    bool wake = writer_must_wake(s, 0);
+    bool wake = release(s);
     pthread_cond_signal(&s->waker_quiet);
     pthread_mutex_unlock(&s->lock);
     if (wake)
@@ -39,7 +46,7 @@ static struct waker *waker_of(struct store *s, struct loop *loop)
     if (w)
         return w;
     w = mem_new(struct waker);
-    w->hook.run = on_turn_end;
+    w->hook.run = on_quiet;
     w->store = s;
     w->loop = loop;
     w->next = s->wakers;
@@ -49,17 +56,17 @@ static struct waker *waker_of(struct store *s, struct loop *loop)
 
 bool waker_asked(struct store *s, struct loop *reply_on)
 {
-    if (!s->writer_sleeps_until_ms)
+    if (s->is_released)
         return false;
     if (!reply_on || !loop_runs_here(reply_on))
-        return writer_must_wake(s, 0);
+        return release(s);
     struct waker *w = waker_of(s, reply_on);
     if (!w->is_due) {
         w->is_due = true;
         w->asked = 0;
-        loop_at_turn_end(w->loop, &w->hook);
+        loop_when_quiet(w->loop, &w->hook);
     }
-    return ++w->asked >= ASKED_MOST && writer_must_wake(s, 0);
+    return ++w->asked >= ASKED_MOST && release(s);
 }
 
 void waker_fini(struct store *s)
@@ -68,7 +75,7 @@ void waker_fini(struct store *s)
     while (s->wakers) {
         struct waker *w = s->wakers;
         if (loop_is_current(w->loop)) /* its turn will not end before this does, or it has none */
-            loop_cancel_turn_end(&w->hook);
+            loop_cancel_hook(&w->hook);
         else
             while (w->is_due)
                 pthread_cond_wait(&s->waker_quiet, &s->lock);

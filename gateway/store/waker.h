@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* When the writer is told of new jobs. A loop asks for many in a turn: were the writer woken by the
- * first, it would sync that one alone while the rest gathers. So it hears of them at the turn's end,
- * or when many wait. An awake writer looks by itself. Threads that run no loop wake it at once. */
+/* When a group may begin. A loop asks for many jobs in a turn, and more are often ready for the next:
+ * were the writer to take the first, it would sync that one alone while the rest gathers. So a loop
+ * releases the queue when nothing more is ready for it (loop_when_quiet), or when many wait. Threads
+ * that run no loop release it at once. No timer: what is released waits only for work. */
 #ifndef CAUSEWAY_STORE_WAKER_H
 #define CAUSEWAY_STORE_WAKER_H
 

@@ -299,7 +299,7 @@ static void sleep_until(struct writer *w, uint64_t at)
 static void wait_for_work(struct writer *w)
 {
     struct store *s = w->s;
-    while (!s->writes.first && !s->is_closing && !s->checkpoint_made && !(s->is_memory && s->reads.first)) {
+    while (!s->is_released && !s->is_closing && !s->checkpoint_made && !(s->is_memory && s->reads.first)) {
         uint64_t at = next_deadline(w);
         if (at <= store_mono_ms())
             return;
@@ -312,6 +312,7 @@ static struct job_list take_group(struct store *s)
     struct job_list group = {0};
     for (unsigned n = 0; n < GROUP_JOBS && s->writes.first; n++)
         job_list_append(&group, job_list_take(&s->writes));
+    s->is_released = s->writes.first != NULL;
     return group;
 }
 

@@ -167,7 +167,7 @@ static void own_posts_then_hooks(void **state)
     while (loop_turn(l))
         ;
     assert_string_equal(text, "a( a) b( b) a! b! ");
-    loop_cancel_turn_end(&a.hook);
+    loop_cancel_hook(&a.hook);
     loop_destroy(&l);
 }
 
@@ -178,10 +178,49 @@ static void cancelled_hook(void **state)
     struct loop *l = loop_create("test", clock_real());
     struct note a = {.loop = l, .trace = text, .name = "a", .hook.run = on_note_hook};
     loop_at_turn_end(l, &a.hook);
-    loop_cancel_turn_end(&a.hook);
+    loop_cancel_hook(&a.hook);
     while (loop_turn(l))
         ;
     assert_string_equal(text, "");
+    loop_destroy(&l);
+}
+
+/* A descriptor that is always readable keeps a loop from being quiet, but not for ever. */
+static void on_readable(uv_poll_t *p, int status, int events)
+{
+    (void)p, (void)status, (void)events;
+}
+
+static void quiet_hook_waits_for_work_but_not_for_ever(void **state)
+{
+    (void)state;
+    struct loop *l = loop_create("t", clock_real());
+    char text[64] = "";
+    struct note a = {.loop = l, .trace = text, .name = "a", .hook.run = on_note_hook};
+    loop_when_quiet(l, &a.hook);
+    loop_turn(l);
+    assert_string_equal(text, "a! "); /* nothing was ready: at the end of that very turn */
+
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    uv_poll_t poll;
+    uv_poll_init(loop_uv(l), &poll, ends[0]);
+    uv_poll_start(&poll, UV_READABLE, on_readable);
+    loop_turn(l);
+    loop_when_quiet(l, &a.hook);
+    loop_turn(l);
+    assert_string_equal(text, "a! "); /* more is ready */
+    unsigned turns = 1;
+    for (; strcmp(text, "a! ") == 0; turns++)
+        loop_turn(l);
+    assert_string_equal(text, "a! a! ");
+    assert_in_range(turns, 2, 20);
+    uv_close((uv_handle_t *)&poll, NULL);
+    while (loop_turn(l))
+        ;
+    close(ends[0]);
+    close(ends[1]);
     loop_destroy(&l);
 }
 
@@ -214,6 +253,7 @@ int main(void)
         cmocka_unit_test(ping_pong),
         cmocka_unit_test(own_posts_then_hooks),
         cmocka_unit_test(cancelled_hook),
+        cmocka_unit_test(quiet_hook_waits_for_work_but_not_for_ever),
         cmocka_unit_test(stops_after_what_is_posted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
