@@ -1,74 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages of an archive (XEP-0313, paged by XEP-0059) and the ids that name its rows.
+/* Pages of an archive (XEP-0313, paged by XEP-0059).
  *
  * An archive is paged by seq, which is given out at the commit: nothing ever appears behind a
  * client's cursor. Rows are filtered by the time at which they were first said; as that is never
  * later than the commit, a start time is also a bound on seq, found by bisection; an end time is not
- * (a held message enters late). One index (owner, seq) serves all of it; `with` filters its rows. */
+ * (a held message enters late). One key (owner, seq) serves all of it, a row a run; `with` filters
+ * entries as they are walked. */
 #include <string.h>
 
+#include "gateway/store/archive_run.h"
 #include "gateway/store/journal_internal.h"
 
 enum { COUNT_MOST = 2000 }; /* beyond, a total is not worth its price */
-
-/* -- ids -- */
-
-static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
-
-static uint32_t key_word(const unsigned char *key, unsigned i)
-{
-    return (uint32_t)key[4 * i] | (uint32_t)key[4 * i + 1] << 8 | (uint32_t)key[4 * i + 2] << 16 |
-           (uint32_t)key[4 * i + 3] << 24;
-}
-
-/* XTEA, 32 rounds: a 64-bit block cipher, because an id must be a bijection of 64 bits. It hides how
- * rows are numbered; nobody's safety rests on it. */
-static uint64_t encipher(const unsigned char *bytes, uint64_t block)
-{
-    const uint32_t key[4] = {key_word(bytes, 0), key_word(bytes, 1), key_word(bytes, 2), key_word(bytes, 3)};
-    uint32_t v0 = (uint32_t)(block >> 32), v1 = (uint32_t)block, sum = 0;
-    for (unsigned i = 0; i < 32; i++) {
-        v0 += (((v1 << 4) ^ (v1 >> 5)) + v1) ^ (sum + key[sum & 3]);
-        sum += 0x9e3779b9;
-        v1 += (((v0 << 4) ^ (v0 >> 5)) + v0) ^ (sum + key[sum >> 11 & 3]);
-    }
-    return (uint64_t)v0 << 32 | v1;
-}
-
-static uint64_t decipher(const unsigned char *bytes, uint64_t block)
-{
-    const uint32_t key[4] = {key_word(bytes, 0), key_word(bytes, 1), key_word(bytes, 2), key_word(bytes, 3)};
-    uint32_t v0 = (uint32_t)(block >> 32), v1 = (uint32_t)block, sum = 0x9e3779b9u * 32;
-    for (unsigned i = 0; i < 32; i++) {
-        v1 -= (((v0 << 4) ^ (v0 >> 5)) + v0) ^ (sum + key[sum >> 11 & 3]);
-        sum -= 0x9e3779b9;
-        v0 -= (((v1 << 4) ^ (v1 >> 5)) + v1) ^ (sum + key[sum & 3]);
-    }
-    return (uint64_t)v0 << 32 | v1;
-}
-
-void archive_id(const struct store *s, uint64_t seq, char out[ARCHIVE_ID_LEN + 1])
-{
-    uint64_t block = encipher(s->archive_key, seq);
-    for (unsigned i = ARCHIVE_ID_LEN; i-- > 0; block >>= 5)
-        out[i] = digits[block & 31];
-    out[ARCHIVE_ID_LEN] = '\0';
-}
-
-bool archive_id_parse(const struct store *s, const char *id, uint64_t *seq)
-{
-    uint64_t block = 0;
-    if (strlen(id) != ARCHIVE_ID_LEN)
-        return false;
-    for (unsigned i = 0; i < ARCHIVE_ID_LEN; i++) {
-        const char *digit = memchr(digits, id[i], sizeof digits - 1);
-        if (!digit || (i == 0 && digit - digits > 15)) /* 13 digits hold 65 bits */
-            return false;
-        block = block << 5 | (uint64_t)(digit - digits);
-    }
-    *seq = decipher(s->archive_key, block);
-    return *seq > 0 && *seq <= INT64_MAX;
-}
 
 /* -- pages -- */
 
@@ -120,69 +63,164 @@ static bool seq_before(struct store_tx *tx, int64_t start_us, int64_t *above, st
     return true;
 }
 
+/* -- walking: entries of an archive between two seqs, in either direction -- */
+
+struct walk {
+    struct store_tx *tx;
+    const struct filter *filter;
+    int64_t above, below; /* entries strictly between */
+    bool is_backwards;
+    /* Sees each entry that passes the filter, in order; false: enough, or `e` is set. */
+    bool (*each)(struct walk *w, const struct archive_entry *entry, struct error *e);
+    struct archive_page *page; /* of each */
+    int64_t count;             /* of each */
+};
+
+/* The run that holds or follows `below` may begin in front of it: the seq to read it by. */
+static bool newest_run(struct walk *w, int64_t *seq, struct error *e)
+{
+    return read_int(store_query(w->tx, e,
+                                "select seq from archive where owner = $1 and seq >= $2 order by seq limit 1", "ii",
+                                w->filter->owner, w->below),
+                    INT64_MAX, seq, e);
+}
+
+static bool passes(const struct walk *w, const struct archive_entry *entry)
+{
+    const struct filter *f = w->filter;
+    return (int64_t)entry->seq > w->above && (int64_t)entry->seq < w->below && (!f->peer || entry->peer == f->peer) &&
+           entry->first_us >= f->start_us && entry->first_us <= f->end_us;
+}
+
+/* A run is stored newest first. */
+static bool walk_run(struct walk *w, const struct archive_entry *run, unsigned count, struct error *e)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct archive_entry *entry = &run[w->is_backwards ? i : count - 1 - i];
+        if (passes(w, entry) && !w->each(w, entry, e))
+            return false;
+    }
+    return true;
+}
+
+static bool walk(struct walk *w, struct error *e)
+{
+    struct archive_entry run[RUN_MOST];
+    int64_t newest;
+    if (!newest_run(w, &newest, e))
+        return false;
+    struct store_rows *r =
+        w->is_backwards ? store_query(w->tx, e,
+                                      "select seq, peer, first_us, older from archive where owner = $1 and seq > $2"
+                                      " and seq <= $3 order by seq desc",
+                                      "iii", w->filter->owner, w->above, newest)
+                        : store_query(w->tx, e,
+                                      "select seq, peer, first_us, older from archive where owner = $1 and seq > $2"
+                                      " and seq <= $3 order by seq",
+                                      "iii", w->filter->owner, w->above, newest);
+    while (r && store_next(r, e)) {
+        unsigned count = archive_run_row(r, run);
+        if (!count)
+            error_set(e, ERROR_IO, "row %lld of an archive holds no run", (long long)store_int(r, 0));
+        if (!count || !walk_run(w, run, count, e)) {
+            store_end(r);
+            break;
+        }
+    }
+    return r && e->code == ERROR_NONE;
+}
+
+static bool found(struct walk *w, const struct archive_entry *entry, struct error *e)
+{
+    (void)entry, (void)e;
+    w->count++;
+    return false;
+}
+
 static bool is_in_archive(struct store_tx *tx, int64_t owner, uint64_t seq, bool *unknown, struct error *e)
 {
-    int64_t found;
-    if (!read_int(store_query(tx, e, "select 1 from archive where owner = $1 and seq = $2", "ii", owner,
-                              (int64_t)seq),
-                  0, &found, e))
+    const struct filter all = {.owner = owner, .start_us = INT64_MIN, .end_us = INT64_MAX};
+    struct walk w = {
+        .tx = tx, .filter = &all, .above = (int64_t)seq - 1, .below = (int64_t)seq + 1, .each = found};
+    if (!walk(&w, e))
         return false;
-    *unknown = !found;
+    *unknown = w.count == 0;
     return true;
+}
+
+static bool counted(struct walk *w, const struct archive_entry *entry, struct error *e)
+{
+    (void)entry, (void)e;
+    return ++w->count <= COUNT_MOST;
 }
 
 /* Rows of the filter in front of `below`; -1: more than is worth counting. */
 static bool count_rows(struct store_tx *tx, const struct filter *f, int64_t below, int64_t *count, struct error *e)
 {
-    if (!read_int(store_query(tx, e,
-                              "select count(*) from (select 1 from archive where owner = $1 and seq > $2"
-                              " and seq < $3 and ($4 = 0 or peer = $4) and first_us >= $5 and first_us <= $6"
-                              " limit $7) as some",
-                              "iiiiiii", f->owner, f->above, below, f->peer, f->start_us, f->end_us,
-                              (int64_t)COUNT_MOST + 1),
-                  0, count, e))
+    struct walk w = {.tx = tx, .filter = f, .above = f->above, .below = below, .each = counted};
+    if (!walk(&w, e))
         return false;
-    if (*count > COUNT_MOST)
-        *count = -1;
+    *count = w.count > COUNT_MOST ? -1 : w.count;
     return true;
 }
 
-#define PAGE_QUERY(order)                                                                          \
-    "select a.seq, a.first_us, j.stanza from archive a cross join journal j where j.seq = a.seq"   \
-    " and a.owner = $1 and a.seq > $2 and a.seq < $3 and ($4 = 0 or a.peer = $4)"                  \
-    " and a.first_us >= $5 and a.first_us <= $6 order by a.seq " order " limit $7"
+/* -- a page -- */
+
+/* The text of a row; without data: it is gone, which must not be, and must not hide the others. */
+static bool stanza_of(struct walk *w, uint64_t seq, struct span *xml, struct error *e)
+{
+    *xml = (struct span){0};
+    struct store_rows *r =
+        store_query(w->tx, e, "select stanza from journal where seq = $1", "i", (int64_t)seq);
+    if (!r)
+        return false;
+    if (!store_next(r, e)) {
+        log_error(&w->tx->store->log, "an archive refers to row %llu, which is not there",
+                  (unsigned long long)seq);
+        return e->code == ERROR_NONE;
+    }
+    struct span text = store_blob(r, 0);
+    *xml = (struct span){arena_dup_n(&w->page->arena, text.data, text.len), text.len};
+    store_end(r);
+    return true;
+}
+
+static bool taken(struct walk *w, const struct archive_entry *entry, struct error *e)
+{
+    struct archive_page *p = w->page;
+    if (p->count == p->max) {
+        p->complete = false;
+        return false;
+    }
+    struct archive_row *row = &p->rows[p->count];
+    *row = (struct archive_row){.seq = entry->seq, .kept_us = entry->first_us};
+    if (!stanza_of(w, entry->seq, &row->xml, e))
+        return false;
+    p->count += row->xml.data != NULL;
+    return true;
+}
 
 static bool read_page(struct store_tx *tx, struct archive_page *p, const struct filter *f, struct error *e)
 {
-    int64_t above = (int64_t)p->after > f->above ? (int64_t)p->after : f->above;
-    int64_t below = p->before ? (int64_t)p->before : INT64_MAX;
-    int64_t limit = (int64_t)p->max + 1;
+    struct walk w = {
+        .tx = tx,
+        .filter = f,
+        .above = (int64_t)p->after > f->above ? (int64_t)p->after : f->above,
+        .below = p->before ? (int64_t)p->before : INT64_MAX,
+        .is_backwards = p->last_page,
+        .each = taken,
+        .page = p,
+    };
     p->rows = arena_alloc(&p->arena, p->max * sizeof *p->rows);
-    struct store_rows *r =
-        p->last_page ? store_query(tx, e, PAGE_QUERY("desc"), "iiiiiii", f->owner, above, below, f->peer,
-                                   f->start_us, f->end_us, limit)
-                     : store_query(tx, e, PAGE_QUERY("asc"), "iiiiiii", f->owner, above, below, f->peer,
-                                   f->start_us, f->end_us, limit);
     p->complete = true;
-    while (r && store_next(r, e)) {
-        if (p->count == p->max) {
-            p->complete = false;
-            store_end(r);
-            break;
-        }
-        struct span xml = store_blob(r, 2);
-        p->rows[p->count++] = (struct archive_row){
-            .seq = (uint64_t)store_int(r, 0),
-            .kept_us = store_int(r, 1),
-            .xml = {arena_dup_n(&p->arena, xml.data, xml.len), xml.len},
-        };
-    }
+    if (!walk(&w, e))
+        return false;
     for (unsigned i = 0; p->last_page && i < p->count / 2; i++) {
         struct archive_row swap = p->rows[i];
         p->rows[i] = p->rows[p->count - 1 - i];
         p->rows[p->count - 1 - i] = swap;
     }
-    return r && e->code == ERROR_NONE;
+    return true;
 }
 
 static bool find_filter(struct store_tx *tx, struct archive_page *p, struct filter *f, bool *is_empty,

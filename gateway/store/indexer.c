@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "gateway/base/mem.h"
+#include "gateway/store/archive_run.h"
 
 enum {
     BATCH_ROWS = 8192,   /* the longer, the cheaper a row; the shorter, the less a crash leaves to redo */
@@ -30,6 +31,7 @@ void indexer_fini(struct indexer *x)
     mem_free(x->entries);
     mem_free(x->dones);
     mem_free(x->items);
+    bytes_fini(&x->older);
     *x = (struct indexer){0};
 }
 
@@ -119,7 +121,7 @@ static void entry_to_items(struct indexer *x, size_t at)
     const struct index_entry *entry = &x->entries[at];
     bool is_wanted = false;
     for (unsigned i = 0; i < 2; i++) {
-        if (entry->archive[i]) {
+        if (entry->archive[i] && !(i == 1 && entry->archive[1] == entry->archive[0])) {
             item_add(x, ITEM_ARCHIVE, i, entry->archive[i], at);
             is_wanted = true;
         }
@@ -157,9 +159,7 @@ static void make_items(struct indexer *x, size_t from, size_t to)
 bool indexer_drop_unreferenced(struct store_tx *tx, uint64_t seq, struct error *e)
 {
     return store_exec(tx, e,
-                      "delete from journal where seq = $1"
-                      " and not exists (select 1 from archive a where a.seq = journal.seq"
-                      " and a.owner in (journal.archive1, journal.archive2))"
+                      "delete from journal where seq = $1 and archive1 = 0 and archive2 = 0"
                       " and not exists (select 1 from queue q where q.seq = journal.seq"
                       " and q.queue in (journal.queue1, journal.queue2))",
                       "i", (int64_t)seq);
@@ -171,15 +171,48 @@ bool indexer_take_out(struct store_tx *tx, int64_t queue, uint64_t seq, struct e
            indexer_drop_unreferenced(tx, seq, e);
 }
 
-static bool item_write(struct store_tx *tx, struct indexer *x, const struct index_item *item, struct error *e)
+static struct archive_entry archive_entry_of(const struct indexer *x, const struct index_item *item)
 {
     const struct index_entry *entry = &x->entries[item->entry];
+    return (struct archive_entry){entry->seq, entry->peer[item->which], entry->first_us};
+}
+
+/* Items from `at` on that make one run: the same owner's. */
+static size_t run_length(const struct indexer *x, size_t at)
+{
+    size_t n = 1;
+    while (n < RUN_MOST && at + n < x->item_count && x->items[at + n].kind == ITEM_ARCHIVE &&
+           x->items[at + n].owner == x->items[at].owner)
+        n++;
+    return n;
+}
+
+static bool run_write(struct store_tx *tx, struct indexer *x, size_t at, size_t length, struct error *e)
+{
+    struct archive_entry newest = archive_entry_of(x, &x->items[at + length - 1]), newer = newest;
+    bytes_clear(&x->older);
+    for (size_t i = length - 1; i-- > 0;) {
+        struct archive_entry older = archive_entry_of(x, &x->items[at + i]);
+        archive_run_put(&x->older, &newer, &older);
+        newer = older;
+    }
+    struct span older = bytes_span(&x->older);
+    return store_exec(tx, e,
+                      "insert into archive (owner, seq, peer, first_us, older) values ($1, $2, $3, $4, $5)", "iiiib",
+                      x->items[at].owner, (int64_t)newest.seq, newest.peer, newest.first_us,
+                      length > 1 ? &older : NULL);
+}
+
+/* Items from `at` on with one statement: `*length` of them. */
+static bool items_write(struct store_tx *tx, struct indexer *x, size_t at, size_t *length, struct error *e)
+{
+    const struct index_item *item = &x->items[at];
+    const struct index_entry *entry = &x->entries[item->entry];
+    *length = 1;
     switch (item->kind) {
     case ITEM_ARCHIVE:
-        return store_exec(tx, e,
-                          "insert into archive (owner, seq, peer, first_us) values ($1, $2, $3, $4)"
-                          " on conflict (owner, seq) do nothing",
-                          "iiii", item->owner, (int64_t)entry->seq, entry->peer[item->which], entry->first_us);
+        *length = run_length(x, at);
+        return run_write(tx, x, at, *length, e);
     case ITEM_QUEUE:
         return entry->is_done[item->which] ||
                store_exec(tx, e,
@@ -210,14 +243,16 @@ static uint64_t now_us(void)
 static bool write_some(struct store_tx *tx, struct indexer *x, uint64_t end_us, struct error *e)
 {
     size_t all = x->item_count + x->batch_dones;
-    for (unsigned n = 1; x->tx_cursor < all; n++, x->tx_cursor++) {
+    size_t length = 1;
+    for (unsigned n = 1; x->tx_cursor < all; n++, x->tx_cursor += length) {
         if (n % CLOCK_EVERY == 0 && now_us() >= end_us)
             return true;
         if (x->tx_cursor < x->item_count) {
-            if (!item_write(tx, x, &x->items[x->tx_cursor], e))
+            if (!items_write(tx, x, x->tx_cursor, &length, e))
                 return false;
         } else {
             const struct index_done *d = &x->dones[x->tx_cursor - x->item_count];
+            length = 1;
             if (!indexer_take_out(tx, d->queue, d->seq, e))
                 return false;
         }
@@ -254,8 +289,8 @@ static bool flush_rest(struct store_tx *tx, struct indexer *x, uint64_t done_id,
     x->item_count = x->item_cap = 0;
     make_items(x, x->tx_entries, x->count);
     bool ok = true;
-    for (size_t i = 0; ok && i < x->item_count; i++)
-        ok = item_write(tx, x, &x->items[i], e);
+    for (size_t i = 0, length; ok && i < x->item_count; i += length)
+        ok = items_write(tx, x, i, &length, e);
     for (size_t i = x->tx_dones; ok && i < x->done_count; i++)
         ok = indexer_take_out(tx, x->dones[i].queue, x->dones[i].seq, e);
     mem_free(x->items);
@@ -274,6 +309,17 @@ bool indexer_flush(struct store_tx *tx, struct indexer *x, uint64_t done_id, str
     if (x->in_batch && x->tx_entries == 0 && x->tx_dones == 0 && !write_some(tx, x, UINT64_MAX, e))
         return false;
     return flush_rest(tx, x, done_id, e);
+}
+
+bool indexer_unwrite(struct store_tx *tx, const struct indexer *x, int64_t indexed, struct error *e)
+{
+    for (size_t i = 0; i < x->count; i++)
+        for (unsigned k = 0; k < 2; k++)
+            if (x->entries[i].archive[k] &&
+                !store_exec(tx, e, "delete from archive where owner = $1 and seq > $2", "ii",
+                            x->entries[i].archive[k], indexed))
+                return false;
+    return true;
 }
 
 static void drop_front(void *array, size_t *count, size_t drop, size_t size)

@@ -2,9 +2,10 @@
 /* From the journal to archive and queue rows, off the acknowledging path.
  *
  * The backlog stands in memory as the rows went into the journal. When it is long enough, or the
- * store is quiet, it becomes a batch: sorted by owner, so that neighbours share a page, and written
- * in slices between groups. The batch's end moves the mark `indexed`; after a crash everything behind
- * the mark is done again, where a row that is there already is left alone.
+ * store is quiet, it becomes a batch: sorted by owner, so that neighbours share a row (archive_run.h),
+ * and written in slices between groups. The batch's end moves the mark `indexed`; after a crash
+ * everything behind the mark is done again: what a part of a batch had put into archives is taken out
+ * first (journal_load), a queue's row that is there already is left alone.
  *
  * A row that was done before its queue entry was written never reaches the queue table. */
 #ifndef CAUSEWAY_STORE_INDEXER_H
@@ -12,6 +13,7 @@
 
 #include <stddef.h>
 
+#include "gateway/base/bytes.h"
 #include "gateway/store/store.h"
 
 struct index_entry { /* a journal row that is not indexed yet; 0: none */
@@ -40,6 +42,7 @@ struct indexer {
     uint64_t batch_done_id; /* rows of done_log up to it are worked in by this batch */
     struct index_item *items;
     size_t item_count, item_cap;
+    struct bytes older;     /* scratch: a run */
     size_t cursor;          /* items, then dones: written and committed */
 
     /* The open transaction. */
@@ -63,6 +66,9 @@ MUST_USE bool indexer_flush(struct store_tx *tx, struct indexer *x, uint64_t don
 /* Takes one row out of a queue, and out of the journal when nothing refers to it any more. */
 MUST_USE bool indexer_take_out(struct store_tx *tx, int64_t queue, uint64_t seq, struct error *e);
 MUST_USE bool indexer_drop_unreferenced(struct store_tx *tx, uint64_t seq, struct error *e);
+
+/* At open, for the backlog: takes out what a batch that a crash ended had put into archives. */
+MUST_USE bool indexer_unwrite(struct store_tx *tx, const struct indexer *x, int64_t indexed, struct error *e);
 
 void indexer_committed(struct indexer *x);
 void indexer_rolled_back(struct indexer *x);

@@ -11,6 +11,7 @@
 
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/store/archive_run.h"
 #include "gateway/store/journal_internal.h"
 
 struct journal *journal_of(struct store_tx *tx)
@@ -379,27 +380,38 @@ static bool forget_queue(struct store_tx *tx, int64_t queue, struct error *e)
     return ok;
 }
 
-/* In pages, so that an archive of any length needs little memory. */
+/* The row is in this archive no longer; nor in the journal, when it was for this archive alone. */
+static bool forget_entry(struct store_tx *tx, int64_t owner, uint64_t seq, struct error *e)
+{
+    return store_exec(tx, e,
+                      "update journal set archive1 = case when archive1 = $1 then 0 else archive1 end,"
+                      " archive2 = case when archive2 = $1 then 0 else archive2 end where seq = $2",
+                      "ii", owner, (int64_t)seq) &&
+           indexer_drop_unreferenced(tx, seq, e);
+}
+
+/* Run by run, so that an archive of any length needs little memory. */
 static bool forget_archive(struct store_tx *tx, int64_t owner, struct error *e)
 {
-    enum { PAGE = 512 };
-    uint64_t seqs[PAGE];
-    unsigned count;
-    do {
-        count = 0;
-        struct store_rows *r = store_query(tx, e, "select seq from archive where owner = $1 order by seq limit $2",
-                                           "ii", owner, (int64_t)PAGE);
-        while (r && store_next(r, e))
-            seqs[count++] = (uint64_t)store_int(r, 0);
-        if (!r || e->code)
-            return false;
+    struct archive_entry run[RUN_MOST];
+    for (;;) {
+        struct store_rows *r = store_query(tx, e,
+                                           "select seq, peer, first_us, older from archive where owner = $1"
+                                           " order by seq limit 1",
+                                           "i", owner);
+        if (!r || !store_next(r, e))
+            return r && e->code == ERROR_NONE;
+        unsigned count = archive_run_row(r, run);
+        store_end(r);
+        if (!count)
+            return error_set(e, ERROR_IO, "an archive's row holds no run");
         for (unsigned i = 0; i < count; i++)
-            if (!store_exec(tx, e, "delete from archive where owner = $1 and seq = $2", "ii", owner,
-                            (int64_t)seqs[i]) ||
-                !indexer_drop_unreferenced(tx, seqs[i], e))
+            if (!forget_entry(tx, owner, run[i].seq, e))
                 return false;
-    } while (count == PAGE);
-    return true;
+        if (!store_exec(tx, e, "delete from archive where owner = $1 and seq = $2", "ii", owner,
+                        (int64_t)run[0].seq))
+            return false;
+    }
 }
 
 bool journal_forget(struct store_tx *tx, const char *bare, struct error *e)
@@ -478,7 +490,7 @@ static bool load_backlog(struct store_tx *tx, struct journal *j, int64_t indexed
         indexer_add(&j->indexer, &entry);
     }
     indexer_committed(&j->indexer);
-    return r && e->code == ERROR_NONE;
+    return r && e->code == ERROR_NONE && indexer_unwrite(tx, &j->indexer, indexed, e);
 }
 
 static bool load_dones(struct store_tx *tx, struct journal *j, struct error *e)

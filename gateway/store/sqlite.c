@@ -367,7 +367,7 @@ static void sqlite_close_conn(struct backend_conn *base)
 
 /* journal_size_limit: what a burst made large is given back to the file system at the next restart. */
 static const char *const pragmas[] = {
-    [BACKEND_WRITER] = "pragma cache_size = -65536; pragma journal_size_limit = 67108864;"
+    [BACKEND_WRITER] = "pragma cache_size = -16384; pragma journal_size_limit = 67108864;"
                        "pragma wal_autocheckpoint = 0; pragma temp_store = memory;"
                        "pragma secure_delete = off;",
     [BACKEND_READER] = ("pragma cache_size = -16384; pragma wal_autocheckpoint = 0;"

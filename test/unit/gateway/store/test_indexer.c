@@ -241,7 +241,7 @@ static bool stray_run(struct store_tx *tx, void *user, struct error *e)
         tx, e,
         "select (select count(*) from archive a where not exists (select 1 from journal j where j.seq = a.seq)),"
         " (select count(*) from queue q where not exists (select 1 from journal j where j.seq = q.seq)),"
-        " (select count(*) from journal j where not exists (select 1 from archive a where a.seq = j.seq)"
+        " (select count(*) from journal j where j.archive1 = 0 and j.archive2 = 0"
         " and not exists (select 1 from queue q where q.seq = j.seq)"
         " and j.seq <= (select indexed from journal_state))",
         "");
