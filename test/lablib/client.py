@@ -7,6 +7,7 @@ import threading
 import xml.etree.ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
 
+from lablib import emitted
 from lablib.process import Failed
 
 C = "{jabber:client}"
@@ -32,6 +33,11 @@ class Waiting:
         self.full_jid = rest
         if presence:
             self.announce()
+
+    def _arrived(self, line):
+        if line.startswith("stanza "):
+            emitted.note(line.partition(" ")[2])
+        self.queue.put(line)
 
     def announce(self):
         """Initial presence; it has come back when this returns, and says our full JID for certain."""
@@ -108,7 +114,7 @@ class Client(Waiting):
 
     def _read(self):
         for line in self.process.stdout:
-            self.queue.put(line.rstrip("\n"))
+            self._arrived(line.rstrip("\n"))
         self.queue.put("disconnected 0 - the client ended")
 
     def send(self, xml):

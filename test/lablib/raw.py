@@ -13,6 +13,7 @@ import time
 import xml.etree.ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
+from lablib import emitted
 from lablib.process import Failed
 
 STREAM = "{http://etherx.jabber.org/streams}"
@@ -108,6 +109,7 @@ class Raw:
             else:
                 self.depth -= 1
                 if self.depth == 1:
+                    emitted.note_element(element)
                     self.ready.append(("element", element))
                     self.root.remove(element)
                 elif self.depth == 0:

@@ -58,7 +58,7 @@ class Slix(Waiting):
 
     def _note(self, stanza):
         if stanza.name in ("message", "presence", "iq"):
-            self.queue.put("stanza " + ET.tostring(stanza.xml, encoding="unicode"))
+            self._arrived("stanza " + ET.tostring(stanza.xml, encoding="unicode"))
         return stanza
 
     def ask(self, start):

@@ -19,7 +19,7 @@ import time
 import traceback
 from pathlib import Path
 
-from lablib import process
+from lablib import emitted, process
 from lablib.authority import Authority
 from lablib.client import C, Client
 from lablib.lab import ROOT, Lab
@@ -192,6 +192,7 @@ def perform(case, options):
     except Exception:
         why.append(traceback.format_exc())
     why += t.close()
+    why += emitted.mistakes()
     if why:
         why += t.logs()
     if options.keep and why:
