@@ -9,9 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "c2s/c2s.h"
@@ -20,6 +18,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/exchange/exchange.h"
+#include "gateway/manager.h"
 #include "gateway/net/dns.h"
 #include "gateway/net/egress.h"
 #include "gateway/net/http_client.h"
@@ -63,6 +62,7 @@ struct gateway {
     const struct listing *listed[LISTINGS_MAX + 1];
     struct adhoc *adhoc;
     uv_signal_t signals[2];
+    struct manager_watch watch;
     bool stopping;
     struct command drained;  /* from the loop where s2s ends to the exchange's */
     struct store_job settle; /* while draining: comes back behind everything that was asked before */
@@ -265,6 +265,7 @@ static void on_all_settled(struct gateway *g)
     http_client_destroy(&g->http_client);
     mail_client_destroy(&g->mail_client);
     dns_destroy(&g->dns);
+    manager_watch_stop(&g->watch);
     for (int i = 0; i < 2; i++)
         uv_close((uv_handle_t *)&g->signals[i], NULL);
     for (unsigned i = 0; g->own_io_threads && i < g->io_loop_count; i++)
@@ -332,6 +333,7 @@ static void on_signal(uv_signal_t *handle, int number)
     if (g->stopping)
         return;
     g->stopping = true;
+    manager_tell("STOPPING=1");
     log_info(NULL, "%s: draining", number == SIGTERM ? "SIGTERM" : "SIGINT");
     c2s_stop(g->c2s, g->exchange_loop, on_terminals_drained, g);
 }
@@ -348,24 +350,6 @@ static void catch_signals(struct gateway *g)
 }
 
 /* ---- running ---- */
-
-/* systemd's readiness protocol (sd_notify(3)): one datagram to the socket that NOTIFY_SOCKET names. */
-static void tell_manager(const char *state)
-{
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    if (!path || (path[0] != '/' && path[0] != '@') || !text_copy(to.sun_path, sizeof to.sun_path, path))
-        return;
-    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-    if (path[0] == '@')
-        to.sun_path[0] = '\0';
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    if (sendto(fd, state, strlen(state), 0, (struct sockaddr *)&to, len) < 0)
-        log_warn(NULL, "cannot tell the service manager %s", state);
-    close(fd);
-}
 
 static void on_http_request(void *user, struct http_exchange *x, const struct http_incoming *in)
 {
@@ -408,7 +392,8 @@ bool compose_run(struct gateway *g, struct error *e)
     bool started = s2s_start(g->s2s, e) && start_http(g, e) && c2s_start(g->c2s, e);
     if (started) {
         log_where(g);
-        tell_manager("READY=1");
+        manager_watch_start(&g->watch, g->exchange_loop);
+        manager_tell("READY=1");
     } else {
         uv_signal_t *first = &g->signals[0];
         on_signal(first, SIGTERM);

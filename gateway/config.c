@@ -308,7 +308,7 @@ static void read_listeners(struct reader *r, cfg_t *cfg)
     static const char *const usual[] = {"c2s", "c2s-tls", "s2s"};
     for (unsigned i = 0; n == 0 && i < 3; i++) {
         add_listener(r, cfg, usual[i], "0.0.0.0", 0);
-        if (access("/proc/net/if_inet6", F_OK) == 0)
+        if (access("/proc/self/net/if_inet6", F_OK) == 0)
             add_listener(r, cfg, usual[i], "::", 0);
     }
 }
