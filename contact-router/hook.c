@@ -452,6 +452,7 @@ bool hook_read(const struct provider *p, const char *kind, const struct hook_req
                struct hook_event *out, struct error *e)
 {
     bool found = false;
+    struct error unreadable = ERROR_INIT;
     *out = (struct hook_event){ .state = PROFILE_STATE_UNKNOWN };
     for (unsigned i = 0; i < p->profile->hook_count && !out->hook; i++) {
         const struct profile_hook *h = &p->profile->hooks[i];
@@ -461,16 +462,18 @@ bool hook_read(const struct provider *p, const char *kind, const struct hook_req
         struct reading g = { .base = { reading_value }, .p = p, .hook = h, .r = r, .a = a };
         g.src = (struct pick_source){ .arena = a, .header = r->header, .user = r->user };
         struct hook_event *events = NULL;
-        bool proved = false;
-        if (!read_section(&g, &events, &proved, e) && proved)
-            return false;
-        if (events)
+        bool proved = false, readable = read_section(&g, &events, &proved, e);
+        if (readable && events)
             *out = *events;
-        else if (proved && !out->proof)
+        else if (readable && !out->proof)
             out->proof = h;
+        else if (!readable && proved)
+            unreadable = *e; /* perhaps another section's kind of body */
     }
     if (!found)
         return error_set(e, ERROR_NOT_FOUND, "the profile has no [hook.%s]", kind);
+    if (!out->proof && unreadable.code != ERROR_NONE)
+        *e = unreadable;
     return out->proof != NULL;
 }
 

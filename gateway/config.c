@@ -214,22 +214,24 @@ static const char *const *jids_of(struct reader *r, cfg_t *sec, const char *name
     return list;
 }
 
-/* First line of a file that holds a secret. */
+/* A file that holds a secret: its first line, or the whole when it is a key in PEM. */
 static const char *secret_of(struct reader *r, cfg_t *sec, const char *path)
 {
-    char line[4096];
+    char text[16384];
     FILE *f = path ? fopen(path, "re") : NULL;
     if (!f)
         return NULL; /* CHECK_FILE or CHECK_SECRET has complained */
     const char *secret = NULL;
-    if (fgets(line, sizeof line, f)) {
-        line[strcspn(line, "\r\n")] = '\0';
-        secret = arena_dup(&r->c->arena, line);
-    } else {
+    size_t len = fread(text, 1, sizeof text - 1, f);
+    text[len] = '\0';
+    if (!text_starts_with(text, "-----BEGIN "))
+        text[strcspn(text, "\r\n")] = '\0';
+    if (len)
+        secret = arena_dup(&r->c->arena, text);
+    else
         mistake(r, sec, "%s is empty", path);
-    }
     fclose(f);
-    mem_wipe(line, sizeof line);
+    mem_wipe(text, sizeof text);
     return secret;
 }
 

@@ -78,7 +78,7 @@ const struct option config_options[] = {
     TEXT("provider", "from", NULL, CHECK_ANY, NULL, "The number we write from; answers come back to it."),
     LIST("provider", "communities", CHECK_DOMAIN, NULL, "Communities that use it; all when not given."),
     LIST("provider", "options", CHECK_PAIR, NULL, "The profile's options: \"NAME=VALUE\"."),
-    LIST("provider", "secret_files", CHECK_SECRET, NULL, "The profile's secrets: \"NAME=FILE\"."),
+    LIST("provider", "secret_files", CHECK_SECRET, NULL, "The profile's secrets: \"NAME=FILE\"; its first line, or a whole key in PEM."),
     BOOL("provider", "allow_http", 0, "Its address may be plain http: only on a trusted network."),
 };
 const size_t config_options_count = sizeof config_options / sizeof *config_options;

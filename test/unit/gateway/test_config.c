@@ -97,6 +97,33 @@ static char *print_reference(void)
     return slurp(f);
 }
 
+/* A secret is one line, unless it is a key in PEM. */
+static void secrets_come_from_files(void **state)
+{
+    (void)state;
+    static const struct { const char *proves, *file, *secret; } rows[] = {
+        {"the line's end is not part of it", "s3cret\r\n", "s3cret"},
+        {"nor what stands behind it", "s3cret\n# note\n", "s3cret"},
+        {"a key is whole", "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n",
+         "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char name[] = "/tmp/causeway-secret-XXXXXX", text[512];
+        int fd = mkstemp(name);
+        assert_true(fd >= 0 && write(fd, rows[i].file, strlen(rows[i].file)) == (ssize_t)strlen(rows[i].file));
+        close(fd);
+        snprintf(text, sizeof text, "community \"a.example\" { " FILES " }\nprovider \"p\" { profile = \"x\" secret_files = { \"k=%s\" } }", name);
+        struct config c;
+        char *told = complaints(text, &c);
+        assert_string_equal(told, "");
+        if (strcmp(c.providers[0].secrets[0].value, rows[i].secret) != 0)
+            fail_msg("%s: `%s`", rows[i].proves, c.providers[0].secrets[0].value);
+        config_fini(&c);
+        mem_free(told);
+        unlink(name);
+    }
+}
+
 static void the_reference_is_what_the_code_has(void **state)
 {
     (void)state;
@@ -155,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(secrets_come_from_files),
         cmocka_unit_test(the_reference_is_what_the_code_has),
         cmocka_unit_test(the_reference_is_a_configuration),
         cmocka_unit_test(each_option_says_what_it_is),
