@@ -32,7 +32,8 @@
 
 /* What answers to a namespace, in the order in which it is asked. Disco announces these same lists. */
 static const struct service *const services[] = {
-    &adhoc_service, &disco_service, &ping_service, &version_service, &time_service, &archive_service, &contact_request_service, NULL,
+    &adhoc_service, &disco_service, &ping_service, &version_service, &time_service, &archive_service, &carbons_service,
+    &contact_request_service, NULL,
 };
 
 /* The ad-hoc commands, in the order in which disco shows them. */

@@ -73,6 +73,7 @@ struct event {
     struct message_weight weight; /* of a message */
     enum session_verdict verdict;
     enum stanza_error refused;/* admission's refusal */
+    bool copies;              /* of a message in: clients that want copies get them (XEP-0280) */
     bool ours;                /* made by the gateway, not by a terminal or another community */
     bool sender_archives;     /* the local sender's archive gets it (decided at the sender's stage) */
     struct error error;       /* why the store did not keep it; code NONE: it did */

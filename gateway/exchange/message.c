@@ -100,15 +100,19 @@ bool message_is_state(const struct stanza *msg)
     return state;
 }
 
-static bool is_forged(const struct element *e, const char *by)
+/* An id of our archive that is not ours, a copy that we did not make; and what was said to the server
+ * only (XEP-0280 section 8). */
+static bool is_to_go(const struct element *e, const char *by)
 {
+    if (text_eq(e->ns, NS_CARBONS))
+        return text_eq(e->name, "sent") || text_eq(e->name, "received") || text_eq(e->name, "private");
     return element_is(e, "stanza-id", NS_SID) && text_eq(element_attr(e, "by"), by);
 }
 
-struct stanza *message_strip_ids(struct stanza *msg, const char *by)
+struct stanza *message_strip(struct stanza *msg, const char *by)
 {
     const struct element *e = stanza_first(msg);
-    while (e && !is_forged(e, by))
+    while (e && !is_to_go(e, by))
         e = e->next;
     if (!e)
         return stanza_ref(msg);
@@ -119,7 +123,7 @@ struct stanza *message_strip_ids(struct stanza *msg, const char *by)
     build_id(&b, msg->id);
     build_lang(&b, msg->lang);
     for (e = stanza_first(msg); e; e = e->next)
-        if (!is_forged(e, by))
+        if (!is_to_go(e, by))
             build_copy(&b, e);
     return build_end(&b);
 }

@@ -18,8 +18,9 @@ struct message_weight {
 struct message_weight message_weigh(const struct stanza *msg);
 /* Body-less state, marker or receipt: what a stranger's message of that kind is dropped for. */
 bool message_is_state(const struct stanza *msg);
-/* Without <stanza-id/> elements that claim to be by `by` (a bare JID, or the domain): a new count;
- * the same stanza, counted, when there are none. XEP-0359 section 6. */
-struct stanza *message_strip_ids(struct stanza *msg, const char *by);
+/* Without what its recipient must not see of it: <stanza-id/> that claims to be by `by` (a bare JID;
+ * XEP-0359 section 6), carbons that others made, and <private/> (XEP-0280). A new count; the same stanza,
+ * counted, when there is nothing of that kind. */
+struct stanza *message_strip(struct stanza *msg, const char *by);
 
 #endif

@@ -6,6 +6,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/exchange/carbon_copy.h"
 #include "gateway/exchange/exchange_internal.h"
 #include "gateway/exchange/own.h"
 #include "gateway/exchange/pending.h"
@@ -189,6 +190,7 @@ void person_destroy(struct person **pp)
         session_unload(&p->sessions);
     roster_destroy(&p->roster);
     repeat_destroy(&p->repeats);
+    carbon_copy_forget(p);
     map_fini(&p->outstanding);
     mem_free((void *)p->queue);
     jid_destroy(&p->jid);
@@ -251,6 +253,14 @@ bool person_is_linked(const struct person *p)
 const struct jid *person_jid(const struct person *p)
 {
     return p->jid;
+}
+
+bool person_want_carbons(struct person *p, const struct jid *full, bool on)
+{
+    struct resource *r = full->resource ? resource_find(p, full->resource) : NULL;
+    if (r)
+        r->carbons = on;
+    return r != NULL;
 }
 
 struct loop *person_loop(const struct person *p)

@@ -21,6 +21,7 @@ enum person_state {
 
 struct roster;  /* roster.h */
 struct repeats; /* repeat.h */
+struct carbon_marks;
 struct shard;  /* exchange_internal.h */
 
 struct person {
@@ -40,6 +41,7 @@ struct person {
     struct lane out;              /* what the person's resources send */
     struct map outstanding;       /* kept messages that links hold and have not reported (pending.c) */
     struct repeats *repeats;      /* owned; NULL: none of its messages had an origin-id */
+    struct carbon_marks *copied;  /* owned (carbon_copy.c); NULL: nothing was */
     unsigned jobs;                /* store jobs under way that point here */
     bool linked;                  /* what session_link_changed was told last */
     bool stale;                   /* the account changed: load again when idle */

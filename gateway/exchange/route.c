@@ -15,6 +15,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "gateway/exchange/carbon_copy.h"
 #include "gateway/exchange/exchange_internal.h"
 #include "gateway/exchange/pending.h"
 #include "gateway/exchange/person.h"
@@ -136,6 +137,8 @@ bool route_deliver(struct event *ev)
         give(ev, match, dressed);
     else
         given = give_to_all(ev, where, dressed);
+    if (given && ev->copies)
+        carbon_copy_received(p, match, dressed);
     echo_own(ev);
     stanza_unref(&dressed);
     return given;
@@ -220,7 +223,8 @@ static void prepare_keep(struct event *ev)
 static enum event_state message_in_admit(struct event *ev)
 {
     struct person *p = ev->person;
-    struct stanza *clean = message_strip_ids(ev->st, p->jid->bare);
+    ev->copies = carbon_copy_may(p, ev->st, false);
+    struct stanza *clean = message_strip(ev->st, p->jid->bare);
     stanza_unref(&ev->st);
     ev->st = clean;
     ev->weight = message_weigh(clean);
@@ -382,6 +386,8 @@ static enum event_fate leave_sender(struct event *ev)
             return EVENT_FINISHED;
         }
         session_wrote_to(p, to, ev->st);
+        if (ev->st->kind == STANZA_MESSAGE && carbon_copy_may(p, ev->st, true))
+            carbon_copy_sent(p, ev->resource, ev->st);
     }
     route_event(ev);
     return EVENT_MOVED;

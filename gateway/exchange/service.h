@@ -11,6 +11,7 @@
 #include "gateway/xmpp/stanza.h"
 
 struct exchange;
+struct jid;
 struct person;
 struct resource;
 struct settle;
@@ -66,6 +67,9 @@ void exchange_with_person(struct exchange *x, const char *bare,
                           void (*fn)(struct person *p, void *user), void *user);
 const struct jid *person_jid(const struct person *p);
 struct loop *person_loop(const struct person *p);
+/* The bound resource `full` of that person wants copies of messages (XEP-0280), or no more. false: there is
+ * none of that name. Forgotten when it is unbound. */
+bool person_want_carbons(struct person *p, const struct jid *full, bool on);
 /* A resource that takes messages, and is active, inactive, or hibernating for less than a minute. */
 bool person_is_linked(const struct person *p);
 

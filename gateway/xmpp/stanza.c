@@ -75,8 +75,11 @@ static void payload_unref(struct payload *p)
 {
     if (!ref_drop(&p->ref))
         return;
+    struct payload *inner = p->inner;
     struct arena arena = p->arena; /* p lies in it */
     arena_fini(&arena);
+    if (inner)
+        payload_unref(inner);
 }
 
 void stanza_unref(struct stanza **st)

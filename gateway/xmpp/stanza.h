@@ -81,6 +81,8 @@ struct payload {
     struct element *root; /* name and namespace of the root, its children and its other attributes:
                            * not from, to, id, type, xml:lang */
     struct span xml;      /* the children, canonical */
+    struct payload *inner; /* stanza_forward: a count; its children stand behind xml; NULL: none */
+    struct span tail;      /* and this behind those */
 };
 
 struct stanza {
@@ -103,6 +105,12 @@ void stanza_unref(struct stanza **st);        /* accepts NULL inside; clears the
  * copied behind what st has. The new stanza is the caller's. */
 struct stanza *stanza_readdress(struct stanza *st, const struct jid *from, const struct jid *to,
                                 struct span extra);
+
+/* A message of the type of `st` that carries it: <NAME xmlns=NS><forwarded><message/> (XEP-0297). The
+ * payload is shared: tree and bytes of `st` hang inside. The elements around it have no `xml` of
+ * their own. Without `to`, for stanza_readdress; `st` is a message and no such one itself. */
+struct stanza *stanza_forward(const struct stanza *st, const char *name, const char *ns,
+                              const struct jid *from);
 
 /* First child of that name and namespace, or NULL; ns NULL means the content namespace. */
 const struct element *stanza_child(const struct stanza *st, const char *name, const char *ns);

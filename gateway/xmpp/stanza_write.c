@@ -63,18 +63,28 @@ static void put_start(struct bytes *out, const struct stanza *st, const char *pr
     put_root_attrs(out, root);
 }
 
+static size_t payload_bytes(const struct payload *p)
+{
+    return p->xml.len + p->tail.len + (p->inner ? p->inner->xml.len : 0);
+}
+
 void stanza_write(struct bytes *out, const struct stanza *st, const char *content_ns)
 {
-    const struct element *root = st->payload->root;
+    const struct payload *p = st->payload;
+    const struct element *root = p->root;
     const char *prefix = stanza_prefix(root->ns);
-    bytes_reserve(out, st->payload->xml.len + st->extra.len + 256);
+    bytes_reserve(out, payload_bytes(p) + st->extra.len + 256);
     put_start(out, st, prefix, content_ns == NULL);
-    if (st->payload->xml.len + st->extra.len == 0) {
+    if (p->xml.len + st->extra.len == 0) {
         bytes_append(out, "/>", 2);
         return;
     }
     bytes_append_char(out, '>');
-    bytes_append(out, st->payload->xml.data, st->payload->xml.len);
+    bytes_append(out, p->xml.data, p->xml.len);
+    if (p->inner) {
+        bytes_append(out, p->inner->xml.data, p->inner->xml.len);
+        bytes_append(out, p->tail.data, p->tail.len);
+    }
     bytes_append(out, st->extra.data, st->extra.len);
     bytes_append(out, "</", 2);
     if (prefix)
@@ -94,5 +104,5 @@ size_t stanza_size(const struct stanza *st)
         values += span_of(root->attrs[i].ns).len + strlen(root->attrs[i].value);
         plain += strlen(root->attrs[i].name) + 48;
     }
-    return plain + values * ESCAPED_MAX + st->payload->xml.len + st->extra.len;
+    return plain + values * ESCAPED_MAX + payload_bytes(st->payload) + st->extra.len;
 }

@@ -166,6 +166,25 @@ def resumption_live(t):
     hold(not more, f"{len(more)} came again")
 
 
+def copies(t):
+    """carbons: a second client sees what the first says and hears, in slixmpp's own view of them"""
+    home(t)
+    first, second = (t.slix(ROMEO, plugins=(*PLUGINS, "xep_0280")) for _ in range(2))
+    benvolio = t.slix(BENVOLIO, plugins=PLUGINS)
+    found = []
+    for client in (first, second):
+        client.ask(lambda c=client: c.xmpp["xep_0280"].enable(timeout=30))
+    for name, key in (("carbon_sent", "carbon_sent"), ("carbon_received", "carbon_received")):
+        second.ask(lambda n=name, k=key: second.xmpp.add_event_handler(n, lambda m: found.append((n, m[k]["body"], str(m["from"])))))
+    said, heard = token(), token()
+    first.ask(lambda: first.xmpp.send_message(mto=BENVOLIO, mbody=said, mtype="chat"))
+    wait_text(benvolio, said)
+    benvolio.ask(lambda: benvolio.xmpp.send_message(mto=first.xmpp.boundjid, mbody=heard, mtype="chat"))
+    wait_text(first, heard)
+    wait_for(lambda: len(found) == 2, "the copies")
+    hold(found == [("carbon_sent", said, ROMEO), ("carbon_received", heard, ROMEO)], f"it saw {found}")
+
+
 def wrong_password(t):
     """a wrong password is refused by name, and the account still opens with the right one"""
     home(t)
@@ -181,4 +200,4 @@ def wrong_password(t):
 
 
 if __name__ == "__main__":
-    suite.main(__doc__, both_doors, bound, contacts, archive, resumption, resumption_live, wrong_password)
+    suite.main(__doc__, both_doors, bound, contacts, archive, resumption, resumption_live, copies, wrong_password)

@@ -300,6 +300,38 @@ static void large_payload_is_not_returned(void **state)
     stanza_unref(&st);
 }
 
+/* One payload, in the message and in what forwards it; it outlives the message. */
+static void forward(void **state)
+{
+    (void)state;
+    struct bytes out = BYTES_EMPTY;
+    struct arena a;
+    arena_init(&a);
+    struct stanza *st = parsed("<message xmlns='jabber:client' from='a@b/c' to='d@e' type='chat' id=\"1'\" xml:lang='de'>"
+                               "<body>.</body><x xmlns='u:x'/></message>");
+    struct stanza *with = stanza_readdress(st, st->from, st->to, SPAN("<y xmlns='u:y'/>"));
+    const char *bytes = st->payload->xml.data;
+    struct stanza *all = stanza_forward(with, "received", NS_CARBONS, jid_parse_text(&a, "d@e"));
+    struct stanza *one = stanza_readdress(all, all->from, jid_parse_text(&a, "d@e/f"), (struct span){0});
+    stanza_unref(&all);
+    stanza_unref(&with);
+    stanza_unref(&st);
+    assert_ptr_equal(one->payload->inner->xml.data, bytes);
+    assert_string_equal(
+        written(&out, one, NS_CLIENT),
+        "<message from='d@e' to='d@e/f' type='chat'><received xmlns='urn:xmpp:carbons:2'><forwarded "
+        "xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' from='a@b/c' to='d@e' id='1&apos;' type='chat' "
+        "xml:lang='de'><body>.</body><x xmlns='u:x'/><y xmlns='u:y'/></message></forwarded></received></message>");
+    const struct element *e = stanza_child(one, "received", NS_CARBONS);
+    e = element_child(element_child(e, "forwarded", NS_FORWARD), "message", NS_CLIENT);
+    assert_string_equal(element_attr(e, "id"), "1'");
+    assert_string_equal(element_child(e, "body", NULL)->text, ".");
+    assert_string_equal(e->text, "");
+    stanza_unref(&one);
+    arena_fini(&a);
+    bytes_fini(&out);
+}
+
 static void errors(void **state)
 {
     (void)state;
@@ -323,6 +355,7 @@ int main(void)
         cmocka_unit_test(copies),
         cmocka_unit_test(replies),
         cmocka_unit_test(large_payload_is_not_returned),
+        cmocka_unit_test(forward),
         cmocka_unit_test(errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
