@@ -281,12 +281,13 @@ static void on_bound(struct edge_link *edge, const struct jid *full, enum stanza
 static void on_replaced(struct edge_link *edge, enum stream_error why)
 {
     struct c2s_link *l = container_of(edge, struct c2s_link, edge);
+    const char *text = why == STREAM_CONFLICT         ? "replaced by a new connection"
+                       : why == STREAM_NOT_AUTHORIZED ? "what you logged in with holds no more"
+                                                      : NULL;
 
     l->edge.resource = NULL;
     if (l->conn)
-        mail(l, (struct c2s_mail){C2S_MAIL_CLOSE, .error = why,
-                                  .why = why == STREAM_CONFLICT ? "replaced by a new connection"
-                                                                : NULL});
+        mail(l, (struct c2s_mail){C2S_MAIL_CLOSE, .error = why, .why = text});
     c2s_link_end(l);
 }
 

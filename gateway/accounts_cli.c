@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Accounts from the command line. Passwords come from standard input or a prompt, never from an argument,
- * and become SCRAM keys here; the store never sees them. Works beside a running gateway, which takes a new
- * account at its next login. */
+ * and become SCRAM keys here; the store never sees them. Works beside a running gateway: a new account counts from
+ * the next login on; of whatever takes an account's right to be there the gateway is told. */
 #include "gateway/accounts_cli.h"
 
 #include <stdio.h>
@@ -11,6 +11,7 @@
 
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/doorbell.h"
 #include "gateway/store/account.h"
 #include "gateway/xmpp/jid.h"
 
@@ -23,7 +24,8 @@ struct work {
     struct account *accounts; /* to put */
     unsigned count, cap;
     bool replace;
-    const char *bare, *domain; /* to delete, to list */
+    bool disabled;             /* what `bare` becomes */
+    const char *bare, *domain; /* to delete, disable or enable; to list */
 };
 
 static int complain(const char *what)
@@ -143,6 +145,7 @@ static bool run_put(struct store_tx *tx, struct store_job *job, struct error *e)
             return error_set(e, ERROR_EXISTS, "%s exists already; `causeway account password %s` sets its password", bare, bare);
         if (!found && w->replace)
             return error_set(e, ERROR_NOT_FOUND, "there is no account %s; `causeway account add %s` makes it", bare, bare);
+        w->accounts[i].disabled = found && before.disabled;
         if (!account_put(tx, &w->accounts[i], w->replace, e))
             return false;
     }
@@ -152,6 +155,12 @@ static bool run_put(struct store_tx *tx, struct store_job *job, struct error *e)
 static bool run_delete(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     return account_delete(tx, container_of(job, struct work, job)->bare, e);
+}
+
+static bool run_disable(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct work *w = container_of(job, struct work, job);
+    return account_set_disabled(tx, w->bare, w->disabled, e);
 }
 
 struct shown {
@@ -220,6 +229,39 @@ static void say_put(const struct work *w)
         printf("%u accounts can log in\n", w->count);
 }
 
+/* What a running gateway must know at once. */
+static int tell(struct work *w, enum doorbell_news news, const char *bare)
+{
+    struct error e = ERROR_INIT;
+    if (doorbell_ring(w->config->store_path, news, bare, &e))
+        return 0;
+    return complain(arena_printf(&w->arena, "%s was changed, but the running gateway could not be told, and leaves its "
+                                            "sessions until it is restarted: %s", bare, e.text));
+}
+
+static int put(struct work *w, const char *who, bool replace)
+{
+    w->replace = replace;
+    int rc = !replace && strcmp(who, "-") == 0 ? take_lines(w) : take_one(w, who);
+    if (rc == 0)
+        rc = perform(w, run_put, true);
+    if (rc == 0)
+        say_put(w);
+    return rc == 0 && replace ? tell(w, DOORBELL_PASSWORD, w->accounts[0].bare) : rc;
+}
+
+static int change(struct work *w, const char *verb, const char *who)
+{
+    const struct jid *j = jid_parse_text(&w->arena, who);
+    bool enables = strcmp(verb, "enable") == 0, deletes = strcmp(verb, "delete") == 0;
+    w->disabled = strcmp(verb, "disable") == 0;
+    if (!enables && !deletes && !w->disabled)
+        return 2;
+    w->bare = j ? j->bare : who;
+    int rc = perform(w, deletes ? run_delete : run_disable, true);
+    return rc == 0 ? tell(w, DOORBELL_ACCOUNT, w->bare) : rc;
+}
+
 int accounts_cli(const struct config *c, int argc, char **argv)
 {
     struct work w = {.config = c};
@@ -227,20 +269,13 @@ int accounts_cli(const struct config *c, int argc, char **argv)
     const char *verb = argv[1], *who = argc > 2 ? argv[2] : NULL;
     bool add = strcmp(verb, "add") == 0, password = strcmp(verb, "password") == 0;
     int rc = 2;
-    if ((add || password) && argc == 3) {
-        w.replace = password;
-        rc = add && strcmp(who, "-") == 0 ? take_lines(&w) : take_one(&w, who);
-        if (rc == 0)
-            rc = perform(&w, run_put, true);
-        if (rc == 0)
-            say_put(&w);
-    } else if (strcmp(verb, "delete") == 0 && argc == 3) {
-        const struct jid *j = jid_parse_text(&w.arena, who);
-        w.bare = j ? j->bare : who;
-        rc = perform(&w, run_delete, true);
+    if ((add || password) && who) {
+        rc = put(&w, who, password);
     } else if (strcmp(verb, "list") == 0) {
         w.domain = who;
         rc = perform(&w, run_list, false);
+    } else if (who) {
+        rc = change(&w, verb, who);
     }
     arena_fini(&w.arena);
     return rc;

@@ -17,6 +17,7 @@
 #include "gateway/admin/admin.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/doorbell.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/manager.h"
 #include "gateway/net/dns.h"
@@ -62,6 +63,7 @@ struct gateway {
     struct listing listings[LISTINGS_MAX];       /* tables that the parts give of themselves */
     const struct listing *listed[LISTINGS_MAX + 1];
     struct adhoc *adhoc;
+    struct doorbell *doorbell; /* NULL: not yet running, or draining */
     uv_signal_t signals[2];
     struct manager_watch watch;
     bool stopping;
@@ -335,6 +337,7 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     g->stopping = true;
     manager_tell("STOPPING=1");
+    doorbell_close(&g->doorbell);
     log_info(NULL, "%s: draining", number == SIGTERM ? "SIGTERM" : "SIGINT");
     c2s_stop(g->c2s, g->exchange_loop, on_terminals_drained, g);
 }
@@ -374,6 +377,33 @@ static bool start_http(struct gateway *g, struct error *e)
     return g->http_server != NULL;
 }
 
+static void on_links_ended(void *user, unsigned ended)
+{
+    (void)user;
+    log_info(NULL, "%u links ended with the password that they were made with", ended);
+}
+
+static void on_ring(void *user, enum doorbell_news news, const char *bare)
+{
+    struct gateway *g = user;
+    struct arena a;
+    arena_init(&a);
+    const struct jid *j = jid_parse_text(&a, bare);
+    bool ours = j && j->local && exchange_is_local_domain(g->exchange, j->domain);
+    log_info(NULL, "account %s was changed", bare);
+    if (ours && news == DOORBELL_ACCOUNT)
+        exchange_account_changed(g->exchange, bare);
+    else if (ours)
+        exchange_end_links(g->exchange, j, STREAM_NOT_AUTHORIZED, g->exchange_loop, on_links_ended, g);
+    arena_fini(&a);
+}
+
+static bool hang_doorbell(struct gateway *g, struct error *e)
+{
+    g->doorbell = doorbell_open(g->exchange_loop, g->c->store_path, on_ring, g, e);
+    return g->doorbell != NULL;
+}
+
 static void log_where(const struct gateway *g)
 {
     for (unsigned i = 0; i < g->c->community_count; i++)
@@ -390,7 +420,7 @@ bool compose_run(struct gateway *g, struct error *e)
     catch_signals(g);
     exchange_start(g->exchange);
     contact_router_start(g->router);
-    bool started = s2s_start(g->s2s, e) && start_http(g, e) && c2s_start(g->c2s, e);
+    bool started = hang_doorbell(g, e) && s2s_start(g->s2s, e) && start_http(g, e) && c2s_start(g->c2s, e);
     if (started) {
         log_where(g);
         manager_watch_start(&g->watch, g->exchange_loop);

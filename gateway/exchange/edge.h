@@ -33,7 +33,8 @@ struct edge_link_ops {
      * exchange_delivered when it has arrived (acknowledged; without XEP-0198: given to the socket).
      * Order of calls is the order on the stream. */
     void (*deliver)(struct edge_link *l, struct stanza *st, uint64_t seq);
-    /* Another client took the resource (RFC 6120 7.7.2.2: conflict), or the account is gone. The
+    /* Another client took the resource (RFC 6120 7.7.2.2: conflict), or what it logged in with holds no
+     * more: the account is deleted or disabled, or has a new password (not-authorized). The
      * resource is unbound already; close the stream with `why`. */
     void (*on_replaced)(struct edge_link *l, enum stream_error why);
 };

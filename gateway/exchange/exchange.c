@@ -15,7 +15,7 @@
 #include "gateway/exchange/person.h"
 #include "gateway/exchange/resource.h"
 #include "gateway/exchange/route.h"
-#include "gateway/store/rosters.h"
+#include "gateway/store/account.h"
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
 
@@ -337,57 +337,79 @@ void person_visit(struct exchange *x, const char *bare, void (*fn)(struct person
     post_call(x, &visit_ops, bare, fn, user);
 }
 
-/* ---- accounts come and go outside ---- */
+/* ---- accounts change outside ---- */
 
 struct recheck {
-    struct roster_load rows;
+    struct account_get get;
     struct event *ev;
 };
 
 static void on_recheck(struct store_job *job, const struct error *e)
 {
-    struct recheck *c = container_of(job, struct recheck, rows.job);
+    struct recheck *c = container_of(job, struct recheck, get.job);
     c->ev->error = *e;
     event_ready(c->ev);
 }
 
-/* A linked person whose account is gone loses the links; another one is loaded again when idle. */
+static void read_account(struct event *ev)
+{
+    struct person *p = ev->person;
+    struct recheck *c = arena_new(&ev->arena, struct recheck);
+    ev->data = c;
+    c->ev = ev;
+    arena_init(&c->get.arena);
+    c->get.bare = p->jid->bare;
+    c->get.job.reply_on = p->loop;
+    c->get.job.done = on_recheck;
+    c->get.job.must_see = store_ticket(p->x->store);
+    account_get(p->x->store, &c->get);
+}
+
+/* Twice: the first time asks the store, the second has its answer. */
 static enum event_fate recheck_perform(struct event *ev)
 {
     struct person *p = ev->person;
     struct recheck *c = ev->data;
-    p->stale = true;
-    if (!c && list_is_empty(&p->resources))
-        return EVENT_FINISHED;
-    if (c) {
-        bool gone = ev->error.code == ERROR_NONE && !c->rows.account_exists;
-        arena_fini(&c->rows.arena);
-        if (gone)
-            resource_each(r, p) resource_replace(r, STREAM_NOT_AUTHORIZED);
-        return EVENT_FINISHED;
+    if (!c) {
+        read_account(ev);
+        return EVENT_STAYS;
     }
-    c = arena_new(&ev->arena, struct recheck);
-    ev->data = c;
-    c->ev = ev;
-    c->rows.owner = p->jid->bare;
-    c->rows.job.reply_on = p->loop;
-    c->rows.job.done = on_recheck;
-    c->rows.job.must_see = store_ticket(p->x->store);
-    arena_init(&c->rows.arena);
-    roster_load(p->x->store, &c->rows);
-    return EVENT_STAYS;
+    p->stale = true;
+    if (ev->error.code == ERROR_NONE)
+        p->barred = !c->get.found || c->get.account.disabled;
+    else
+        log_error(NULL, "%s changed, but cannot be read, so its links stay: %s", p->jid->bare, ev->error.text);
+    arena_fini(&c->get.arena);
+    if (p->barred)
+        resource_each(r, p) resource_replace(r, STREAM_NOT_AUTHORIZED);
+    return EVENT_FINISHED;
 }
 
 static const struct event_ops recheck_ops = {"account changed", NULL, recheck_perform};
+
+/* Who is not in memory finds the change when loaded. */
+static void on_account_changed(struct command *cmd)
+{
+    struct event *ev = container_of(cmd, struct event, cmd);
+    const struct jid *actor = ev->data;
+    ev->data = NULL;
+    if (map_get(&exchange_shard_of(ev->x, actor->bare)->persons, actor->bare))
+        event_post(ev, actor);
+    else
+        event_destroy(&ev);
+}
 
 void exchange_account_changed(struct exchange *x, const char *bare)
 {
     struct event *ev = event_create(x, &recheck_ops, NULL);
     const struct jid *actor = jid_parse_text(&ev->arena, bare);
-    if (actor && actor->local && exchange_is_local(x, actor))
-        event_post(ev, jid_to_bare(&ev->arena, actor));
-    else
+    if (!actor || !actor->local || !exchange_is_local(x, actor)) {
         event_destroy(&ev);
+        return;
+    }
+    actor = jid_to_bare(&ev->arena, actor);
+    ev->data = (void *)actor;
+    event_post_shard(ev, actor->bare, on_account_changed);
 }
 
 /* ---- other communities ---- */

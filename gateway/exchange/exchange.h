@@ -44,7 +44,8 @@ void exchange_start(struct exchange *x);
 void exchange_destroy(struct exchange **x);
 
 const struct community *exchange_community(struct exchange *x, const char *domain); /* NULL: not ours */
-/* A person changed outside the exchange (account added, deleted): forget what is cached of it. */
+/* An account was deleted, disabled or enabled, and that is committed. Links of one that may not log in any
+ * more end (not-authorized), and what is in memory of the person is loaded anew. Any thread. */
 void exchange_account_changed(struct exchange *x, const char *bare);
 /* Ends the links of a local account, or the one of a full JID, with that stream error; then done, on
  * `reply_on`. Any thread. */

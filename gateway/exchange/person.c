@@ -71,6 +71,7 @@ static void on_roster(struct store_job *job, const struct error *e)
         log_error(NULL, "%s cannot be loaded: %s", p->jid->bare, e->text);
     else if (l->rows.account_exists)
         p->roster = roster_create(&l->rows);
+    p->barred = known && l->rows.account_disabled;
     arena_fini(&l->rows.arena);
     mem_free(l);
     if (known) {

@@ -45,6 +45,7 @@ struct person {
     unsigned jobs;                /* store jobs under way that point here */
     bool linked;                  /* what session_link_changed was told last */
     bool stale;                   /* the account changed: load again when idle */
+    bool barred;                  /* the account is disabled or, since it was loaded, gone: nothing may be bound */
     struct timer retry;           /* while the store could not read the person */
     struct list lru_node;         /* linked while nothing needs the person in memory */
 };

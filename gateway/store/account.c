@@ -119,13 +119,21 @@ bool account_put(struct store_tx *tx, const struct account *a, bool replace, str
     return store_exec(tx, e, "delete from account_keys where bare = $1", "t", a->bare) && put_keys(tx, a, e);
 }
 
+static bool found_one(struct store_tx *tx, const char *bare, struct error *e)
+{
+    return store_changes(tx) == 1 || error_set(e, ERROR_NOT_FOUND, "there is no account %s", bare);
+}
+
+bool account_set_disabled(struct store_tx *tx, const char *bare, bool disabled, struct error *e)
+{
+    return store_exec(tx, e, "update accounts set disabled = $2 where bare = $1", "ti", bare, (int64_t)disabled) &&
+           found_one(tx, bare, e);
+}
+
 bool account_delete(struct store_tx *tx, const char *bare, struct error *e)
 {
-    if (!store_exec(tx, e, "delete from accounts where bare = $1", "t", bare))
-        return false;
-    if (store_changes(tx) == 0)
-        return error_set(e, ERROR_NOT_FOUND, "there is no account %s", bare);
-    return store_exec(tx, e, "delete from account_keys where bare = $1", "t", bare) &&
+    return store_exec(tx, e, "delete from accounts where bare = $1", "t", bare) && found_one(tx, bare, e) &&
+           store_exec(tx, e, "delete from account_keys where bare = $1", "t", bare) &&
            store_exec(tx, e, "delete from rosters where owner = $1", "t", bare) &&
            store_exec(tx, e, "delete from roster_heads where owner = $1", "t", bare) &&
            sessions_account_gone(tx, bare, e) && journal_forget(tx, bare, e);

@@ -36,6 +36,8 @@ void account_get(struct store *s, struct account_get *g);
 /* Inside a transaction, for whoever needs it (tools, tests, other families). */
 MUST_USE bool account_put(struct store_tx *tx, const struct account *a, bool replace, struct error *e); /* ERROR_EXISTS */
 MUST_USE bool account_delete(struct store_tx *tx, const char *bare, struct error *e); /* ERROR_NOT_FOUND; with all that is its own */
+/* Nobody may log in; what comes for the account is kept. ERROR_NOT_FOUND. */
+MUST_USE bool account_set_disabled(struct store_tx *tx, const char *bare, bool disabled, struct error *e);
 MUST_USE bool account_find(struct store_tx *tx, const char *bare, struct arena *a, struct account *out, bool *found, struct error *e);
 /* Names in order, from `after` (NULL: the first) on; domain NULL: all. */
 MUST_USE bool account_list(struct store_tx *tx, const char *domain, const char *after, unsigned limit,

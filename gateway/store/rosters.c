@@ -39,10 +39,11 @@ static bool read_head(struct store_tx *tx, const char *owner, int64_t *version, 
 
 static bool read_exists(struct store_tx *tx, struct roster_load *l, struct error *e)
 {
-    l->account_exists = false;
-    struct store_rows *r = store_query(tx, e, "select 1 from accounts where bare = $1", "t", l->owner);
+    l->account_exists = l->account_disabled = false;
+    struct store_rows *r = store_query(tx, e, "select disabled from accounts where bare = $1", "t", l->owner);
     if (r && store_next(r, e)) {
         l->account_exists = true;
+        l->account_disabled = store_int(r, 0) != 0;
         store_end(r);
     }
     return r && e->code == ERROR_NONE;

@@ -24,6 +24,7 @@ struct roster_load {
     struct arena arena;
     const char *owner;
     bool account_exists;
+    bool account_disabled;   /* it exists, but nobody may log in */
     struct roster_row *rows; /* out, in arena */
     unsigned count;
     int64_t version;         /* newest */

@@ -603,13 +603,23 @@ static void given_to_the_socket(void **state)
 static void replaced(void **state)
 {
     struct fixture *f = *state;
-    struct client c;
+    static const struct {
+        enum stream_error why;
+        const char *condition, *text;
+    } ends[] = {
+        {STREAM_CONFLICT, "<conflict", ">replaced by a new connection<"},
+        {STREAM_NOT_AUTHORIZED, "<not-authorized", ">what you logged in with holds no more<"},
+    };
 
-    client_bound_stage(&c, &f->w);
-    script_replace(&f->x, 0, STREAM_CONFLICT);
-    client_expect(&c, "<conflict");
-    client_expect_end(&c);
-    client_close(&c);
+    for (unsigned i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+        struct client c;
+        client_bound_stage(&c, &f->w);
+        script_replace(&f->x, i, ends[i].why);
+        client_expect(&c, ends[i].condition);
+        client_expect(&c, ends[i].text);
+        client_expect_end(&c);
+        client_close(&c);
+    }
 }
 
 static void bind_refused(void **state)

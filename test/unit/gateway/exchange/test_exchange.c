@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "gateway/base/mem.h"
+#include "gateway/base/text.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/exchange_internal.h"
 #include "gateway/services/services.h"
@@ -261,12 +262,76 @@ static void deleted_account(void **state)
     world_destroy(&w);
 }
 
+static bool run_bar(struct store_tx *tx, void *user, struct error *e)
+{
+    return account_set_disabled(tx, user, true, e);
+}
+
+static bool run_unbar(struct store_tx *tx, void *user, struct error *e)
+{
+    return account_set_disabled(tx, user, false, e);
+}
+
+static void change_account(struct world *w, bool (*run)(struct store_tx *, void *, struct error *))
+{
+    struct error e = ERROR_INIT;
+    assert_true(store_write_wait(world_store(w, "a.example"), run, (char *)"romeo@a.example", &e));
+    exchange_account_changed(world_exchange(w, "a.example"), "romeo@a.example");
+}
+
+/* A disabled account loses its links and gets no new one, whether it was in memory or is loaded; what comes for it
+ * is kept, and is there when it is enabled again. */
+static void disabled_account(void **state)
+{
+    (void)state;
+    struct world *w = world_create(&(struct world_gateway){.domain = "a.example"}, 1);
+    world_account(w, "romeo@a.example");
+    world_account(w, "juliet@a.example");
+    struct peer *juliet = world_bind(w, "juliet@a.example/balcony");
+    struct peer *links[2] = {world_bind(w, "romeo@a.example/1"), world_bind(w, "romeo@a.example/2")};
+    change_account(w, run_bar);
+    assert_null(world_bind(w, "romeo@a.example/3"));
+    assert_int_equal(world_refusal(w), STANZA_NOT_AUTHORIZED);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(peer_replaced(links[i]), STREAM_NOT_AUTHORIZED);
+    assert_int_equal(peer_replaced(juliet), STREAM_OK);
+    assert_null(world_bind(w, "romeo@a.example/4")); /* as he was loaded now */
+    assert_true(peer_send(juliet, "<message to='romeo@a.example' type='chat' id='m'><body>x</body></message>"));
+    world_settle(w);
+    assert_int_equal(peer_settled(juliet), 1);
+    change_account(w, run_unbar);
+    struct peer *romeo = world_bind(w, "romeo@a.example/5");
+    assert_non_null(romeo);
+    assert_true(peer_send(romeo, "<presence/>"));
+    world_settle(w);
+    bool came = false;
+    for (struct stanza *st; (st = peer_next(romeo));)
+        came = came || text_eq(st->id, "m");
+    assert_true(came);
+    world_destroy(&w);
+}
+
+/* Who is not in memory is not loaded for it; what is no account of ours is nothing. */
+static void unknown_account(void **state)
+{
+    (void)state;
+    struct world *w = world_create(&(struct world_gateway){.domain = "a.example"}, 1);
+    static const char *const said[] = {"nobody@a.example", "a.example", "romeo@b.example", "", "@@", "romeo@a.example/x"};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        exchange_account_changed(world_exchange(w, "a.example"), said[i]);
+    world_settle(w);
+    assert_int_equal(world_exchange(w, "a.example")->shards[0].persons.count, 0);
+    world_destroy(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_loops),
         cmocka_unit_test(idle_people_leave),
         cmocka_unit_test(deleted_account),
+        cmocka_unit_test(disabled_account),
+        cmocka_unit_test(unknown_account),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

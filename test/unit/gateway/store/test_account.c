@@ -106,6 +106,50 @@ static void account_life(void **state)
     arena_fini(&g.arena);
 }
 
+static void load(struct roster_load *l)
+{
+    *l = (struct roster_load){.owner = ROMEO};
+    arena_init(&l->arena);
+    l->job.reply_on = world.loop;
+    l->job.done = world_done;
+    roster_load(world.store, l);
+    world_wait(1);
+    assert_int_equal(l->job.error.code, ERROR_NONE);
+}
+
+static bool bar_run(struct store_tx *tx, void *user, struct error *e)
+{
+    return account_set_disabled(tx, ((struct step *)user)->bare, true, e);
+}
+
+static bool unbar_run(struct store_tx *tx, void *user, struct error *e)
+{
+    return account_set_disabled(tx, ((struct step *)user)->bare, false, e);
+}
+
+/* It keeps its keys; whoever loads its roster learns of it too. */
+static void account_is_disabled(void **state)
+{
+    (void)state;
+    world_open(true);
+    struct account_get g;
+    struct roster_load l;
+    struct step s = {.bare = ROMEO, .account = sample(ROMEO, 2)};
+    assert_int_equal(do_step(bar_run, &s), ERROR_NOT_FOUND);
+    assert_int_equal(do_step(put_run, &s), ERROR_NONE);
+    for (int disabled = 1; disabled >= 0; disabled--) {
+        assert_int_equal(do_step(disabled ? bar_run : unbar_run, &s), ERROR_NONE);
+        get(ROMEO, &g);
+        assert_int_equal(g.account.disabled, disabled);
+        assert_int_equal(g.account.key_count, 2);
+        arena_fini(&g.arena);
+        load(&l);
+        assert_true(l.account_exists);
+        assert_int_equal(l.account_disabled, disabled);
+        arena_fini(&l.arena);
+    }
+}
+
 static void account_lists(void **state)
 {
     (void)state;
@@ -171,17 +215,6 @@ static void expect_changes(int64_t since, const char *gives, bool complete)
     assert_string_equal(bytes_text(&s.seen), gives);
     assert_int_equal(s.complete, complete);
     bytes_fini(&s.seen);
-}
-
-static void load(struct roster_load *l)
-{
-    *l = (struct roster_load){.owner = ROMEO};
-    arena_init(&l->arena);
-    l->job.reply_on = world.loop;
-    l->job.done = world_done;
-    roster_load(world.store, l);
-    world_wait(1);
-    assert_int_equal(l->job.error.code, ERROR_NONE);
 }
 
 static void roster_versions(void **state)
@@ -264,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(account_life),
+        WORLD_TEST(account_is_disabled),
         WORLD_TEST(account_lists),
         WORLD_TEST(roster_versions),
         WORLD_TEST(tombstones_are_bounded),
