@@ -150,9 +150,11 @@ static void make_exchange(struct gateway *g)
 static bool make_s2s(struct gateway *g, struct error *e)
 {
     const struct config *c = g->c;
-    unsigned char secret[SECRET_LEN];
-    if (!secret_load(g->store, "dialback", secret, e))
+    unsigned char secret[SECRET_LEN], life[SECRET_LEN];
+    uint64_t epoch;
+    if (!secret_load(g->store, "dialback", secret, e) || !secret_load(g->store, "queue-epoch", life, e))
         return false;
+    memcpy(&epoch, life, sizeof epoch);
     g->s2s = s2s_create(&(struct s2s_options){.loops = g->io_loops,
                                               .loop_count = g->io_loop_count,
                                               .exchange = g->exchange,
@@ -165,6 +167,7 @@ static bool make_s2s(struct gateway *g, struct error *e)
                                               .remotes = c->remotes,
                                               .remote_count = c->remote_count,
                                               .dialback_secret = secret,
+                                              .queue_epoch = epoch,
                                               .queue_deadline_s = c->s2s_queue_deadline_s},
                         e);
     return g->s2s != NULL;

@@ -28,7 +28,7 @@ struct errand {
     struct command cmd;
     struct s2s_shard *shard;
     struct stanza *st;
-    uint64_t seq;
+    struct queue_id id;
     char *answer_id;
     bool wake;
     char *remote;
@@ -46,7 +46,7 @@ static void run_errand(struct command *c)
     if (!p && !only_if_there && !sh->stopping)
         p = s2s_pair_of(sh, er->local, er->remote);
     if (p && er->st)
-        s2s_pair_send(p, er->st, er->seq);
+        s2s_pair_send(p, er->st, er->id);
     else if (p && er->wake)
         s2s_pair_wake(p);
     else if (p && er->answer_id)
@@ -58,8 +58,8 @@ static void run_errand(struct command *c)
     mem_free(er);
 }
 
-void s2s_tell_pair(struct s2s *s, const char *local, const char *remote, struct stanza *st, uint64_t seq,
-                   const char *answer_id, bool wake)
+void s2s_tell_pair(struct s2s *s, const char *local, const char *remote, struct stanza *st,
+                   struct queue_id id, const char *answer_id, bool wake)
 {
     size_t local_len = strlen(local), remote_len = strlen(remote);
     struct errand *er = mem_alloc(sizeof *er + local_len + remote_len + 2);
@@ -67,7 +67,7 @@ void s2s_tell_pair(struct s2s *s, const char *local, const char *remote, struct 
     er->remote = er->local + local_len + 1;
     memcpy(er->remote, remote, remote_len + 1);
     er->st = st ? stanza_ref(st) : NULL;
-    er->seq = seq;
+    er->id = id;
     er->answer_id = answer_id ? mem_dup(answer_id) : NULL;
     er->wake = wake;
     er->shard = s2s_shard_of(s, local, remote);
@@ -75,15 +75,15 @@ void s2s_tell_pair(struct s2s *s, const char *local, const char *remote, struct 
     loop_post(er->shard->loop, &er->cmd);
 }
 
-static void edge_send(struct edge_remote *e, struct stanza *st, uint64_t seq)
+static void edge_send(struct edge_remote *e, struct stanza *st, struct queue_id id)
 {
-    s2s_tell_pair(container_of(e, struct s2s, edge), st->from->domain, st->to->domain, st, seq, NULL,
+    s2s_tell_pair(container_of(e, struct s2s, edge), st->from->domain, st->to->domain, st, id, NULL,
                   false);
 }
 
 static void edge_wake(struct edge_remote *e, const char *local, const char *remote)
 {
-    s2s_tell_pair(container_of(e, struct s2s, edge), local, remote, NULL, 0, NULL, true);
+    s2s_tell_pair(container_of(e, struct s2s, edge), local, remote, NULL, (struct queue_id){0}, NULL, true);
 }
 
 /* ---- life ---- */

@@ -42,6 +42,7 @@ struct s2s_options {
     const struct s2s_remote *remotes; /* copied */
     unsigned remote_count;
     const unsigned char *dialback_secret; /* 32 bytes, the same on every node and after a restart */
+    uint64_t queue_epoch;       /* names the life of the store, drawn with it; 0: what is sent has no numbers */
     uint64_t queue_deadline_s;  /* a message waits so long for a peer; 0: 24 h */
     size_t queue_bytes;         /* held in memory a pair; 0: 1 MiB; more waits in the store alone */
     uint64_t connect_timeout_ms; /* a whole attempt; 0: 30 s */

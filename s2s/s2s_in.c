@@ -51,13 +51,21 @@ struct s2s_in {
     char id[RANDOM_ID_LEN + 1]; /* of our header: what dialback keys are made over */
     char *local;                /* domain that the header named; NULL: none yet */
     bool tls;
-    struct map proved;          /* "REMOTE LOCAL" -> itself */
+    struct map proved;          /* "REMOTE LOCAL" -> struct proved */
+    struct queue_id next;       /* of the message that comes next; seq 0: it has none */
     struct list questions;      /* struct question */
     unsigned question_count;
     struct list unsettled;      /* struct inbound, in the order they came */
     size_t unsettled_bytes;
     uint8_t pauses;             /* of enum in_pause; 0: it is read */
     struct timer timer;         /* until something is proved; then slow stanzas and silence */
+};
+
+/* A pair that dialback has proved. */
+struct proved {
+    bool numbers;   /* the peer has begun to number what it keeps (s2s_numbering.c) */
+    uint64_t epoch;
+    char name[];
 };
 
 struct question {
@@ -78,7 +86,7 @@ static void in_free(struct s2s_in *in)
     timer_stop(&in->timer);
     list_remove(&in->node);
     size_t i = 0;
-    char *pair;
+    struct proved *pair;
     while ((pair = map_next(&in->proved, &i)))
         mem_free(pair);
     map_fini(&in->proved);
@@ -140,14 +148,21 @@ struct inbound {
     struct s2s_in *in;
     struct stanza *held; /* waits until all before it has settled; NULL once it is handed in */
     size_t bytes;
+    bool numbers;        /* of its pair, when it came */
+    uint64_t epoch;
+    struct queue_id id;  /* its own; seq 0: none */
 };
 
 static void on_settled(struct command *c);
 
 static void hand_in(struct inbound *ib, struct stanza *st)
 {
+    struct exchange *x = ib->in->shard->s2s->o.exchange;
     settle_init(&ib->settle, ib->in->shard->loop, on_settled);
-    exchange_receive_remote(ib->in->shard->s2s->o.exchange, st, &ib->settle);
+    if (ib->numbers)
+        exchange_receive_numbered(x, st, ib->epoch, ib->id, &ib->settle);
+    else
+        exchange_receive_remote(x, st, &ib->settle);
 }
 
 static void hand_in_held(struct s2s_in *in)
@@ -184,11 +199,15 @@ static bool proves_what_came_before(const struct stanza *st)
     return st->kind == STANZA_IQ && !st->to->local && !st->to->resource && !st->from->local && !st->from->resource;
 }
 
-static void take(struct s2s_in *in, struct stanza *st)
+static void take(struct s2s_in *in, struct stanza *st, const struct proved *pair)
 {
     bool waits = proves_what_came_before(st) && !list_is_empty(&in->unsettled);
     struct inbound *ib = mem_new(struct inbound);
     ib->in = in;
+    ib->numbers = pair->numbers;
+    ib->epoch = pair->epoch;
+    ib->id = in->next;
+    in->next = (struct queue_id){0};
     ib->bytes = stanza_size(st);
     list_append(&in->unsettled, &ib->node);
     in->unsettled_bytes += ib->bytes;
@@ -208,11 +227,12 @@ static void send_features(struct s2s_in *in)
 {
     bool offer_tls = !in->tls;
     bool offer_dialback = in->state != IN_PLAIN;
-    stream_send_text(in->stream, "<stream:features>%s%s</stream:features>",
+    stream_send_text(in->stream, "<stream:features>%s%s%s</stream:features>",
                      !offer_tls         ? ""
                      : offer_dialback   ? "<starttls xmlns='" NS_TLS "'/>"
                                         : "<starttls xmlns='" NS_TLS "'><required/></starttls>",
-                     offer_dialback ? "<dialback xmlns='" NS_DIALBACK_FEATURE "'><errors/></dialback>" : "");
+                     offer_dialback ? "<dialback xmlns='" NS_DIALBACK_FEATURE "'><errors/></dialback>" : "",
+                     in->tls ? "<queue xmlns='" NS_QUEUE "'/>" : "");
 }
 
 static void on_header(struct stream *s, const struct stream_header *h)
@@ -256,21 +276,27 @@ static void on_secure(struct stream *s, const struct tls_info *info)
 
 /* ---- dialback ---- */
 
+static struct proved *proved_of(struct s2s_in *in, const char *remote, const char *local)
+{
+    char name[2100];
+    snprintf(name, sizeof name, "%s %s", remote, local);
+    return map_get(&in->proved, name);
+}
+
 static void prove(struct s2s_in *in, const char *remote, const char *local)
 {
-    struct bytes name = BYTES_EMPTY;
-    bytes_printf(&name, "%s %s", remote, local);
-    if (map_get(&in->proved, bytes_text(&name))) {
-        bytes_fini(&name);
+    if (proved_of(in, remote, local))
         return;
-    }
-    char *pair = bytes_take(&name);
-    map_put(&in->proved, pair, pair);
+    size_t size = strlen(remote) + strlen(local) + 2;
+    struct proved *pair = mem_alloc(sizeof *pair + size);
+    *pair = (struct proved){0};
+    snprintf(pair->name, size, "%s %s", remote, local);
+    map_put(&in->proved, pair->name, pair);
     in->state = IN_TRUSTED;
     stream_set_limits(in->stream, XML_LIMITS_DEFAULT);
     timer_start(&in->timer, in->shard->loop, IDLE_MS, on_timer);
     log_info(stream_log(in->stream), "dialback proved %s", remote);
-    s2s_tell_pair(in->shard->s2s, local, remote, NULL, 0, NULL, false);
+    s2s_tell_pair(in->shard->s2s, local, remote, NULL, (struct queue_id){0}, NULL, false);
 }
 
 static void question_free(struct question *q)
@@ -372,6 +398,38 @@ static void on_dialback(struct s2s_in *in, const struct stanza *st)
     arena_fini(&d.arena);
 }
 
+/* ---- numbers (s2s_numbering.c) ---- */
+
+static void on_settled_word(struct s2s_in *in, const struct stanza *st)
+{
+    struct arena a;
+    struct s2s_settled w;
+    arena_init(&a);
+    bool sound = s2s_numbering_read_settled(st, &a, &w);
+    struct proved *pair = sound ? proved_of(in, w.from, w.to) : NULL;
+    if (!sound) {
+        s2s_in_close(in, STREAM_BAD_FORMAT, "settled needs from, to, epoch, seq and at");
+    } else if (!pair) {
+        s2s_in_close(in, STREAM_NOT_AUTHORIZED, "settled speaks of a pair that this stream has not proved");
+    } else {
+        pair->numbers = true;
+        pair->epoch = w.epoch;
+        exchange_remote_settled(in->shard->s2s->o.exchange, w.from, w.to, w.epoch, w.id);
+    }
+    arena_fini(&a);
+}
+
+static void on_queue(struct s2s_in *in, const struct stanza *st)
+{
+    const char *name = st->payload->root->name;
+    if (strcmp(name, "settled") == 0)
+        on_settled_word(in, st);
+    else if (strcmp(name, "next") != 0)
+        s2s_in_close(in, STREAM_UNSUPPORTED_STANZA_TYPE, "a queue has settled and next");
+    else if (!s2s_numbering_read_next(st, &in->next))
+        s2s_in_close(in, STREAM_BAD_FORMAT, "next needs seq and at");
+}
+
 static bool is_stanza_name(const char *name)
 {
     return strcmp(name, "message") == 0 || strcmp(name, "presence") == 0 || strcmp(name, "iq") == 0;
@@ -396,6 +454,8 @@ static void on_nonza(struct s2s_in *in, const struct stanza *st)
         on_starttls(in);
     } else if (strcmp(root->ns, NS_DIALBACK) == 0) {
         on_dialback(in, st);
+    } else if (strcmp(root->ns, NS_QUEUE) == 0 && in->state == IN_TRUSTED) {
+        on_queue(in, st);
     } else if (element_is(root, "error", NS_STREAM)) {
         log_info(stream_log(in->stream), "the peer reports a stream error");
     } else if (is_stanza_name(root->name)) { /* else it would have come as a stanza */
@@ -407,15 +467,8 @@ static void on_nonza(struct s2s_in *in, const struct stanza *st)
 
 /* ---- stanzas ---- */
 
-static bool is_proved(struct s2s_in *in, const struct stanza *st)
-{
-    char name[2100];
-    snprintf(name, sizeof name, "%s %s", st->from->domain, st->to->domain);
-    return map_get(&in->proved, name) != NULL;
-}
-
 /* The stream error for a stanza that may not be here; STREAM_OK: it may. */
-static enum stream_error check_addresses(struct s2s_in *in, const struct stanza *st, const char **text)
+static enum stream_error check(struct s2s_in *in, const struct stanza *st, struct proved **pair, const char **text)
 {
     *text = "not authenticated: dialback first";
     if (in->state != IN_TRUSTED)
@@ -427,26 +480,32 @@ static enum stream_error check_addresses(struct s2s_in *in, const struct stanza 
     if (!exchange_is_local_domain(in->shard->s2s->o.exchange, st->to->domain))
         return STREAM_HOST_UNKNOWN;
     *text = "from is not a domain that this stream has proved";
-    return is_proved(in, st) ? STREAM_OK : STREAM_INVALID_FROM;
+    *pair = proved_of(in, st->from->domain, st->to->domain);
+    if (!*pair)
+        return STREAM_INVALID_FROM;
+    *text = "next stands before a message of a pair that has settled";
+    return in->next.seq && (!(*pair)->numbers || st->kind != STANZA_MESSAGE) ? STREAM_BAD_FORMAT : STREAM_OK;
 }
 
 static void on_stanza(struct stream *s, struct stanza *st)
 {
     struct s2s_in *in = stream_user(s);
     const char *text;
+    struct proved *pair;
     enum stream_error e = STREAM_OK;
     if (st->kind == STANZA_NONZA)
         on_nonza(in, st);
-    else if ((e = check_addresses(in, st, &text)) != STREAM_OK)
+    else if ((e = check(in, st, &pair, &text)) != STREAM_OK)
         s2s_in_close(in, e, text);
     else {
         timer_start(&in->timer, in->shard->loop, IDLE_MS, on_timer);
         bool answers_us = st->kind == STANZA_IQ && (st->type == IQ_RESULT || st->type == IQ_ERROR) && st->id &&
                           !st->to->local && !st->to->resource && !st->from->local && !st->from->resource;
         if (answers_us)
-            s2s_tell_pair(in->shard->s2s, st->to->domain, st->from->domain, NULL, 0, st->id, false);
+            s2s_tell_pair(in->shard->s2s, st->to->domain, st->from->domain, NULL, (struct queue_id){0}, st->id,
+                          false);
         else
-            take(in, st);
+            take(in, st, pair);
     }
     stanza_unref(&st);
 }

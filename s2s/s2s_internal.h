@@ -51,8 +51,8 @@ const struct s2s_remote *s2s_remote_of(const struct s2s *s, const char *domain);
 struct s2s_shard *s2s_shard_of(struct s2s *s, const char *local, const char *remote);
 /* Tells the pair LOCAL>REMOTE on its own loop: a stanza to send, an answer to its ping (id), that the
  * peer is alive (neither), or to read its queue (wake). */
-void s2s_tell_pair(struct s2s *s, const char *local, const char *remote, struct stanza *st, uint64_t seq,
-                   const char *answer_id, bool wake);
+void s2s_tell_pair(struct s2s *s, const char *local, const char *remote, struct stanza *st,
+                   struct queue_id id, const char *answer_id, bool wake);
 /* A stream or a read of the shard ended: when it is stopping and holds none, tells the first loop. */
 void s2s_shard_check_stopped(struct s2s_shard *sh);
 
@@ -65,6 +65,7 @@ enum s2s_failure {
     S2S_NOT_FOUND, /* the domain does not exist or says that it has no server: permanent */
     S2S_REFUSED,   /* policy of ours or theirs, no TLS: permanent */
     S2S_TIMEOUT,   /* cannot be reached now */
+    S2S_FAULTED,   /* the peer ended the stream for something that it says we did on it */
 };
 
 struct s2s_out_events {
@@ -82,14 +83,47 @@ struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char
  * begun to end without any callback yet. */
 bool s2s_out_is_ready(const struct s2s_out *o);
 struct stream *s2s_out_stream(struct s2s_out *o); /* while it is ready */
+bool s2s_out_offers_queue(const struct s2s_out *o); /* of the peer's features: urn:causeway:queue:1 */
 void s2s_out_close(struct s2s_out *o, enum stream_error e, const char *text); /* on_end follows, later */
+
+/* ---- s2s_numbering.c: kept messages pass exactly once (urn:causeway:queue:1) ---- */
+
+/* A sending pair's side of it; lies in the pair. */
+struct s2s_numbering {
+    struct s2s_shard *shard;
+    const char *local, *remote, *queue; /* the pair's */
+    bool on;                 /* the stream's peer takes numbers */
+    struct queue_id settled; /* the newest that was confirmed */
+    struct queue_id told;    /* what the peer was told */
+    unsigned untold;         /* confirmed since then */
+    uint64_t failed_seq;     /* the newest that failed, and may still be in the store; 0: none */
+    bool looking;            /* the store is asked whether it is */
+};
+/* A stream is up and its peer offers it: before the first stanza. */
+void s2s_numbering_begin(struct s2s_numbering *n, struct stream *st);
+/* The next stanza will be the message of that place. */
+void s2s_numbering_send(const struct s2s_numbering *n, struct stream *st, struct queue_id id);
+/* With a ping: says what is settled, if that is much. */
+void s2s_numbering_tell(struct s2s_numbering *n, struct stream *st);
+/* All up to `id` has left the queue, confirmed, or failed as told here. */
+void s2s_numbering_confirmed(struct s2s_numbering *n, struct queue_id id);
+void s2s_numbering_failed(struct s2s_numbering *n, struct queue_id id);
+
+struct s2s_settled {
+    const char *from, *to; /* domains, prepared */
+    uint64_t epoch;
+    struct queue_id id;
+};
+/* false: not as it must be. */
+MUST_USE bool s2s_numbering_read_settled(const struct stanza *st, struct arena *a, struct s2s_settled *out);
+MUST_USE bool s2s_numbering_read_next(const struct stanza *st, struct queue_id *out);
 
 /* ---- s2s_pair.c: everything that leaves LOCAL for REMOTE, in order ---- */
 
 struct s2s_pair;
 /* Finds or makes. Loop: the shard's. */
 struct s2s_pair *s2s_pair_of(struct s2s_shard *sh, const char *local, const char *remote);
-void s2s_pair_send(struct s2s_pair *p, struct stanza *st, uint64_t seq); /* takes its own count */
+void s2s_pair_send(struct s2s_pair *p, struct stanza *st, struct queue_id id); /* takes its own count */
 void s2s_pair_wake(struct s2s_pair *p);         /* rows wait in the store */
 void s2s_pair_peer_is_alive(struct s2s_pair *p); /* the peer just authenticated here: do not back off */
 /* An iq result or error to our domain: the answer to the pair's ping? */

@@ -62,7 +62,7 @@ struct s2s_out {
     char text[200];
     char ascii[256];     /* remote, as DNS knows it */
     char stream_id[256]; /* of the peer's newest header */
-    bool offers_dialback;
+    bool offers_dialback, offers_queue;
     struct log_ctx log;
 };
 
@@ -171,6 +171,7 @@ static void become_ready(struct s2s_out *o)
 static void on_features(struct s2s_out *o, const struct stanza *st)
 {
     o->offers_dialback = stanza_child(st, "dialback", NS_DIALBACK_FEATURE) != NULL;
+    o->offers_queue = stanza_child(st, "queue", NS_QUEUE) != NULL;
     if (o->state == OUT_PLAIN && stanza_child(st, "starttls", NS_TLS)) {
         set_state(o, OUT_STARTTLS);
         stream_send_text(o->stream, "<starttls xmlns='" NS_TLS "'/>");
@@ -224,6 +225,19 @@ static void on_drained(struct stream *s)
         o->ev->on_drained(o->user);
 }
 
+/* Could what we sent be the reason? */
+static bool is_innocent(enum stream_error received)
+{
+    static const enum stream_error innocent[] = {
+        STREAM_OK,    STREAM_SYSTEM_SHUTDOWN,       STREAM_CONNECTION_TIMEOUT,       STREAM_CONFLICT,
+        STREAM_RESET, STREAM_RESOURCE_CONSTRAINT,   STREAM_REMOTE_CONNECTION_FAILED, STREAM_SEE_OTHER_HOST,
+    };
+    for (size_t i = 0; i < sizeof innocent / sizeof *innocent; i++)
+        if (innocent[i] == received)
+            return true;
+    return false;
+}
+
 static void on_stream_end(struct stream *s, const struct stream_end *end)
 {
     struct s2s_out *o = stream_user(s);
@@ -233,7 +247,7 @@ static void on_stream_end(struct stream *s, const struct stream_end *end)
     else if (end->received == STREAM_POLICY_VIOLATION || end->received == STREAM_NOT_AUTHORIZED)
         note(o, S2S_REFUSED, end->text);
     else
-        note(o, S2S_TIMEOUT, end->text);
+        note(o, o->state == OUT_READY && !is_innocent(end->received) ? S2S_FAULTED : S2S_TIMEOUT, end->text);
     out_free(o);
 }
 
@@ -393,6 +407,11 @@ struct stream *s2s_out_stream(struct s2s_out *o)
 {
     CHECK(o->state == OUT_READY);
     return o->stream;
+}
+
+bool s2s_out_offers_queue(const struct s2s_out *o)
+{
+    return o->offers_queue;
 }
 
 bool s2s_out_is_ready(const struct s2s_out *o)

@@ -32,7 +32,7 @@ enum {
     DIALBACK_TIMEOUT_MS = 30000,
     BARRIER_TIMEOUT_MS = 60000,
     STAMP_AFTER_US = 10 * 1000000,
-    SENDS_MAX = 2, /* on how many streams a message is tried without ever being confirmed */
+    RISKS_MAX = 2, /* on how many streams a message is tried without ever being confirmed */
 };
 
 #define PAIR_STATES(S)                                                                             \
@@ -61,9 +61,10 @@ struct item {
     struct stanza *st;
     uint64_t seq;    /* 0: not kept */
     uint64_t place;  /* in `behind`: goes behind this kept row; PLACE_UNKNOWN: behind all that are there */
-    int64_t kept_us; /* when it came to us */
+    int64_t kept_us; /* when it was kept, or came to us */
     size_t bytes;
     unsigned sends;  /* streams on which it was, unconfirmed */
+    unsigned risks;  /* of those: where a copy might be a second one, or it may be what ended the stream */
 };
 
 #define PLACE_UNKNOWN UINT64_MAX
@@ -92,6 +93,7 @@ struct s2s_pair {
     uint64_t barrier_count;          /* items of `sent` that it covers, from the front */
     uint64_t sent_count;             /* length of `sent` */
     uint64_t backoff_ms;
+    struct s2s_numbering numbering;
     struct log_ctx log;
 };
 
@@ -125,6 +127,11 @@ static struct item *item_new(struct stanza *st, uint64_t seq, int64_t kept_us)
     it->kept_us = kept_us;
     it->bytes = stanza_size(st) + sizeof *it;
     return it;
+}
+
+static struct queue_id id_of(const struct item *it)
+{
+    return (struct queue_id){it->kept_us, it->seq};
 }
 
 static void enqueue(struct s2s_pair *p, struct item *it)
@@ -177,6 +184,8 @@ static const char unconfirmed[] = "the other server did not confirm this message
 
 static void fail_item(struct s2s_pair *p, struct item *it, enum stanza_error e, const char *text)
 {
+    if (it->seq)
+        s2s_numbering_failed(&p->numbering, id_of(it));
     exchange_remote_failed(p->shard->s2s->o.exchange, it->st, it->seq, e, text);
     item_free(it);
 }
@@ -202,11 +211,16 @@ static void fail_unkept(struct s2s_pair *p)
     }
 }
 
+/* Kept before that, it has waited too long. */
+static int64_t deadline_us(const struct s2s_pair *p)
+{
+    return clock_unix_us(loop_clock(p->shard->loop)) - (int64_t)p->shard->s2s->o.queue_deadline_s * 1000000;
+}
+
 /* Kept ones go back when the failure is permanent, or when they have waited too long. */
 static void fail_kept(struct s2s_pair *p)
 {
-    int64_t now = clock_unix_us(loop_clock(p->shard->loop));
-    int64_t oldest = now - (int64_t)p->shard->s2s->o.queue_deadline_s * 1000000;
+    int64_t oldest = deadline_us(p);
     list_each(node, &p->waiting) {
         struct item *it = item_of(node);
         if (it->seq && (p->permanent || it->kept_us < oldest))
@@ -226,7 +240,7 @@ static void refuse(struct s2s_pair *p, enum s2s_failure why, const char *text)
 {
     forgive(p);
     p->refused = why == S2S_NOT_FOUND ? STANZA_REMOTE_SERVER_NOT_FOUND : STANZA_REMOTE_SERVER_TIMEOUT;
-    p->permanent = why != S2S_TIMEOUT; /* RFC 6120 8.3.3.17: also when negotiation fails */
+    p->permanent = why == S2S_NOT_FOUND || why == S2S_REFUSED; /* RFC 6120 8.3.3.17: also when negotiation fails */
     p->refused_text = mem_dup(text);
     fail_unkept(p);
     fail_kept(p);
@@ -378,6 +392,7 @@ static void send_barrier(struct s2s_pair *p)
 {
     if (p->barrier[0] || p->sent_count == 0)
         return;
+    s2s_numbering_tell(&p->numbering, s2s_out_stream(p->out));
     random_id(p->barrier);
     p->barrier_count = p->sent_count;
     struct arena a;
@@ -407,6 +422,8 @@ static void on_idle(struct timer *t)
 static void send_item(struct s2s_pair *p, struct item *it)
 {
     struct stanza *st = stamped(p, it);
+    if (it->seq)
+        s2s_numbering_send(&p->numbering, s2s_out_stream(p->out), id_of(it));
     stream_send(s2s_out_stream(p->out), st);
     stanza_unref(&st);
     p->waiting_bytes -= it->bytes;
@@ -421,11 +438,17 @@ static void send_item(struct s2s_pair *p, struct item *it)
     }
 }
 
+static void rest(struct s2s_pair *p);
+
 /* Nothing to do: forgotten after a while. */
 static void on_rested(struct timer *t)
 {
     struct s2s_pair *p = container_of(t, struct s2s_pair, timer);
-    if (p->state == PAIR_IDLE && is_done(p))
+    if (p->state != PAIR_IDLE || !is_done(p))
+        return;
+    if (p->numbering.looking)
+        rest(p);
+    else
         s2s_pair_destroy(&p);
 }
 
@@ -515,6 +538,8 @@ static void on_element(void *user, struct stanza *st)
         log_info(&p->log, "dialback accepted; the way is open");
         forgive(p);
         set_state(p, PAIR_UP);
+        if (p->shard->s2s->o.queue_epoch && s2s_out_offers_queue(p->out))
+            s2s_numbering_begin(&p->numbering, s2s_out_stream(p->out));
         timer_start(&p->timer, p->shard->loop, p->shard->s2s->o.idle_close_ms, on_idle);
         pump(p);
     } else {
@@ -528,14 +553,19 @@ static void on_drained(void *user)
     pump(user);
 }
 
-/* What was sent and not confirmed goes to the front again, in order, unless it had its chances. */
-static void take_back(struct s2s_pair *p)
+/* What was sent and not confirmed goes to the front again, in order, unless it had its chances. Where the
+ * peer knows copies by their numbers these are as many as the deadline allows, but not for what the peer
+ * ends the stream over. */
+static void take_back(struct s2s_pair *p, bool faulted)
 {
     struct list all;
+    int64_t oldest = deadline_us(p);
     list_init(&all);
     list_each(node, &p->sent) {
         struct item *it = item_of(node);
-        if (p->state == PAIR_STOPPED || it->sends < SENDS_MAX)
+        it->risks += !p->numbering.on || faulted;
+        bool is_late = p->numbering.on && it->kept_us < oldest;
+        if (p->state == PAIR_STOPPED || (it->risks < RISKS_MAX && !is_late))
             p->waiting_bytes += it->bytes;
         else
             fail_item(p, it, STANZA_REMOTE_SERVER_TIMEOUT, unconfirmed);
@@ -545,6 +575,7 @@ static void take_back(struct s2s_pair *p)
     list_splice(&p->waiting, &all);
     p->sent_bytes = 0;
     p->sent_count = 0;
+    p->numbering.on = false;
     end_barrier(p);
 }
 
@@ -581,7 +612,7 @@ static void on_end(void *user, enum s2s_failure why, const char *text)
     enum pair_state was = p->state;
     p->out = NULL;
     timer_stop(&p->timer);
-    take_back(p);
+    take_back(p, why != S2S_TIMEOUT);
     if (was == PAIR_STOPPED)
         return;
     if (was == PAIR_UP || was == PAIR_CLOSING) {
@@ -625,6 +656,8 @@ struct s2s_pair *s2s_pair_of(struct s2s_shard *sh, const char *local, const char
     list_init(&p->waiting);
     list_init(&p->behind);
     list_init(&p->sent);
+    p->numbering = (struct s2s_numbering){
+        .shard = sh, .local = p->local, .remote = p->remote, .queue = p->queue};
     log_ctx_set(&p->log, "s2s %s>%s", local, remote);
     map_put(&sh->pairs, p->name, p);
     return p;
@@ -635,9 +668,11 @@ static void refuse_at_once(struct s2s_pair *p, struct stanza *st, enum stanza_er
     exchange_remote_failed(p->shard->s2s->o.exchange, st, 0, e, text);
 }
 
-void s2s_pair_send(struct s2s_pair *p, struct stanza *st, uint64_t seq)
+void s2s_pair_send(struct s2s_pair *p, struct stanza *st, struct queue_id id)
 {
     loop_check(p->shard->loop);
+    uint64_t seq = id.seq;
+    int64_t came_us = seq ? id.at_us : clock_unix_us(loop_clock(p->shard->loop));
     bool unreachable = p->state == PAIR_BACKOFF && p->refused;
     bool full = p->waiting_bytes + p->behind_bytes >= p->shard->s2s->o.queue_bytes;
     if (seq)
@@ -655,9 +690,9 @@ void s2s_pair_send(struct s2s_pair *p, struct stanza *st, uint64_t seq)
     else if (full || (unreachable && seq && !p->permanent))
         p->more_in_store = true; /* it lies in the store; what comes later goes behind it */
     else if (p->more_in_store || p->reading)
-        put_behind(p, item_new(st, seq, clock_unix_us(loop_clock(p->shard->loop))));
+        put_behind(p, item_new(st, seq, came_us));
     else
-        enqueue(p, item_new(st, seq, clock_unix_us(loop_clock(p->shard->loop))));
+        enqueue(p, item_new(st, seq, came_us));
     if (unreachable && p->permanent)
         fail_kept(p);
     pump(p);
@@ -680,6 +715,7 @@ bool s2s_pair_answer(struct s2s_pair *p, const char *id)
     for (; p->barrier_count; p->barrier_count--) {
         struct item *it = item_of(list_first(&p->sent));
         exchange_remote_done(p->shard->s2s->o.exchange, it->st, it->seq);
+        s2s_numbering_confirmed(&p->numbering, id_of(it));
         drop_sent(p, it);
     }
     pump(p);
@@ -709,7 +745,7 @@ void s2s_pair_destroy(struct s2s_pair **pp)
 {
     struct s2s_pair *p = *pp;
     *pp = NULL;
-    CHECK(!p->out && !p->reading);
+    CHECK(!p->out && !p->reading && !p->numbering.looking);
     timer_stop(&p->timer);
     timer_stop(&p->barrier_timer);
     timer_stop(&p->read_timer);

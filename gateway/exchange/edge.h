@@ -9,6 +9,7 @@
 
 #include "gateway/exchange/settle.h"
 #include "gateway/net/loop.h"
+#include "gateway/store/received.h"
 #include "gateway/xmpp/jid.h"
 #include "gateway/xmpp/stanza.h"
 #include "gateway/xmpp/stream_error.h"
@@ -67,11 +68,11 @@ struct edge_remote {
 };
 
 struct edge_remote_ops {
-    /* Any exchange loop; the edge takes its own count. from and to are set. seq != 0: kept in queue
+    /* Any exchange loop; the edge takes its own count. from and to are set. id.seq != 0: kept in queue
      * "s:LOCAL REMOTE"; call exchange_remote_done when the peer has it, or exchange_remote_failed.
      * seq 0: not durable; exchange_remote_failed when it cannot be delivered. Calls for one pair
-     * come in order. */
-    void (*send)(struct edge_remote *e, struct stanza *st, uint64_t seq);
+     * come in order, and ids rise. */
+    void (*send)(struct edge_remote *e, struct stanza *st, struct queue_id id);
     /* At start, for each pair with kept rows: read the queue and deliver. */
     void (*wake)(struct edge_remote *e, const char *local, const char *remote);
 };
@@ -79,6 +80,14 @@ struct edge_remote_ops {
 /* A stanza from another community: the edge has proved that `from` belongs to the peer and `to` to a
  * local domain. Any loop. Takes over the settle's count (may be NULL); the stanza is borrowed. */
 void exchange_receive_remote(struct exchange *x, struct stanza *st, struct settle *s);
+/* The same for a pair (from's domain, to's domain) whose gateway numbers what it keeps: all of it comes
+ * this way, in order. id.seq != 0: a message, taken exactly once in that life (epoch) of the sender's
+ * store: a copy settles when the first one has. */
+void exchange_receive_numbered(struct exchange *x, struct stanza *st, uint64_t epoch, struct queue_id id,
+                               struct settle *s);
+/* Nothing up to `settled` will come again. Before the first stanza of a stream, and from time to time. */
+void exchange_remote_settled(struct exchange *x, const char *remote, const char *local, uint64_t epoch,
+                             struct queue_id settled);
 /* Any loop. */
 void exchange_remote_done(struct exchange *x, const struct stanza *st, uint64_t seq);
 /* It cannot be delivered: the sender gets the error (RFC 6120 8.3, 10.4; none for errors and

@@ -7,6 +7,7 @@
 
 #include "gateway/base/mem.h"
 #include "gateway/exchange/exchange_internal.h"
+#include "gateway/exchange/origin.h"
 #include "gateway/exchange/person.h"
 #include "gateway/exchange/resource.h"
 
@@ -30,14 +31,17 @@ struct event *event_follow(struct event *ev, const struct event_ops *ops, struct
     next->settle = ev->settle;
     next->on_done = ev->on_done;
     next->on_done_user = ev->on_done_user;
+    next->mark = ev->mark;
     ev->settle = NULL;
     ev->on_done = NULL;
+    ev->mark = NULL;
     return next;
 }
 
 void event_settle(struct event *ev)
 {
     settle_release(&ev->settle);
+    ev->mark = NULL;
     if (ev->on_done)
         ev->on_done(ev->on_done_user, &ev->error);
     ev->on_done = NULL;
@@ -55,6 +59,15 @@ void event_destroy(struct event **evp)
     stanza_unref(&ev->push);
     struct arena arena = ev->arena; /* ev lies in it */
     arena_fini(&arena);
+}
+
+void event_destroy_all(struct list *events)
+{
+    list_each (at, events) {
+        struct event *ev = list_entry(at, struct event, node);
+        list_remove(at);
+        event_destroy(&ev);
+    }
 }
 
 /* ---- lanes ---- */
@@ -205,9 +218,19 @@ struct keep *event_keep_new(struct event *ev)
     return &ev->kept->keep;
 }
 
+static bool also_mark(struct store_tx *tx, struct keep *k, struct error *e)
+{
+    const struct event_keep *kept = container_of(k, struct event_keep, keep);
+    return origin_mark_put(tx, kept->ev->mark, e) && (!kept->also || kept->also(tx, k, e));
+}
+
 void event_keep_start(struct event *ev)
 {
     struct keep *k = &ev->kept->keep;
+    if (ev->mark) {
+        ev->kept->also = k->also;
+        k->also = also_mark;
+    }
     k->job.reply_on = ev->loop;
     k->job.done = on_kept;
     journal_keep(ev->x->store, k);

@@ -19,6 +19,7 @@
 struct event;
 struct exchange;
 struct lane;
+struct origin_mark;
 struct pair;
 struct person;
 struct resource;
@@ -51,6 +52,7 @@ struct event_ops {
 struct event_keep {
     struct keep keep;
     struct event *ev;
+    bool (*also)(struct store_tx *tx, struct keep *k, struct error *e); /* keep's, when it has a mark */
 };
 
 struct event {
@@ -69,6 +71,8 @@ struct event {
     struct resource *resource;/* a count: whose link it came from, or that it is for */
     struct event_keep *kept;  /* in arena; NULL: nothing is kept */
     uint64_t seq;             /* of the committed row; 0: not kept */
+    struct origin_mark *mark; /* it was numbered by another community (origin.h): written down with what
+                               * becomes of it; on_done's. NULL: no */
     uint64_t queue_seq;       /* row of the pair's queue that this error ends; 0: none */
     struct message_weight weight; /* of a message */
     enum session_verdict verdict;
@@ -102,9 +106,10 @@ struct keep *event_keep_new(struct event *ev);
 void event_keep_start(struct event *ev);
 /* Releases the settle and tells on_done: what must become of the event has. */
 void event_settle(struct event *ev);
-/* A new event for what follows from `ev`: takes over its settle and on_done. */
+/* A new event for what follows from `ev`: takes over its settle, on_done and mark. */
 struct event *event_follow(struct event *ev, const struct event_ops *ops, struct stanza *st);
 void event_destroy(struct event **ev);
+void event_destroy_all(struct list *events);
 
 void event_lane_init(struct lane *l);
 bool event_lane_is_empty(const struct lane *l);

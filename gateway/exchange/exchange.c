@@ -11,6 +11,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/exchange/event.h"
 #include "gateway/exchange/exchange_internal.h"
+#include "gateway/exchange/origin.h"
 #include "gateway/exchange/own.h"
 #include "gateway/exchange/person.h"
 #include "gateway/exchange/resource.h"
@@ -144,6 +145,10 @@ static void shard_fini(struct shard *s)
     for (size_t at = 0; (pair = map_next(&s->pairs, &at));)
         pair_destroy(&pair);
     map_fini(&s->pairs);
+    struct origin *o;
+    for (size_t at = 0; (o = map_next(&s->origins, &at));)
+        origin_destroy(&o);
+    map_fini(&s->origins);
 }
 
 void exchange_destroy(struct exchange **xp)
@@ -428,6 +433,20 @@ void exchange_receive_remote(struct exchange *x, struct stanza *st, struct settl
         route_event(ev);
 }
 
+void exchange_receive_numbered(struct exchange *x, struct stanza *st, uint64_t epoch, struct queue_id id,
+                               struct settle *s)
+{
+    CHECK(st->from && exchange_is_local(x, st->to) && st->kind != STANZA_NONZA);
+    CHECK(!id.seq || st->kind == STANZA_MESSAGE);
+    origin_receive(x, &(struct origin_arrival){st->from->domain, st->to->domain, epoch, id}, st, s);
+}
+
+void exchange_remote_settled(struct exchange *x, const char *remote, const char *local, uint64_t epoch,
+                             struct queue_id settled)
+{
+    origin_receive(x, &(struct origin_arrival){remote, local, epoch, settled}, NULL, NULL);
+}
+
 static const char *queue_of(const struct stanza *st, char queue[2100])
 {
     snprintf(queue, 2100, "s:%s %s", st->from->domain, st->to->domain);
@@ -437,8 +456,11 @@ static const char *queue_of(const struct stanza *st, char queue[2100])
 void exchange_remote_done(struct exchange *x, const struct stanza *st, uint64_t seq)
 {
     char queue[2100];
-    if (seq)
-        journal_done(x->store, queue_of(st, queue), seq);
+    if (!seq)
+        return;
+    journal_done(x->store, queue_of(st, queue), seq);
+    if (st->kind == STANZA_MESSAGE && st->type == MESSAGE_ERROR)
+        route_answer_gone(x);
 }
 
 void exchange_remote_failed(struct exchange *x, struct stanza *st, uint64_t seq,

@@ -3,6 +3,8 @@
 #ifndef CAUSEWAY_EXCHANGE_EXCHANGE_INTERNAL_H
 #define CAUSEWAY_EXCHANGE_EXCHANGE_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "gateway/base/arena.h"
 #include "gateway/base/list.h"
 #include "gateway/base/map.h"
@@ -10,7 +12,8 @@
 
 enum {
     SHARD_IDLE_PERSONS = 10000, /* kept in memory without a link */
-    SHARD_IDLE_PAIRS = 1000,
+    SHARD_IDLE_PAIRS = 1000, /* also origins */
+    ANSWERS_KEPT_MAX = 2000,
 };
 
 /* One loop's part of the people and of the pairs. */
@@ -19,6 +22,7 @@ struct shard {
     struct loop *loop;
     struct map persons;  /* bare JID -> struct person */
     struct map pairs;    /* "LOCAL REMOTE" -> struct pair */
+    struct map origins;  /* "REMOTE LOCAL" -> struct origin */
     struct list idle;    /* persons that nothing needs, the longest idle first */
     unsigned idle_count;
     uint64_t stream_count; /* resources bound so far */
@@ -45,6 +49,7 @@ struct exchange {
     struct reach *reach;             /* NULL: none */
     struct session_sweep *sweep;     /* of requests whose time is over */
     unsigned resources_max;
+    atomic_uint answers_kept;        /* errors of ours that wait for other communities (route.c) */
     struct arena arena;              /* what stands above */
 };
 

@@ -56,6 +56,7 @@ void pair_destroy(struct pair **pp)
     *pp = NULL;
     if (!p)
         return;
+    event_destroy_all(&p->lane.events);
     mem_free(p->queue);
     mem_free(p);
 }

@@ -167,15 +167,6 @@ void person_idle(struct person *p)
         leave(list_entry(list_first(&s->idle), struct person, lru_node));
 }
 
-static void drop_events(struct list *events)
-{
-    list_each (at, events) {
-        struct event *ev = list_entry(at, struct event, node);
-        list_remove(at);
-        event_destroy(&ev);
-    }
-}
-
 void person_destroy(struct person **pp)
 {
     struct person *p = *pp;
@@ -183,9 +174,9 @@ void person_destroy(struct person **pp)
     if (!p)
         return;
     timer_stop(&p->retry);
-    drop_events(&p->inbox);
-    drop_events(&p->in.events);
-    drop_events(&p->out.events);
+    event_destroy_all(&p->inbox);
+    event_destroy_all(&p->in.events);
+    event_destroy_all(&p->out.events);
     CHECK(list_is_empty(&p->resources));
     if (p->sessions)
         session_unload(&p->sessions);

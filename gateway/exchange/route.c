@@ -308,13 +308,33 @@ static const struct event_ops iq_in_ops = {"iq in", NULL, iq_in_perform};
 
 /* ---- to another community ---- */
 
+/* The error that answers a numbered message is kept in the transaction that says that the message was
+ * taken: else a crash would lose it, or let the message come again. Errors are cheap to provoke, so there
+ * is a bound; beyond it they go as others do. */
+static bool keeps_answer(struct event *ev)
+{
+    if (!ev->mark)
+        return false;
+    if (atomic_fetch_add(&ev->x->answers_kept, 1) < ANSWERS_KEPT_MAX)
+        return true;
+    route_answer_gone(ev->x);
+    return false;
+}
+
+void route_answer_gone(struct exchange *x)
+{
+    unsigned was = atomic_load(&x->answers_kept);
+    while (was && !atomic_compare_exchange_weak(&x->answers_kept, &was, was - 1))
+        ; /* 0: it was kept before the last start */
+}
+
 static enum event_state leave_admit(struct event *ev)
 {
     if (!ev->x->remote) {
         ev->refused = STANZA_REMOTE_SERVER_NOT_FOUND;
         return EVENT_READY;
     }
-    if (ev->st->kind != STANZA_MESSAGE || !message_weigh(ev->st).keep)
+    if (ev->st->kind != STANZA_MESSAGE || !(message_weigh(ev->st).keep || keeps_answer(ev)))
         return EVENT_READY;
     struct keep *k = event_keep_new(ev);
     k->queue[0] = pair_queue(ev->pair);
@@ -328,12 +348,16 @@ static enum event_state leave_admit(struct event *ev)
 
 static enum event_fate leave_perform(struct event *ev)
 {
-    if (ev->error.code != ERROR_NONE)
+    bool failed = ev->error.code != ERROR_NONE, is_answer = ev->mark != NULL;
+    struct queue_id id = {ev->seq ? ev->kept->keep.kept_us : 0, ev->seq};
+    if (failed && is_answer)
+        route_answer_gone(ev->x); /* and it goes unkept */
+    else if (failed)
         ev->refused = STANZA_RESOURCE_CONSTRAINT;
     if (ev->refused != STANZA_OK)
         route_refuse(ev, ev->refused, NULL);
     else
-        ev->x->remote->ops->send(ev->x->remote, ev->st, ev->seq);
+        ev->x->remote->ops->send(ev->x->remote, ev->st, id);
     return EVENT_FINISHED;
 }
 

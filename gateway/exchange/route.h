@@ -14,6 +14,8 @@ void route_event(struct event *ev);
 void route_ours(struct exchange *x, struct stanza *st);
 /* The error for ev's stanza goes to its sender and takes the settle along. ev itself stays. */
 void route_refuse(struct event *ev, enum stanza_error e, const char *text);
+/* A kept error has left its queue to another community. Any loop. */
+void route_answer_gone(struct exchange *x);
 /* To the person's resources, as the table says. true: a link has been given it. */
 bool route_deliver(struct event *ev);
 

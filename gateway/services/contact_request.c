@@ -84,10 +84,8 @@ static enum service_result on_domain_message(struct exchange *x, struct stanza *
     bool ours = msg->from && msg->from->local && text_eq(msg->from->domain, msg->to->domain);
     if (ours && (!body || is_machine(msg))) /* chat states, receipts, our own words copied back */
         return SERVICE_HANDLED;
-    if (!ours || msg->type == MESSAGE_GROUPCHAT || msg->type == MESSAGE_HEADLINE) {
-        exchange_refuse(x, msg, STANZA_SERVICE_UNAVAILABLE, NULL);
-        return SERVICE_HANDLED;
-    }
+    if (!ours || msg->type == MESSAGE_GROUPCHAT || msg->type == MESSAGE_HEADLINE)
+        return SERVICE_PASS; /* service-unavailable */
     struct asked *q = mem_new(struct asked);
     q->x = x;
     q->who = jid_dup(msg->from);

@@ -58,5 +58,6 @@
 /* Ours: schemas/xsd. */
 #define NS_CONTACT "urn:causeway:contact:1"
 #define NS_DEVICES "urn:causeway:devices:1"
+#define NS_QUEUE "urn:causeway:queue:1"
 
 #endif

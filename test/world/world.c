@@ -134,13 +134,13 @@ static void parcel_arrive(struct parcel *p)
     stanza_unref(&copy);
 }
 
-static void remote_send(struct edge_remote *e, struct stanza *st, uint64_t seq)
+static void remote_send(struct edge_remote *e, struct stanza *st, struct queue_id id)
 {
     struct gateway *g = container_of(e, struct gateway, remote);
     struct parcel *p = mem_new(struct parcel);
     p->from = g;
     p->st = stanza_ref(st);
-    p->seq = seq;
+    p->seq = id.seq;
     if (g->world->wire == WIRE_HOLDS)
         list_append(&g->world->held, &p->node);
     else

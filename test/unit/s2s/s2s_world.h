@@ -62,9 +62,12 @@ struct exchange {
     char in[WORLD_TEXT];  /* "message:ID[+delay] " for each stanza that came */
     char out[WORLD_TEXT]; /* "done:ID ", "failed:ID=CONDITION " */
     char why[WORLD_TEXT]; /* texts of failures, a line each */
+    char numbers[WORLD_TEXT]; /* "settled:SEQ ", "SEQ:ID " for each stanza of a pair that numbers */
+    uint64_t epoch;       /* of the newest of these */
     unsigned in_count, done_count, failed_count;
     unsigned keeping; /* messages that are not committed yet */
     bool mute;            /* does not answer pings */
+    bool keeps_failed;    /* the error of what failed is not committed yet: its row stays */
     bool hold;            /* settles nothing until exchange_let_go */
     struct settle *held[WORLD_HELD];
     unsigned held_count;
@@ -82,7 +85,7 @@ void exchange_receive_remote(struct exchange *x, struct stanza *st, struct settl
     if (st->kind == STANZA_IQ && first && element_is(first, "ping", NS_PING)) {
         struct stanza *pong = x->mute ? NULL : build_result(st);
         if (pong)
-            x->edge->ops->send(x->edge, pong, 0);
+            x->edge->ops->send(x->edge, pong, (struct queue_id){0});
         stanza_unref(&pong);
     } else {
         x->in_count++;
@@ -95,6 +98,23 @@ void exchange_receive_remote(struct exchange *x, struct stanza *st, struct settl
     } else {
         settle_release(&s);
     }
+}
+
+void exchange_receive_numbered(struct exchange *x, struct stanza *st, uint64_t epoch, struct queue_id id,
+                               struct settle *s)
+{
+    CHECK(id.seq == 0 || (st->kind == STANZA_MESSAGE && id.at_us > 0));
+    x->epoch = epoch;
+    world_note(x->numbers, "%llu:%s ", (unsigned long long)id.seq, st->id ? st->id : "");
+    exchange_receive_remote(x, st, s);
+}
+
+void exchange_remote_settled(struct exchange *x, const char *remote, const char *local, uint64_t epoch,
+                             struct queue_id settled)
+{
+    CHECK(!exchange_is_local_domain(x, remote) && exchange_is_local_domain(x, local));
+    x->epoch = epoch;
+    world_note(x->numbers, "settled:%llu ", (unsigned long long)settled.seq);
 }
 
 static inline void exchange_let_go(struct exchange *x)
@@ -124,7 +144,8 @@ void exchange_remote_failed(struct exchange *x, struct stanza *st, uint64_t seq,
                             const char *text)
 {
     CHECK(why != STANZA_OK && text && *text);
-    world_out_of_queue(x, st, seq);
+    if (!x->keeps_failed)
+        world_out_of_queue(x, st, seq);
     x->failed_count++;
     world_note(x->out, "failed:%s=%s ", st->id ? st->id : "", stanza_error_name(why));
     world_note(x->why, "%s\n", text);
@@ -143,7 +164,7 @@ static inline void world_on_kept(struct store_job *job, const struct error *e)
     CHECK(e->code == ERROR_NONE);
     k->x->keeping--;
     if (k->tell)
-        k->x->edge->ops->send(k->x->edge, k->keep.stanza, k->keep.seq);
+        k->x->edge->ops->send(k->x->edge, k->keep.stanza, (struct queue_id){k->keep.kept_us, k->keep.seq});
     stanza_unref(&k->keep.stanza);
     mem_free(k);
 }
@@ -191,7 +212,7 @@ static inline void world_say(struct exchange *x, const char *kind, const char *t
     if (strcmp(kind, "message") == 0)
         world_keep(x, st, true);
     else
-        x->edge->ops->send(x->edge, st, 0);
+        x->edge->ops->send(x->edge, st, (struct queue_id){0});
     stanza_unref(&st);
 }
 
@@ -417,7 +438,7 @@ struct peer {
     uint16_t port;
     struct peer_conn conns[WORLD_CONNS];
     unsigned conn_count;
-    char heard[WORLD_TEXT]; /* "result ", "verify ", "message:ID[+delay] ", "ping " */
+    char heard[WORLD_TEXT]; /* "result ", "verify ", "message:ID[+delay] ", "ping ", "settled:SEQ ", "next:SEQ " */
     char ping[64];          /* id of the newest */
     unsigned message_count;
     /* what it does */
@@ -460,6 +481,8 @@ static inline void peer_on_stanza(struct stream *st, struct stanza *s)
     const struct element *first = stanza_first(s);
     if (s->kind == STANZA_NONZA && strcmp(s->payload->root->ns, NS_DIALBACK) == 0) {
         peer_on_dialback(p, st, s);
+    } else if (s->kind == STANZA_NONZA && strcmp(s->payload->root->ns, NS_QUEUE) == 0) {
+        world_note(p->heard, "%s:%s ", s->payload->root->name, stanza_attr(s, "seq"));
     } else if (s->kind == STANZA_IQ && first && element_is(first, "ping", NS_PING)) {
         world_note(p->heard, "ping ");
         text_copy(p->ping, sizeof p->ping, s->id);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "test/unit/s2s/s2s_world.h"
@@ -33,6 +34,30 @@ static void two_close(struct two *t)
     side_close(&t->a);
     side_close(&t->b);
     world_close(&t->w);
+}
+
+/* Between two Causeways messages bear their place in the queue, and the receiver hears what is settled. */
+static void numbered(void **state)
+{
+    (void)state;
+    struct two t;
+    two_open(&t, (struct s2s_options){.queue_epoch = 0x1234});
+    world_say(&t.a.x, "presence", "b.test", "p");
+    for (int i = 1; i <= 70; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "m%d", i);
+        world_say(&t.a.x, "message", "b.test", id);
+        world_until(&t.w, t.a.x.keeping == 0);
+    }
+    world_until(&t.w, t.a.x.done_count == 70);
+    world_say(&t.a.x, "message", "b.test", "last");
+    world_until(&t.w, t.a.x.done_count == 71);
+    assert_memory_equal(t.b.x.numbers, "settled:0 0:p 1:m1 2:m2 ", 24);
+    assert_int_equal(t.b.x.epoch, 0x1234);
+    const char *word = strstr(t.b.x.numbers + 10, "settled:");
+    assert_true(word && strtoul(word + 8, NULL, 10) >= 64);
+    assert_non_null(strstr(t.b.x.numbers, "70:m70 "));
+    two_close(&t);
 }
 
 static void both_ways_in_order(void **state)
@@ -276,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ways_in_order),  cmocka_unit_test(idle_and_again),
+        cmocka_unit_test(numbered),
         cmocka_unit_test(said_while_closing),  cmocka_unit_test(peer_restarts),
         cmocka_unit_test(we_restart),          cmocka_unit_test(woken),
         cmocka_unit_test(queue_larger_than_memory),

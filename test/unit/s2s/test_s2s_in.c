@@ -13,6 +13,9 @@
 #define LOOPBACK "s2s 127.0.0.0/8"
 #define PEER RAW_HEADER("peer.test", "a.test")
 #define STRICT RAW_HEADER("strict.test", "a.test")
+#define SETTLED(from, epoch, seq)                                                                  \
+    "<settled xmlns='urn:causeway:queue:1' from='" from "' to='a.test' epoch='" epoch "' seq='" seq "' at='1'/>"
+#define NEXT(seq) "<next xmlns='urn:causeway:queue:1' seq='" seq "' at='5'/>"
 #define FROM_TO " from='u@peer.test' to='v@a.test'"
 
 struct duo {
@@ -128,6 +131,24 @@ static const struct row {
      "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' from='strict.test' "
      "to='a.test'>",
      false, "", "<unsupported-version ", "unsupported-version", false},
+    {"word of a queue before dialback", PEER, false, SETTLED("peer.test", "0123456789abcdef", "1"),
+     "<unsupported-stanza-type ", "unsupported-stanza-type", false},
+    {"word of a queue that the stream has not proved", PEER, true, SETTLED("bank.test", "0123456789abcdef", "1"),
+     "<not-authorized ", "not-authorized", false},
+    {"word of a queue without a sound epoch", PEER, true, SETTLED("peer.test", "12345", "1"), "<bad-format ",
+     "bad-format", false},
+    {"word of a queue with a number that is none", PEER, true, SETTLED("peer.test", "0123456789abcdef", "-1"),
+     "<bad-format ", "bad-format", false},
+    {"a number larger than any row's", PEER, true, SETTLED("peer.test", "0123456789abcdef", "9223372036854775807"),
+     "<bad-format ", "bad-format", false},
+    {"something else of a queue", PEER, true, "<other xmlns='urn:causeway:queue:1'/>", "<unsupported-stanza-type ",
+     "unsupported-stanza-type", false},
+    {"a number 0", PEER, true, NEXT("0"), "<bad-format ", "bad-format", false},
+    {"a number in a pair that does not number", PEER, true, NEXT("1") "<message" FROM_TO "/>", "<bad-format ",
+     "bad-format", false},
+    {"a number before what is no message", PEER, true,
+     SETTLED("peer.test", "0123456789abcdef", "0") NEXT("1") "<presence" FROM_TO "/>", "<bad-format ", "bad-format",
+     false},
     {"not XML", NULL, false, "GET / HTTP/1.1\r\n\r\n", "<not-well-formed ", "not-well-formed", false},
     {"not well-formed later", PEER, true, "<message" FROM_TO "></iq>", "<not-well-formed ", "not-well-formed", false},
     {"RFC 6120 11.1: an entity declaration", NULL, false,
@@ -203,6 +224,25 @@ static void two_domains_on_one_stream(void **state)
     raw_say(&raw, "<message id='1' from='u@other.test' to='v@a.test'/><message id='2'" FROM_TO "/>");
     world_until(&d.w, d.a.x.in_count == 2);
     assert_string_equal(d.a.x.in, "message:1 message:2 ");
+    raw_close(&raw);
+    duo_close(&d);
+}
+
+/* A number is of the message behind it and of no other; it does not reach the exchange as part of it. */
+static void numbered(void **state)
+{
+    (void)state;
+    struct duo d;
+    struct raw raw;
+    duo_open(&d);
+    raw_open(&raw, &d.w, d.a.port);
+    raw_prove(&raw, PEER, "peer.test", "a.test");
+    raw_say(&raw, "<message id='0'" FROM_TO "/>" SETTLED("peer.test", "00000000000000ff", "3") NEXT("4")
+                  "<message id='1'" FROM_TO "/><message id='2'" FROM_TO "/><presence id='p'" FROM_TO "/>" NEXT("9")
+                  "<message id='3'" FROM_TO "/>");
+    world_until(&d.w, d.a.x.in_count == 5);
+    assert_string_equal(d.a.x.numbers, "settled:3 4:1 0:2 0:p 9:3 ");
+    assert_int_equal(d.a.x.epoch, 0xff);
     raw_close(&raw);
     duo_close(&d);
 }
@@ -459,7 +499,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_input),          cmocka_unit_test(forged_key),
-        cmocka_unit_test(two_domains_on_one_stream), cmocka_unit_test(flood_of_questions),
+        cmocka_unit_test(two_domains_on_one_stream), cmocka_unit_test(numbered), cmocka_unit_test(flood_of_questions),
         cmocka_unit_test(questions_that_lose_somebody), cmocka_unit_test(slow_peers),
         cmocka_unit_test(too_large),          cmocka_unit_test(credit),
         cmocka_unit_test(answers_prove),      cmocka_unit_test(a_full_disk_stops_reading),

@@ -40,17 +40,23 @@ static void duo_close(struct duo *d)
     world_close(&d->w);
 }
 
-/* The peer answers the newest ping on a stream of its own. */
-static void pong(struct duo *d)
+/* The peer answers a ping on a stream of its own. */
+static void pong_to(struct duo *d, const char *id)
 {
     struct raw r;
     char text[256];
     raw_open(&r, &d->w, d->a.port);
     raw_prove(&r, RAW_HEADER("peer.test", "a.test"), "peer.test", "a.test");
-    snprintf(text, sizeof text, "<iq type='result' from='peer.test' to='a.test' id='%s'/>", d->p.ping);
+    snprintf(text, sizeof text, "<iq type='result' from='peer.test' to='a.test' id='%s'/>", id);
     raw_say(&r, text);
     world_calm(&d->w);
     raw_close(&r);
+}
+
+/* The newest one. */
+static void pong(struct duo *d)
+{
+    pong_to(d, d->p.ping);
 }
 
 /* A peer that dies before it confirmed: the message comes again, with a stamp, and only once more. */
@@ -71,6 +77,109 @@ static void in_doubt(void **state)
     assert_string_equal(d.a.x.out, "failed:1=remote-server-timeout ");
     assert_non_null(strstr(d.a.x.why, "may have arrived"));
     assert_int_equal(side_queued(&d.a, "peer.test"), 0);
+    duo_close(&d);
+}
+
+#define QUEUE_FEATURES "<dialback xmlns='" NS_DIALBACK_FEATURE "'/><queue xmlns='" NS_QUEUE "'/>"
+
+static void duo_open_numbered(struct duo *d)
+{
+    duo_open_as(d, LOOPBACK, (struct s2s_remote){.tls_optional = true},
+                (struct s2s_options){.queue_epoch = 1, .queue_deadline_s = 3600});
+    d->p.features = QUEUE_FEATURES;
+}
+
+/* A peer that knows copies is sent them until it confirms, or the deadline comes. */
+static void in_doubt_numbered(void **state)
+{
+    (void)state;
+    static const bool answers[] = {true, false};
+    for (size_t i = 0; i < 2; i++) {
+        struct duo d;
+        duo_open_numbered(&d);
+        world_say(&d.a.x, "message", "peer.test", "1");
+        for (unsigned sent = 1; sent <= 4; sent++) {
+            world_until(&d.w, d.p.ping[0] && d.p.message_count == sent);
+            assert_int_equal(d.a.x.failed_count, 0);
+            if (sent == 4)
+                break;
+            d.p.ping[0] = '\0';
+            peer_drop(&d.p);
+            world_advance(&d.w, 10000);
+        }
+        if (answers[i]) {
+            pong(&d);
+            world_until(&d.w, d.a.x.done_count == 1);
+        } else {
+            peer_down(&d.p);
+            for (int step = 0; step < 13; step++)
+                world_advance(&d.w, 300000);
+            world_until(&d.w, d.a.x.failed_count == 1);
+            assert_non_null(strstr(d.a.x.why, "may have arrived"));
+        }
+        assert_int_equal(side_queued(&d.a, "peer.test"), 0);
+        duo_close(&d);
+    }
+}
+
+/* What makes the peer end the stream with an error does not come again and again. */
+static void blamed(void **state)
+{
+    (void)state;
+    struct duo d;
+    duo_open_numbered(&d);
+    world_say(&d.a.x, "message", "peer.test", "1");
+    for (unsigned sent = 1; sent <= 2; sent++) {
+        world_until(&d.w, d.p.message_count == sent && d.p.ping[0]);
+        assert_int_equal(d.a.x.failed_count, 0);
+        d.p.ping[0] = '\0';
+        stream_close(d.p.conns[d.p.conn_count - 1].stream, STREAM_UNDEFINED_CONDITION, "not that");
+        world_advance(&d.w, 10000);
+    }
+    world_until(&d.w, d.a.x.failed_count == 1);
+    duo_close(&d);
+}
+
+/* Says so many and answers pings until all are confirmed. */
+static void say_and_confirm(struct duo *d, int count)
+{
+    char id[64];
+    for (int i = 0; i < count; i++) {
+        world_say(&d->a.x, "message", "peer.test", "m");
+        world_until(&d->w, d->a.x.keeping == 0);
+    }
+    for (unsigned all = d->a.x.done_count + (unsigned)count; d->a.x.done_count < all;) {
+        world_until(&d->w, d->p.ping[0]);
+        text_copy(id, sizeof id, d->p.ping);
+        d->p.ping[0] = '\0';
+        pong_to(d, id);
+    }
+}
+
+/* What failed may still be in the store, so nothing is called settled until the store shows that it is gone. */
+static void failed_ones_hold_the_mark(void **state)
+{
+    (void)state;
+    struct duo d;
+    duo_open_numbered(&d);
+    d.a.x.keeps_failed = true;
+    world_say(&d.a.x, "message", "peer.test", "bad");
+    for (unsigned sent = 1; sent <= 2; sent++) {
+        world_until(&d.w, d.p.message_count == sent && d.p.ping[0]);
+        d.p.ping[0] = '\0';
+        stream_close(d.p.conns[d.p.conn_count - 1].stream, STREAM_UNDEFINED_CONDITION, "not that");
+        world_advance(&d.w, 10000);
+    }
+    world_until(&d.w, d.a.x.failed_count == 1);
+    for (int i = 0; i < 3; i++) /* with the second and the third there is something to tell */
+        say_and_confirm(&d, 65);
+    assert_non_null(strstr(d.p.heard, "settled:0 "));
+    assert_null(strstr(d.p.heard, "settled:131 "));
+    assert_null(strstr(d.p.heard, "settled:66 "));
+    journal_done(d.a.x.store, "s:a.test peer.test", 1);
+    for (int i = 0; i < 2; i++)
+        say_and_confirm(&d, 65);
+    assert_non_null(strstr(d.p.heard, "settled:261 "));
     duo_close(&d);
 }
 
@@ -355,7 +464,7 @@ static void many_dead_domains(void **state)
         char name[32];
         snprintf(name, sizeof name, "127.0.%d.%d", i / 250, i % 250 + 1); /* nobody listens there */
         struct stanza *st = world_stanza("iq", "a.test", name, "q", 0);
-        d.a.x.edge->ops->send(d.a.x.edge, st, 0);
+        d.a.x.edge->ops->send(d.a.x.edge, st, (struct queue_id){0});
         stanza_unref(&st);
         if (i % 50 == 0)
             world_calm(&d.w);
@@ -370,6 +479,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_doubt),          cmocka_unit_test(confirmed_after_all),
+        cmocka_unit_test(in_doubt_numbered), cmocka_unit_test(blamed),
+        cmocka_unit_test(failed_ones_hold_the_mark),
         cmocka_unit_test(never_answers),     cmocka_unit_test(said_while_ending),
         cmocka_unit_test(down_and_up),       cmocka_unit_test(peer_is_alive),
         cmocka_unit_test(deadline),          cmocka_unit_test(failing),

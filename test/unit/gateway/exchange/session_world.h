@@ -99,12 +99,12 @@ static inline void on_replaced(struct edge_link *l, enum stream_error why)
 
 static const struct edge_link_ops terminal_ops = {on_bound, on_deliver, on_replaced};
 
-static inline void remote_send(struct edge_remote *e, struct stanza *st, uint64_t seq)
+static inline void remote_send(struct edge_remote *e, struct stanza *st, struct queue_id id)
 {
     (void)e;
     if (st->kind == STANZA_MESSAGE)
         line_of(&world.left, st);
-    exchange_remote_done(world.x, st, seq);
+    exchange_remote_done(world.x, st, id.seq);
 }
 
 static inline void remote_wake(struct edge_remote *e, const char *local, const char *remote)
