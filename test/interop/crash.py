@@ -185,50 +185,109 @@ def federated_150(t):
     federated(t, 150, "kill")
 
 
-def receiver(t, goals):
-    """The receiving gateway is killed whenever juliet has so many messages, while romeo's gateway pours."""
+def pour(t, *kills):
+    """romeo writes without pause; `kills` says whose gateway is killed whenever juliet has so many more messages. What was
+    acknowledged arrives, in order, under one stanza-id and once in her archive, and nothing is refused."""
     t.make_lab([MONTAGUE, CAPULET], {MONTAGUE: ["romeo"], CAPULET: ["juliet"]})
     become_friends(t)
     romeo, juliet = t.terminal(ROMEO), t.terminal(JULIET)
-    copies, number = [], 0
-    for goal in goals:
+    copies, refused, acknowledged, number = [], [], [], 0
+    for domain, more in kills:
+        goal = len(juliet.live()) + more
         for _ in range(200):
             romeo.message(JULIET, f"m-{number}")
             number += 1
         juliet.wait(lambda: len(juliet.live()) >= goal, f"{goal} messages")
-        t.lab.kill(CAPULET)
-        juliet.wait_end()
-        copies += juliet.live()
-        t.lab.start(CAPULET)
-        juliet = t.terminal(JULIET)
-    romeo.wait_acked()
+        t.lab.kill(domain)
+        (juliet if domain == CAPULET else romeo).wait_end()
+        t.lab.start(domain)
+        if domain == CAPULET:
+            copies += juliet.live()
+            juliet = t.terminal(JULIET)
+        else:
+            acknowledged += romeo.acknowledged()
+            refused += [m.get("id") for m in romeo.got if m.get("type") == "error"]
+            romeo = t.terminal(ROMEO)
     romeo.message(JULIET, "m-last")
+    romeo.wait_acked()
     juliet.wait_id("m-last")
     copies += juliet.live()
     romeo.settle(CAPULET)
-    acknowledged = romeo.acknowledged()
-    arrived = collections.Counter(m.get("id") for m in copies if m.get("from").startswith(ROMEO))
-    refused = collections.Counter(m.get("id") for m in romeo.got if m.get("type") == "error")
-    doubled = sum(n > 1 for n in collections.Counter(i for i in juliet.archive() if i).values())
-    t.note(f"{len(acknowledged)} acknowledged; {sum(arrived[i] > 1 for i in acknowledged)} came again, {doubled} are in her archive "
-           f"twice (sent once more between the servers), {len(refused)} were refused")
-    silent = [i for i in acknowledged if not arrived[i] and not refused[i]]
-    hold(not silent, f"{len(silent)} acknowledged messages neither arrived nor were refused: {silent[:5]}")
-    hold(all(n == 1 for n in refused.values()), "something was refused twice")
-    return refused
+    acknowledged += romeo.acknowledged()
+    refused += [m.get("id") for m in romeo.got if m.get("type") == "error"]
+    t.note(f"{number + 1} sent, {len(acknowledged)} acknowledged")
+    hold(not refused, f"refused: {sorted(refused)[:5]}")
+    check_deliveries(JULIET, [m for m in copies if m.get("from").startswith(ROMEO)], acknowledged)
+    check_archive(JULIET, [i for i in juliet.archive() if i], acknowledged)
 
 
 def federated_receiver(t):
-    """the receiving gateway is killed while the other one pours; it comes back and nothing is missing"""
-    for goal in (3, 60):
-        refused = receiver(t, [goal])
-        hold(not refused, f"refused: {sorted(refused)[:5]}")
-        t.again()
+    """the receiving gateway is killed while the other one pours: all is there, once, in order"""
+    pour(t, (CAPULET, 3))
+    t.again()
+    pour(t, (CAPULET, 60))
 
 
-def federated_receiver_twice(t):
-    """the receiving gateway is killed twice while the other one pours: what was twice in doubt is refused, nothing is lost"""
-    receiver(t, [3, 60])
+def federated_receiver_thrice(t):
+    """the receiving gateway is killed three times while the other one pours"""
+    pour(t, (CAPULET, 3), (CAPULET, 60), (CAPULET, 20))
+
+
+def federated_sender(t):
+    """the sending gateway is killed while it pours"""
+    pour(t, (MONTAGUE, 60))
+
+
+def federated_both(t):
+    """both gateways are killed in turn while one pours"""
+    pour(t, (CAPULET, 20), (MONTAGUE, 60), (CAPULET, 60), (MONTAGUE, 3))
+
+
+def federated_refused(t):
+    """messages that the receiving gateway refuses, killed on the way: each is refused once"""
+    t.make_lab([MONTAGUE, CAPULET], {MONTAGUE: ["romeo"], CAPULET: ["juliet"]})
+    romeo = t.terminal(ROMEO)
+    sent = [f"m-{n}" for n in range(200)]
+
+    def errors():
+        return [m.get("id") for m in romeo.got if m.get("type") == "error"]
+    for ident in sent:
+        romeo.message(CAPULET, ident)
+    romeo.wait(lambda: len(errors()) >= 3, "three errors")
+    t.lab.kill(CAPULET)
+    before = len(errors())
+    t.lab.start(CAPULET)
+    romeo.wait(lambda: set(errors()) == set(sent), "all errors")
+    romeo.settle(CAPULET)
+    t.note(f"{before} of {len(sent)} errors came before the kill")
+    hold(errors() == sent, f"{len(errors())} errors for {len(sent)} messages, or out of order")
+
+
+def federated_held(t):
+    """a stranger's messages, the receiving gateway killed when the request shows: held once, delivered once"""
+    t.make_lab([MONTAGUE, CAPULET], {MONTAGUE: ["romeo"], CAPULET: ["juliet"]})
+    romeo, juliet = t.terminal(ROMEO), t.terminal(JULIET)
+    for n in range(15):
+        romeo.message(JULIET, f"m-{n}")
+
+    def asked(who):
+        return [m for m in who.got if m.find("{urn:causeway:contact:1}contact") is not None]
+    juliet.wait(lambda: asked(juliet), "the request")
+    t.lab.kill(CAPULET)
+    juliet.wait_end()
+    hold(not juliet.live(), "a stranger's message arrived unasked")
+    t.lab.start(CAPULET)
+    juliet = t.terminal(JULIET)
+    romeo.wait_acked()
+    romeo.settle(CAPULET)
+    juliet.message(CAPULET, "yes", "accept 1")
+    juliet.wait_id("m-14")
+    romeo.message(JULIET, "m-last")
+    juliet.wait_id("m-last")
+    acknowledged = romeo.acknowledged()
+    got = [m for m in juliet.live() if m.get("from").startswith(ROMEO)]
+    hold([m.get("id") for m in got] == acknowledged, f"{[m.get('id') for m in got]} instead of {acknowledged}")
+    check_archive(JULIET, [i for i in juliet.archive() if i and i.startswith("m-")], acknowledged)
 
 
 # ---- a device
@@ -342,4 +401,5 @@ def outbox_late(t):
 
 if __name__ == "__main__":
     suite.main(__doc__, chat_1, chat_40, chat_400, chat_offline, federated_5, federated_150, federated_receiver,
-               federated_receiver_twice, outbox_early, outbox_slow, outbox_refused, outbox_late)
+               federated_receiver_thrice, federated_sender, federated_both, federated_refused, federated_held, outbox_early,
+               outbox_slow, outbox_refused, outbox_late)
