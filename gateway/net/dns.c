@@ -2,7 +2,7 @@
 /* Names to addresses by libunbound: its own thread resolves and validates, its descriptor wakes our
  * loop. Decided here: time-outs, what counts as which status, the order of SRV records (RFC 2782),
  * how A and AAAA make one answer (RFC 8305 section 3). Invariant: a query is on exactly one of the
- * lists `waiting` and `finished` until its callback was called; callbacks run outside ub_process.
+ * lists `waiting` and `endings` until its callback was called; callbacks run outside ub_process.
  */
 #include "gateway/net/dns.h"
 
@@ -17,6 +17,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/random.h"
 #include "gateway/base/text.h"
+#include "gateway/net/endings.h"
 #include "gateway/net/timer.h"
 
 enum {
@@ -37,10 +38,8 @@ struct dns {
     struct loop *loop;
     struct ub_ctx *ub;
     uv_poll_t poll;
-    struct list waiting;   /* for libunbound or the time-out */
-    struct list finished;  /* their callback comes next */
-    struct turn_hook hook; /* runs what finished without libunbound's help */
-    bool in_callback;
+    struct list waiting;    /* for libunbound or the time-out */
+    struct endings endings; /* their callback comes next */
 };
 
 /* One question to libunbound. */
@@ -147,22 +146,11 @@ static bool configure(struct ub_ctx *ub, const struct dns_options *o, struct err
 
 /* --- the end of a query --- */
 
-static void run_finished(struct dns *d)
+static void tell(struct list *node)
 {
-    struct list *node;
-    d->in_callback = true;
-    while ((node = list_first(&d->finished))) {
-        struct dns_query *q = list_entry(node, struct dns_query, node);
-        list_remove(node);
-        q->on_answer(q->user, &q->answer);
-        mem_free(q);
-    }
-    d->in_callback = false;
-}
-
-static void on_turn_end(struct turn_hook *h)
-{
-    run_finished(container_of(h, struct dns, hook));
+    struct dns_query *q = list_entry(node, struct dns_query, node);
+    q->on_answer(q->user, &q->answer);
+    mem_free(q);
 }
 
 static void release(struct dns_query *q)
@@ -179,13 +167,7 @@ static void release(struct dns_query *q)
 static void finish(struct dns_query *q)
 {
     release(q);
-    list_append(&q->dns->finished, &q->node);
-}
-
-static void finish_later(struct dns_query *q)
-{
-    finish(q);
-    loop_at_turn_end(q->dns->loop, &q->dns->hook);
+    endings_add(&q->dns->endings, &q->node);
 }
 
 static bool has_addresses(const struct dns_query *q)
@@ -230,7 +212,6 @@ static void finish_addresses(struct dns_query *q)
 static void on_timeout(struct timer *t)
 {
     struct dns_query *q = container_of(t, struct dns_query, timeout);
-    struct dns *d = q->dns;
     if (q->part_count == 1 || !has_addresses(q))
         snprintf(q->answer.text, sizeof q->answer.text, "no answer from the resolver in %d s",
                  QUERY_TIMEOUT_MS / 1000);
@@ -238,7 +219,6 @@ static void on_timeout(struct timer *t)
         finish_addresses(q);
     else
         finish(q);
-    loop_at_turn_end(d->loop, &d->hook);
 }
 
 /* --- answers of libunbound --- */
@@ -408,7 +388,6 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     int rc = status < 0 ? 0 : ub_process(d->ub);
     if (status < 0 || rc)
         log_warn(NULL, "dns: %s", rc ? ub_strerror(rc) : uv_strerror(status));
-    run_finished(d);
 }
 
 /* --- outside --- */
@@ -434,9 +413,8 @@ struct dns *dns_create(struct loop *l, const struct dns_options *o, struct error
     loop_check(l);
     struct dns *d = mem_new(struct dns);
     d->loop = l;
-    d->hook.run = on_turn_end;
     list_init(&d->waiting);
-    list_init(&d->finished);
+    endings_init(&d->endings, l, tell);
     d->ub = ub_ctx_create();
     if (!d->ub) {
         error_set(e, ERROR_TEMPORARY, "libunbound does not start");
@@ -459,7 +437,6 @@ void dns_destroy(struct dns **dp)
     if (!d)
         return;
     loop_check(d->loop);
-    CHECK(!d->in_callback);
     struct list *node;
     while ((node = list_first(&d->waiting))) {
         struct dns_query *q = list_entry(node, struct dns_query, node);
@@ -467,9 +444,8 @@ void dns_destroy(struct dns **dp)
         snprintf(q->answer.text, sizeof q->answer.text, "cancelled: the resolver is closed");
         finish(q);
     }
-    run_finished(d);
+    endings_fini(&d->endings);
     CHECK(list_is_empty(&d->waiting)); /* nobody asks while it is destroyed */
-    loop_cancel_hook(&d->hook);
     uv_close((uv_handle_t *)&d->poll, on_poll_closed);
     ub_ctx_delete(d->ub);
     *dp = NULL;
@@ -511,7 +487,7 @@ static void start_waiting(struct dns_query *q)
         return;
     }
     q->answer.status = q->part[0].status;
-    finish_later(q);
+    finish(q);
 }
 
 struct dns_query *dns_srv(struct dns *d, const char *service, const char *name,
@@ -556,7 +532,7 @@ struct dns_query *dns_addresses(struct dns *d, const char *name,
         q->answer.status = DNS_FOUND;
         q->answer.addr = q->addr;
         q->answer.count = 1;
-        finish_later(q);
+        finish(q);
         return q;
     }
     ask(q, name, TYPE_AAAA);

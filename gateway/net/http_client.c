@@ -3,7 +3,7 @@
  * means. One pool of connections a purpose, since a kept one is not asked of the egress guard
  * again. Calls that are not safe to repeat (POST, PATCH) get a connection of their own: curl
  * silently sends again when a kept one turns out to be dead. Our time-out runs on the loop's clock.
- * Invariant: user code runs from run_finished only. */
+ * Invariant: user code runs from tell only. */
 #include "gateway/net/http_client.h"
 
 #include <stdio.h>
@@ -13,6 +13,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/net/curl_pool.h"
+#include "gateway/net/endings.h"
 #include "gateway/net/timer.h"
 
 enum {
@@ -28,9 +29,7 @@ struct http_client {
     char *ca_file;
     struct curl_pool *pools[EGRESS_PURPOSES]; /* NULL until the first call of the purpose */
     struct list calls;                        /* resolving or running */
-    struct list finished;                     /* on_done comes next */
-    struct turn_hook hook;
-    bool in_callback;
+    struct endings endings;                   /* on_done comes next */
 };
 
 enum call_state {
@@ -122,8 +121,7 @@ static void finish(struct http_call *call)
 {
     release(call);
     call->state = CALL_DONE;
-    list_append(&call->client->finished, &call->node);
-    loop_at_turn_end(call->client->loop, &call->client->hook);
+    endings_add(&call->client->endings, &call->node);
 }
 
 static void fail(struct http_call *call, enum error_code code, const char *text)
@@ -133,22 +131,11 @@ static void fail(struct http_call *call, enum error_code code, const char *text)
     finish(call);
 }
 
-static void run_finished(struct http_client *c)
+static void tell(struct list *node)
 {
-    struct list *node;
-    c->in_callback = true;
-    while ((node = list_first(&c->finished))) {
-        struct http_call *call = list_entry(node, struct http_call, node);
-        list_remove(node);
-        call->on_done(call->user, &call->response);
-        destroy(call);
-    }
-    c->in_callback = false;
-}
-
-static void on_turn_end(struct turn_hook *h)
-{
-    run_finished(container_of(h, struct http_client, hook));
+    struct http_call *call = list_entry(node, struct http_call, node);
+    call->on_done(call->user, &call->response);
+    destroy(call);
 }
 
 static bool was_sent(CURL *easy)
@@ -433,9 +420,8 @@ struct http_client *http_client_create(struct loop *l, struct dns *d, const stru
     c->dns = d;
     c->egress = g;
     c->ca_file = ca_file ? mem_dup(ca_file) : NULL;
-    c->hook.run = on_turn_end;
     list_init(&c->calls);
-    list_init(&c->finished);
+    endings_init(&c->endings, l, tell);
     return c;
 }
 
@@ -445,16 +431,14 @@ void http_client_destroy(struct http_client **cp)
     if (!c)
         return;
     loop_check(c->loop);
-    CHECK(!c->in_callback);
     struct list *node;
     while ((node = list_first(&c->calls))) {
         struct http_call *call = list_entry(node, struct http_call, node);
         call->response.sent = call->easy && was_sent(call->easy);
         fail(call, ERROR_CANCELLED, "the client is closed");
     }
-    run_finished(c);
+    endings_fini(&c->endings);
     CHECK(list_is_empty(&c->calls)); /* nobody calls while it is destroyed */
-    loop_cancel_hook(&c->hook);
     for (int i = 0; i < EGRESS_PURPOSES; i++)
         curl_pool_destroy(&c->pools[i]);
     mem_free(c->ca_file);

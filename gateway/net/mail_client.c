@@ -15,6 +15,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/net/curl_pool.h"
+#include "gateway/net/endings.h"
 #include "gateway/net/timer.h"
 
 enum {
@@ -34,9 +35,7 @@ struct mail_client {
     char *ca_file;
     char *helo_path; /* "/NAME": curl greets with what stands in the URL's path */
     struct list calls;
-    struct list finished;
-    struct turn_hook hook;
-    bool in_callback;
+    struct endings endings;
 };
 
 struct mail_job;
@@ -44,7 +43,7 @@ struct mail_job;
 enum call_state {
     CALL_RESOLVING, /* `query` runs */
     CALL_RUNNING,   /* the mail thread has the job */
-    CALL_FINISHED,  /* in `finished`: on_done comes next */
+    CALL_FINISHED,  /* in `endings`: on_done comes next */
 };
 
 struct mail_call {
@@ -233,8 +232,7 @@ static void finish(struct mail_call *call)
 {
     release(call);
     call->state = CALL_FINISHED;
-    list_append(&call->client->finished, &call->node);
-    loop_at_turn_end(call->client->loop, &call->client->hook);
+    endings_add(&call->client->endings, &call->node);
 }
 
 static void fail(struct mail_call *call, enum error_code code, const char *text)
@@ -265,22 +263,11 @@ static void run_stopped(struct command *cmd)
     job_free(container_of(cmd, struct mail_job, stopped));
 }
 
-static void run_finished(struct mail_client *c)
+static void tell(struct list *node)
 {
-    struct list *node;
-    c->in_callback = true;
-    while ((node = list_first(&c->finished))) {
-        struct mail_call *call = list_entry(node, struct mail_call, node);
-        list_remove(node);
-        call->on_done(call->user, &call->response);
-        mem_free(call);
-    }
-    c->in_callback = false;
-}
-
-static void on_turn_end(struct turn_hook *h)
-{
-    run_finished(container_of(h, struct mail_client, hook));
+    struct mail_call *call = list_entry(node, struct mail_call, node);
+    call->on_done(call->user, &call->response);
+    mem_free(call);
 }
 
 /* The mail thread knows whether the data has gone out; its word is awaited. */
@@ -453,9 +440,8 @@ struct mail_client *mail_client_create(struct loop *l, struct dns *d, const stru
     c->egress = g;
     c->ca_file = ca_file ? mem_dup(ca_file) : NULL;
     c->helo_path = bytes_take(&path);
-    c->hook.run = on_turn_end;
     list_init(&c->calls);
-    list_init(&c->finished);
+    endings_init(&c->endings, l, tell);
     c->thread = loop_create("mail", clock_real());
     c->pool = curl_pool_create(c->thread, on_transfer_done);
     loop_start_thread(c->thread);
@@ -480,16 +466,14 @@ void mail_client_destroy(struct mail_client **cp)
     if (!c)
         return;
     loop_check(c->loop);
-    CHECK(!c->in_callback);
     struct list *node;
     while ((node = list_first(&c->calls))) {
         struct mail_call *call = list_entry(node, struct mail_call, node);
         call->response.sent = call->job && atomic_load(&call->job->all_given);
         fail(call, ERROR_CANCELLED, "the mail client is closed");
     }
-    run_finished(c);
+    endings_fini(&c->endings);
     CHECK(list_is_empty(&c->calls)); /* nobody sends while it is destroyed */
-    loop_cancel_hook(&c->hook);
     struct closing closing = {.command.run = run_closing, .client = c};
     loop_post(c->thread, &closing.command);
     loop_join(c->thread);
