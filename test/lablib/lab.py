@@ -21,6 +21,14 @@ PORTS = {"c2s": 5222, "c2s_tls": 5223, "s2s": 5269, "http": 5280}
 SMTP_PORT, PROVIDER_PORT, DNS_PORT = 2525, 8025, 5353
 OUR_NUMBER = "+447700900001"
 
+PROVIDER = '''provider "sms" {
+    profile = "twilio"
+    from = "{our_number}"
+    options = { "api=http://{provider}" }
+    secret_files = { "auth_token={folder}/auth_token", "account_sid={folder}/account_sid", "key_sid={folder}/key_sid", "key_secret={folder}/key_secret" }
+    allow_http = true
+}'''
+
 
 def free_network():
     """A 127.A.B.0/24 of which nobody uses our ports."""
@@ -64,10 +72,12 @@ class Lab:
 
     # ---- making
 
-    def create(self, domains, accounts=2, names=None, remotes=(), extra="", mail_port=SMTP_PORT, options=""):
+    def create(self, domains, accounts=2, names=None, remotes=(), extra="", mail_port=SMTP_PORT, options="", providers=PROVIDER,
+               secrets_of=()):
         """Makes everything in the folder and starts it. `names`: {domain: [localpart]} instead of user1...;
         `remotes`: {domain: last number of its address} of servers that are not ours, for DNS; `extra`: more for
-        each community's section, with {domain} filled in; `options`: more for the gateway's; `mail_port`: where
+        each community's section, with {domain} filled in; `options`: more for the gateway's; `providers`: the [provider] sections, with the
+        names of this file's PROVIDER filled in; `secrets_of`: NAME -> value of files for their secrets; `mail_port`: where
         mail goes, the double's unless something else is to listen on the network's first address."""
         if self.state:
             raise Failed(f"{self.file} exists: `test/lab down {self.folder}` first")
@@ -84,7 +94,7 @@ class Lab:
         }
         try:
             for i, domain in enumerate(domains):
-                self.add_community(domain, f"{network}.{10 + i}", authority, extra, options)
+                self.add_community(domain, f"{network}.{10 + i}", authority, extra, options, providers, dict(secrets_of))
             self.start_dns({d: f"{network}.{n}" for d, n in dict(remotes).items()})
             self.start_doubles()
             for domain in domains:
@@ -101,16 +111,18 @@ class Lab:
         part.write_text(json.dumps(self.state, indent=1) + "\n")
         part.replace(self.file)
 
-    def add_community(self, domain, address, authority, extra, options):
+    def add_community(self, domain, address, authority, extra, options, providers, secrets_of):
         folder = self.folder / domain
         folder.mkdir(exist_ok=True)
         chain, key = authority.issue(domain, folder)
-        token = folder / "provider-token"
-        token.write_text(self.state["provider_token"] + "\n")
-        token.chmod(0o600)
-        for name in ("account_sid", "key_sid", "key_secret"):
-            (folder / name).write_text(f"lab-{name}\n")
+        values = {"auth_token": self.state["provider_token"], "account_sid": "lab-account_sid", "key_sid": "lab-key_sid",
+                  "key_secret": "lab-key_secret"}
+        for name, value in (values | secrets_of).items():
+            (folder / name).write_text(f"{value}\n")
             (folder / name).chmod(0o600)
+        for name, value in {"network": self.state["network"], "provider": self.state["provider"], "folder": folder,
+                            "our_number": OUR_NUMBER}.items():
+            providers = providers.replace("{%s}" % name, str(value))
         listeners = "".join(f'listen {{ service = "{service}" address = "{address}" port = {port} }}\n'
                             for service, port in (("c2s", 5222), ("c2s-tls", 5223), ("s2s", 5269), ("http", 5280)))
         config = folder / "causeway.conf"
@@ -136,13 +148,7 @@ gateway {{
     sms_prefixes = {{ "+4477009" }}
     {extra.replace("{domain}", domain)}
 }}
-provider "sms" {{
-    profile = "twilio"
-    from = "{OUR_NUMBER}"
-    options = {{ "api=http://{self.state['provider']}" }}
-    secret_files = {{ "auth_token={token}", "account_sid={folder}/account_sid", "key_sid={folder}/key_sid", "key_secret={folder}/key_secret" }}
-    allow_http = true
-}}
+{providers}
 ''')
         entry = {"domain": domain, "address": address, "pid": 0, "config": str(config), "store": str(folder / "causeway.db"),
                  "log": str(folder / "causeway.log")}

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Real programs of Debian beside the lab's gateways: Prosody and Exim, each in its own folder on its own
+"""Real programs of Debian beside the lab's gateways: Prosody, Exim and Kannel, each in its own folder on its own
 loopback address."""
 import base64
 import hashlib
 import hmac
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
+import socket
+import urllib.parse
 from pathlib import Path
 
 from lablib import process
@@ -183,3 +186,113 @@ begin authenticators
     def close(self):
         if self.identity:
             process.end(self.identity, signal.SIGTERM)
+
+
+class Kannel:
+    """Debian's Kannel (bearerbox, smsbox) with its own fakesmsc as the carrier. `inbound`: where texts go."""
+    TEST = "/usr/lib/kannel/test/fakesmsc"
+
+    def __init__(self, folder, address, inbound):
+        self.folder, self.address = Path(folder), address
+        self.identities, self.smsc, self.runs = {}, None, 0
+        need("bearerbox", "kannel")
+        if not Path(self.TEST).exists():
+            raise Failed("fakesmsc is missing: apt-get install kannel-extras")
+        self.folder.mkdir(parents=True)
+        with socket.socket() as s:  # the fake carrier's port has no address of its own
+            s.bind(("", 0))
+            self.smsc_port = s.getsockname()[1]
+        self.config = self.folder / "kannel.conf"
+        local = f"{address};127.0.0.1"
+        self.config.write_text(f"""group = core
+admin-port = 13000
+admin-interface = {address}
+admin-password = lab
+status-password = lab
+admin-deny-ip = "*.*.*.*"
+admin-allow-ip = "{local}"
+smsbox-port = 13001
+smsbox-interface = {address}
+box-deny-ip = "*.*.*.*"
+box-allow-ip = "{local}"
+log-file = "{self.folder}/bearerbox.log"
+log-level = 0
+dlr-storage = internal
+
+group = smsc
+smsc = fake
+smsc-id = FAKE
+port = {self.smsc_port}
+connect-allow-ip = 127.0.0.1
+
+group = smsbox
+bearerbox-host = {address}
+sendsms-port = 13013
+sendsms-interface = {address}
+global-sender = 13013
+log-file = "{self.folder}/smsbox.log"
+log-level = 0
+
+group = sendsms-user
+username = gw
+password = gwpass
+user-deny-ip = "*.*.*.*"
+user-allow-ip = "{address.rpartition('.')[0]}.*;127.0.0.1"
+max-messages = 10
+concatenation = true
+forced-smsc = FAKE
+
+group = sms-service
+keyword = default
+get-url = "{inbound}?from=%p&to=%P&text=%b&id=%I"
+max-messages = 0
+omit-empty = true
+catch-all = true
+""")
+
+    def start(self):
+        for name, port in (("bearerbox", 13001), ("smsbox", 13013)):
+            log = self.folder / f"{name}.out"
+            self.identities[name] = process.start([need(name, "kannel"), str(self.config)], log, notify=False, cwd=self.folder)
+            process.wait_for_port(self.identities[name], f"{self.address}:{port}", log)
+        self.listen()
+
+    def carrier(self, *messages):
+        """The carrier connects: it sends these (lines of fakesmsc), then shows what it gets."""
+        if self.smsc:
+            process.end(self.smsc, signal.SIGTERM)
+        self.runs += 1
+        arguments = [self.TEST, "-H", "127.0.0.1", "-r", str(self.smsc_port), "-i", "0.05", "-m", str(len(messages))]
+        self.smsc = process.start([*arguments, *(messages or ["1 2 text nothing"])], self.folder / f"fakesmsc-{self.runs}.log",
+                                  notify=False, cwd=self.folder)
+
+    def listen(self):
+        self.carrier()
+
+    def texts(self):
+        """What the carrier was given, in order: (sender, receiver, text, parts). Its protocol is one of lines, so a
+        line feed makes it show one text as two; a text in parts comes as UCS-2 with the header that joins them."""
+        found, parts = [], []
+        for run in range(1, self.runs + 1):
+            log = self.folder / f"fakesmsc-{run}.log"
+            for got in re.findall(r"Got message \d+: <(.*)>$", log.read_text(errors="replace") if log.exists() else "", re.M):
+                whole = re.match(r"(\S+) (\S+) (text|udh|data|ucs2) (.*)$", got)
+                if not whole:
+                    found[-1] = (*found[-1][:2], f"{found[-1][2]}\n{got}", 1)
+                    continue
+                sender, receiver, kind, said = whole.groups()
+                if kind == "udh":
+                    header, _, said = said.split(" ", 2)
+                    parts.append(urllib.parse.unquote_to_bytes(said.replace("+", " ")))
+                    count, number = urllib.parse.unquote_to_bytes(header)[4:6]
+                    if number == count:
+                        found.append((sender, receiver, b"".join(parts).decode("utf-16-be"), count))
+                        parts = []
+                else:
+                    found.append((sender, receiver, said if kind == "text" else urllib.parse.unquote_plus(said), 1))
+        return found
+
+    def close(self):
+        for identity in (self.smsc, self.identities.get("smsbox"), self.identities.get("bearerbox")):
+            if identity:
+                process.end(identity, signal.SIGTERM)
