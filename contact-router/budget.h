@@ -15,13 +15,15 @@ struct budget_counts { unsigned in[BUDGET_WINDOWS]; };
 struct budget_use {
     struct budget_counts sms_by_contact, sms_by_domain; /* to this person */
     struct budget_counts mail_by_contact, mail_by_domain;
+    struct budget_counts calls_by_contact, calls_by_domain;
     unsigned sms_today;            /* by the community, to all: 24 hours */
+    unsigned calls_today;          /* as sms_today */
     unsigned stranger_mails_today; /* to this person, in all */
 };
 
 enum budget_refusal {
     BUDGET_FITS,
-    BUDGET_NOT_SET,      /* the community has no budget for text messages */
+    BUDGET_NOT_SET,      /* the community has no budget for text messages, or calls */
     BUDGET_COMMUNITY,    /* spent for today */
     BUDGET_CONTACT,      /* this contact has caused enough for now */
     BUDGET_DOMAIN,       /* its community has */
@@ -30,6 +32,7 @@ enum budget_refusal {
 
 /* `more`: text messages that this plan has already taken. */
 enum budget_refusal budget_sms(const struct budget_use *u, unsigned sms_per_day, unsigned more);
+enum budget_refusal budget_call(const struct budget_use *u, unsigned calls_per_day, unsigned more);
 enum budget_refusal budget_mail(const struct budget_use *u, unsigned more);
 enum budget_refusal budget_stranger_mail(const struct budget_use *u, unsigned more);
 const char *budget_words(enum budget_refusal r);

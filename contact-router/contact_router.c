@@ -7,6 +7,8 @@
 
 #include "contact-router/device.h"
 #include "contact-router/router_internal.h"
+#include "contact-router/speech.h"
+#include "contact-router/voice_http.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
@@ -179,7 +181,7 @@ static bool copy_community(struct contact_router *r, const struct contact_router
         .mail_from = from->mail_from ? arena_dup(&r->arena, from->mail_from) : arena_printf(&r->arena, "notify@%s", from->domain),
         .mail_user = dup_or_null(&r->arena, from->mail_user), .mail_password = dup_or_null(&r->arena, from->mail_password),
         .mail_reply_to = dup_or_null(&r->arena, from->mail_reply_to), .mail_require_tls = from->mail_require_tls,
-        .sms_per_day = from->sms_per_day, .sms_prefixes = prefixes,
+        .sms_per_day = from->sms_per_day, .calls_per_day = from->calls_per_day, .sms_prefixes = prefixes,
     };
     if (!device_mail(&r->arena, to->mail_from))
         return error_set(e, ERROR_INVALID, "%s: `%.60s` is not a mail address", to->domain, to->mail_from);
@@ -225,6 +227,7 @@ struct contact_router *contact_router_create(const struct contact_router_options
     r->mail = o->mail;
     r->public_url = dup_or_null(&r->arena, o->public_url);
     r->zone_dir = dup_or_null(&r->arena, o->zone_dir);
+    r->speech_program = dup_or_null(&r->arena, o->speech_program);
     if (!fill(r, o, e))
         contact_router_destroy(&r);
     return r;
@@ -266,6 +269,7 @@ void contact_router_start(struct contact_router *r)
         return;
     }
     r->running = true;
+    r->speech = speech_create(&(struct speech_options){ .loop = r->loop, .program = r->speech_program });
     worker_start(r);
     planning_run(r, NULL);
 }
@@ -276,6 +280,7 @@ void contact_router_stop(struct contact_router *r)
         return;
     r->running = false;
     worker_stop(r);
+    speech_destroy(&r->speech);
 }
 
 void contact_router_destroy(struct contact_router **rr)
@@ -302,7 +307,10 @@ const char *contact_router_inbound_url(struct contact_router *r, const char *pro
 void contact_router_on_request(struct contact_router *r, struct http_exchange *x, const struct http_incoming *in)
 {
     loop_check(r->loop);
-    returns_http_request(r, x, in);
+    if (text_starts_with(in->target, "/audio/"))
+        voice_http_audio(r, x, in);
+    else
+        returns_http_request(r, x, in);
 }
 
 uint64_t contact_router_hooks_refused(const struct contact_router *r)

@@ -40,7 +40,8 @@ struct contact_router_community {
     const char *mail_reply_to; /* NULL: answers by mail are not received (the mail says so) */
     bool mail_require_tls;
     unsigned sms_per_day;      /* the budget; 0: no text messages at all */
-    const char *const *sms_prefixes; /* "+44", ...; ends with NULL; NULL: no numbers at all */
+    unsigned calls_per_day;    /* the budget for telephone calls; 0: none */
+    const char *const *sms_prefixes; /* "+44", ...; ends with NULL; NULL: no numbers at all. For calls too */
 };
 
 struct contact_router_options {
@@ -57,6 +58,7 @@ struct contact_router_options {
                                 * "https://gw.capulet.example:5281"; NULL: no webhooks, so no answers */
     const char *profile_dir;   /* shipped profiles; NULL: the installed ones */
     const char *zone_dir;      /* NULL: /usr/share/zoneinfo */
+    const char *speech_program; /* NULL: /usr/bin/espeak-ng */
 };
 
 /* Checks and copies everything; reads the profiles. NULL and *e filled: "file:line: what is wrong".
@@ -73,7 +75,8 @@ void contact_router_stop(struct contact_router *r);
 /* After contact_router_stop and store_close (no job of ours may be under way). */
 void contact_router_destroy(struct contact_router **r);
 
-/* Requests whose target begins with "/hook/" (webhooks of providers). Answers exactly once, later.
+/* Requests whose target begins with "/hook/" (webhooks of providers) or "/audio/" (what a call says). Answers exactly
+ * once, later.
  * Loop: options.loop (the HTTP server must live there). */
 void contact_router_on_request(struct contact_router *r, struct http_exchange *x, const struct http_incoming *in);
 /* Webhooks that were refused because their signature or address was not right. Loop: options.loop. */

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "contact-router/speech_text.h"
 #include "gateway/base/text.h"
 
 static const struct { const char *word, *people; bool usable; } kinds[] = {
@@ -214,11 +215,12 @@ static bool parse_add(struct arena *a, struct words *w, struct device_command *o
 {
     out->verb = DEVICE_ADD;
     if (w->count < 3 || !device_kind_parse(w->v[1], &out->kind))
-        return wrong(out, "Write: add email ADDRESS, or: add phone +44... (append \"full\" to get the whole text "
-                          "and not only a notice).");
+        return wrong(out, "Write: add email ADDRESS, or: add phone +44... (for text messages), or: add call +44... (to be called); "
+                          "append \"full\" to get the whole text and not only a notice.");
     if (!device_kind_usable(out->kind))
-        return wrong(out, arena_printf(a, "A %s cannot be added yet; e-mail and phones (text messages) can.",
+        return wrong(out, arena_printf(a, "A %s cannot be added yet; e-mail and phones (text messages, calls) can.",
                                        device_kind_people(out->kind)));
+    out->any_phone = text_eq_nocase(w->v[1], "phone") || text_eq_nocase(w->v[1], "mobile");
     take_full(w, out);
     char *joined = arena_dup(a, "");
     for (unsigned i = 2; i < w->count; i++)
@@ -258,6 +260,16 @@ static bool parse_quiet(struct arena *a, struct words *w, struct device_command 
     return true;
 }
 
+static bool parse_speak(struct arena *a, struct words *w, struct device_command *out)
+{
+    if (!parse_number(w, DEVICE_SPEAK, out) || out->verb == DEVICE_WRONG)
+        return true;
+    if (w->count != 3 || !speech_text_speaks(w->v[2]))
+        return wrong(out, "Write: language 2 de. Calls are spoken in en, de, fr or es.");
+    out->lang = arena_dup(a, speech_text_lang(w->v[2]));
+    return true;
+}
+
 static bool is_code(const char *word)
 {
     return strlen(word) == 6 && strspn(word, "0123456789") == 6;
@@ -286,6 +298,7 @@ bool device_command_parse(struct arena *a, const char *line, struct device_comma
         { "remove", DEVICE_REMOVE }, { "full", DEVICE_FULL }, { "notice", DEVICE_NOTICE }, { "test", DEVICE_TEST },
     };
     struct words w = { 0 };
+    uint32_t n;
     *out = (struct device_command){ .quiet.zone = "" };
     if (strlen(line) > 512)
         return false;
@@ -303,6 +316,8 @@ bool device_command_parse(struct arena *a, const char *line, struct device_comma
         return parse_add(a, &w, out);
     if (text_eq_nocase(w.v[0], "verify"))
         return parse_verify(&w, out);
+    if (text_eq_nocase(w.v[0], "language"))
+        return (w.count == 1 || text_to_u32(w.v[1], &n)) && parse_speak(a, &w, out);
     if (text_eq_nocase(w.v[0], "quiet"))
         return parse_quiet(a, &w, out);
     for (unsigned i = 0; i < sizeof numbered / sizeof *numbered; i++)
@@ -314,9 +329,11 @@ bool device_command_parse(struct arena *a, const char *line, struct device_comma
 const char *device_help(void)
 {
     return "devices: what you have listed to be reached by while you are not logged in\n"
-           "add email ADDRESS, add phone +44...: list one (append \"full\" for whole texts instead of notices)\n"
+           "add email ADDRESS, add phone +44... (text messages), add call +44...: list one (append \"full\" for whole texts instead "
+           "of notices)\n"
            "verify CODE: prove that it is yours, with the code that arrives on it\n"
            "full N, notice N: send the whole text to it, or only a notice\n"
+           "language N de: speak to it in that language (en, de, fr, es)\n"
            "quiet N 22:00-07:00 Europe/London, quiet N off: leave it silent at these hours\n"
            "test N: send something to it; remove N: forget it";
 }

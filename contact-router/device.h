@@ -13,7 +13,7 @@
 #define DEVICE_KINDS(K)                          \
     K(SMS, "sms", "text message", true)          \
     K(EMAIL, "email", "e-mail", true)            \
-    K(VOICE, "voice", "phone call", false)       \
+    K(VOICE, "voice", "phone call", true)        \
     K(PAGER, "pager", "pager", false)            \
     K(WEBHOOK, "webhook", "webhook", false)      \
     K(TERMINAL, "terminal", "terminal", false)   \
@@ -68,7 +68,7 @@ const char *device_quiet_text(struct arena *a, const struct device_quiet *q); /*
 int64_t device_quiet_until(const struct device_quiet *q, int64_t now_us, int offset_s);
 
 enum device_verb {
-    DEVICE_LIST, DEVICE_ADD, DEVICE_VERIFY, DEVICE_REMOVE, DEVICE_FULL, DEVICE_NOTICE, DEVICE_QUIET, DEVICE_TEST,
+    DEVICE_LIST, DEVICE_ADD, DEVICE_VERIFY, DEVICE_REMOVE, DEVICE_FULL, DEVICE_NOTICE, DEVICE_QUIET, DEVICE_TEST, DEVICE_SPEAK,
     DEVICE_WRONG, /* concerns devices, but is not right: `why` says how to write it */
 };
 struct device_command {
@@ -77,6 +77,8 @@ struct device_command {
     const char *address, *code, *why;
     int64_t n;
     bool full;
+    bool any_phone;     /* DEVICE_ADD: it was not said whether text messages or calls are meant; kind is SMS */
+    const char *lang;   /* DEVICE_SPEAK */
     struct device_quiet quiet;
 };
 /* false: the line is not about devices. Texts live in `a`. */

@@ -44,7 +44,7 @@ static const char *carrier(struct command_job *j, enum device_kind kind)
 {
     if (kind == DEVICE_EMAIL)
         return arena_printf(&j->arena, "the mail server of %s", j->community->domain);
-    const struct provider *p = contact_router_sender(j->r, j->community->domain, DEVICE_SMS);
+    const struct provider *p = contact_router_sender(j->r, j->community->domain, kind);
     return p ? (p->profile->title ? p->profile->title : p->name) : "nobody yet";
 }
 
@@ -60,6 +60,8 @@ static void say_device(struct command_job *j, const struct device *d)
     else
         bytes_append_text(&j->reply, "verified");
     bytes_append_text(&j->reply, d->full_text ? ", whole texts" : ", notices only");
+    if (d->kind == DEVICE_VOICE && d->lang && *d->lang)
+        bytes_printf(&j->reply, ", in %s", d->lang);
     if (d->quiet.set)
         bytes_printf(&j->reply, ", quiet %s", device_quiet_text(&j->arena, &d->quiet));
 }
@@ -78,24 +80,43 @@ static bool do_list(struct command_job *j)
 
 /* -- add -- */
 
+static bool can_send(const struct command_job *j, enum device_kind kind)
+{
+    const struct contact_router_community *c = j->community;
+    if (kind == DEVICE_EMAIL)
+        return c->mail_url && j->r->mail;
+    unsigned a_day = kind == DEVICE_VOICE ? c->calls_per_day : c->sms_per_day;
+    return a_day && contact_router_sender(j->r, c->domain, kind) && (kind != DEVICE_VOICE || j->r->public_url);
+}
+
 static bool community_can(struct command_job *j)
 {
     const struct contact_router_community *c = j->community;
-    if (j->c.kind == DEVICE_EMAIL && (!c->mail_url || !j->r->mail))
-        bytes_printf(&j->reply, "%s does not send e-mail.", c->domain);
-    else if (j->c.kind == DEVICE_SMS && (!c->sms_per_day || !contact_router_sender(j->r, c->domain, DEVICE_SMS)))
-        bytes_printf(&j->reply, "%s does not send text messages.", c->domain);
-    else if (j->c.kind == DEVICE_SMS && !contact_router_number_allowed(c, j->c.address))
-        bytes_printf(&j->reply, "%s does not send text messages to such numbers.", c->domain);
+    /* A "phone" takes text messages where there are any, and is called where there are none. */
+    if (j->c.any_phone && !can_send(j, DEVICE_SMS) && can_send(j, DEVICE_VOICE))
+        j->c.kind = DEVICE_VOICE;
+    const char *what = j->c.kind == DEVICE_EMAIL ? "send e-mail" : j->c.kind == DEVICE_VOICE ? "make calls" : "send text messages";
+    if (!can_send(j, j->c.kind))
+        bytes_printf(&j->reply, "%s does not %s.", c->domain, what);
+    else if (j->c.kind != DEVICE_EMAIL && !contact_router_number_allowed(c, j->c.address))
+        bytes_printf(&j->reply, "%s does not %s to such numbers.", c->domain, what);
     else
         return true;
     return false;
 }
 
+/* Does one more that this person asked for fit into the community's budget? */
+static bool affordable(const struct command_job *j, enum device_kind kind, const struct budget_use *use)
+{
+    return kind == DEVICE_SMS     ? budget_sms(use, j->community->sms_per_day, 0) == BUDGET_FITS
+           : kind == DEVICE_VOICE ? budget_call(use, j->community->calls_per_day, 0) == BUDGET_FITS
+                                  : true;
+}
+
 static bool queue(struct command_job *j, struct store_tx *tx, const struct device *d, enum outbox_purpose purpose,
                   const char *text, struct error *e)
 {
-    const struct provider *p = d->kind == DEVICE_SMS ? contact_router_sender(j->r, j->community->domain, DEVICE_SMS) : NULL;
+    const struct provider *p = contact_router_sender(j->r, j->community->domain, d->kind);
     struct outbox_row row = {
         .d = { .state = OUTBOX_PLANNED, .due_us = store_now_us(tx) },
         .account = j->account, .n = d->n, .kind = d->kind, .address = d->address, .community = j->community->domain,
@@ -109,7 +130,7 @@ static bool queue(struct command_job *j, struct store_tx *tx, const struct devic
 static bool send_code(struct command_job *j, struct store_tx *tx, const struct device *d, struct error *e)
 {
     char code[DEVICE_CODE_LEN + 1];
-    const char *prefix = d->kind == DEVICE_SMS ? arena_dup_n(&j->arena, d->address, strnlen(d->address, PREFIX_LEN)) : "";
+    const char *prefix = d->kind != DEVICE_EMAIL ? arena_dup_n(&j->arena, d->address, strnlen(d->address, PREFIX_LEN)) : "";
     struct budget_codes used;
     struct budget_use use;
     bool refused;
@@ -117,8 +138,7 @@ static bool send_code(struct command_job *j, struct store_tx *tx, const struct d
         !device_store_is_refused(tx, d->kind, d->address, &refused, e) ||
         !outbox_query_use(tx, j->account, "", "", j->community->domain, &use, e))
         return false;
-    bool affordable = d->kind != DEVICE_SMS || budget_sms(&use, j->community->sms_per_day, 0) == BUDGET_FITS;
-    if (!budget_code_fits(&used) || !affordable) {
+    if (!budget_code_fits(&used) || !affordable(j, d->kind, &use)) {
         j->warn = "a limit of verification codes was reached";
         bytes_append_text(&j->reply, "No more codes can be sent for now. Write the same again tomorrow.");
         return true;
@@ -228,6 +248,20 @@ static bool do_quiet(struct command_job *j, struct store_tx *tx, struct error *e
     return device_store_put(tx, d, e);
 }
 
+static bool do_speak(struct command_job *j, struct store_tx *tx, struct error *e)
+{
+    struct device *d = find(j, j->c.n);
+    if (!d)
+        return true;
+    if (d->kind != DEVICE_VOICE) {
+        bytes_append_text(&j->reply, "Only calls are spoken.");
+        return true;
+    }
+    d->lang = j->c.lang;
+    say_device(j, d);
+    return device_store_put(tx, d, e);
+}
+
 static bool do_test(struct command_job *j, struct store_tx *tx, struct error *e)
 {
     struct device *d = find(j, j->c.n);
@@ -242,8 +276,8 @@ static bool do_test(struct command_job *j, struct store_tx *tx, struct error *e)
         say_device(j, d);
     else if (tests >= TESTS_A_DAY)
         bytes_append_text(&j->reply, "Enough tests for today.");
-    else if (d->kind == DEVICE_SMS && budget_sms(&use, j->community->sms_per_day, 0) != BUDGET_FITS)
-        bytes_append_text(&j->reply, "The community's budget for text messages does not allow that now.");
+    else if (!affordable(j, d->kind, &use))
+        bytes_append_text(&j->reply, "The community's budget does not allow that now.");
     else {
         bytes_printf(&j->reply, "A test is on its way to %s.", d->address);
         return queue(j, tx, d, OUTBOX_PURPOSE_TEST, "", e);
@@ -262,6 +296,7 @@ static bool carry_out(struct command_job *j, struct store_tx *tx, struct error *
     case DEVICE_NOTICE: return do_full(j, tx, e);
     case DEVICE_QUIET: return do_quiet(j, tx, e);
     case DEVICE_TEST: return do_test(j, tx, e);
+    case DEVICE_SPEAK: return do_speak(j, tx, e);
     case DEVICE_WRONG:
         bytes_append_text(&j->reply, j->c.why);
         return true;

@@ -109,10 +109,14 @@ static bool count_windows(struct store_tx *tx, const char *account, const char *
 bool outbox_query_use(struct store_tx *tx, const char *account, const char *peer, const char *peer_domain, const char *community,
                       struct budget_use *out, struct error *e)
 {
-    int64_t now = store_now_us(tx), sms, strangers;
+    int64_t now = store_now_us(tx), sms, calls, strangers;
     *out = (struct budget_use){ 0 };
     if (!count_windows(tx, account, peer, peer_domain, DEVICE_SMS, &out->sms_by_contact, &out->sms_by_domain, e) ||
         !count_windows(tx, account, peer, peer_domain, DEVICE_EMAIL, &out->mail_by_contact, &out->mail_by_domain, e) ||
+        !count_windows(tx, account, peer, peer_domain, DEVICE_VOICE, &out->calls_by_contact, &out->calls_by_domain, e) ||
+        !one_number(store_query(tx, e,
+                                "select count(*) from deliveries where community = $1 and kind = 'voice' and created_us > $2"
+                                " and state <> 'cancelled'", "ti", community, now - DAY), &calls, e) ||
         !one_number(store_query(tx, e,
                                 "select count(*) from deliveries where community = $1 and kind = 'sms' and created_us > $2"
                                 " and state <> 'cancelled'", "ti", community, now - DAY), &sms, e) ||
@@ -121,6 +125,7 @@ bool outbox_query_use(struct store_tx *tx, const char *account, const char *peer
                                 " and state <> 'cancelled'", "ti", account, now - DAY), &strangers, e))
         return false;
     out->sms_today = (unsigned)sms;
+    out->calls_today = (unsigned)calls;
     out->stranger_mails_today = (unsigned)strangers;
     return true;
 }
@@ -130,7 +135,7 @@ bool outbox_query_told(struct store_tx *tx, const char *account, int64_t n, cons
 {
     *out = (struct outbox_told){ 0 };
     struct store_rows *r = store_query(tx, e,
-                                       "select ref, state, due_us, told_us from deliveries where account = $1 and n = $2 and"
+                                       "select ref, state, due_us, told_us, step from deliveries where account = $1 and n = $2 and"
                                        " peer = $3 and purpose = 'message' and created_us > $4",
                                        "titi", account, n, peer, store_now_us(tx) - 3 * DAY);
     while (r && store_next(r, e)) {
@@ -140,6 +145,7 @@ bool outbox_query_told(struct store_tx *tx, const char *account, int64_t n, cons
         if (waits && (!out->pending_ref || store_int(r, 2) < out->pending_due_us)) {
             out->pending_ref = arena_dup(a, store_text(r, 0));
             out->pending_due_us = store_int(r, 2);
+            out->pending_step = store_int(r, 4);
         }
     }
     return r && e->code == ERROR_NONE;
@@ -153,6 +159,16 @@ bool outbox_query_count_day(struct store_tx *tx, const char *account, const char
                                   " purpose = $4 and created_us > $5",
                                   "tttti", account, address ? address : "", address ? address : "", outbox_store_purpose(p),
                                   store_now_us(tx) - DAY), out, e);
+}
+
+bool outbox_query_calling(struct store_tx *tx, const char *address, int64_t since_us, bool *out, struct error *e)
+{
+    int64_t count;
+    bool ok = one_number(store_query(tx, e,
+                                     "select count(*) from deliveries where kind = 'voice' and address = $1 and told_us > $2 and"
+                                     " state = 'sent'", "ti", address, since_us), &count, e);
+    *out = ok && count > 0;
+    return ok;
 }
 
 bool outbox_query_conversations(struct store_tx *tx, enum device_kind kind, const char *address, int64_t since_us, struct arena *a,

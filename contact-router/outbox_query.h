@@ -26,12 +26,15 @@ MUST_USE bool outbox_query_hopes(struct store_tx *tx, const char *account, uint6
 /* For the planner. */
 MUST_USE bool outbox_query_use(struct store_tx *tx, const char *account, const char *peer, const char *peer_domain,
                                const char *community, struct budget_use *out, struct error *e);
-struct outbox_told { int64_t last_told_us, pending_due_us; const char *pending_ref; };
+struct outbox_told { int64_t last_told_us, pending_due_us, pending_step; const char *pending_ref; };
 MUST_USE bool outbox_query_told(struct store_tx *tx, const char *account, int64_t n, const char *peer, struct arena *a,
                                 struct outbox_told *out, struct error *e);
 /* Deliveries of that purpose to an address (or of an account, address NULL) in the last day. */
 MUST_USE bool outbox_query_count_day(struct store_tx *tx, const char *account, const char *address, enum outbox_purpose p,
                                      int64_t *out, struct error *e);
+
+/* Does a call to that number, asked for since `since_us`, go on? */
+MUST_USE bool outbox_query_calling(struct store_tx *tx, const char *address, int64_t since_us, bool *out, struct error *e);
 
 /* For answers: conversations that were told to an address since `since_us`, newest first, each once. */
 struct outbox_conversation { const char *account, *peer, *code, *community; bool readable; };

@@ -134,7 +134,9 @@ bool outbox_store_by_provider_id(struct store_tx *tx, const char *provider, cons
 
 bool outbox_store_update(struct store_tx *tx, const struct outbox_row *row, struct error *e)
 {
-    bool erase = row->purpose == OUTBOX_PURPOSE_CODE && outbox_is_ended(row->d.state);
+    /* A call that was asked for is not over: its code is still to be spoken. */
+    bool calling = row->kind == DEVICE_VOICE && (row->d.state == OUTBOX_SENT || row->d.state == OUTBOX_IN_DOUBT);
+    bool erase = row->purpose == OUTBOX_PURPOSE_CODE && outbox_is_ended(row->d.state) && !calling;
     return store_exec(tx, e,
                       "update deliveries set state = $1, attempts = $2, due_us = $3, told_us = $4, ended_us = $5,"
                       " provider_id = $6, reason = $7, text = case when $8 = 1 then '' else text end where ref = $9",

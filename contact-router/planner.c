@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The default: text messages and e-mail at once together; of strangers one notice mail. Each device
+/* The default: text messages and e-mail at once together, and a call when five minutes brought no answer, or at once
+ * where there is nothing else (not for what is of low urgency); of strangers one notice mail. Each device
  * is used at most once a rule's step; nothing here loops, so every plan ends. */
 #include "contact-router/planner.h"
 
@@ -7,6 +8,10 @@
 
 static const struct planner_rule default_rules[] = {
     { .delay_s = 0, .kinds = 1 << DEVICE_SMS | 1 << DEVICE_EMAIL, .first_only = false },
+    { .delay_s = PLANNER_CALL_S, .kinds = 1 << DEVICE_VOICE, .first_only = true },
+};
+static const struct planner_rule call_rules[] = {
+    { .delay_s = 0, .kinds = 1 << DEVICE_VOICE, .first_only = true },
 };
 static const struct planner_rule stranger_rules[] = {
     { .delay_s = 0, .kinds = 1 << DEVICE_EMAIL, .first_only = true },
@@ -59,29 +64,35 @@ static int64_t when(const struct planner_input *in, const struct planner_device 
     return device_quiet_until(&d->device->quiet, due, d->quiet_offset_s);
 }
 
-static enum budget_refusal afford(const struct planner_input *in, enum device_kind kind, unsigned *sms, unsigned *mail)
+/* What this plan has already taken of the budgets. */
+struct taken { unsigned sms, mail, calls; };
+
+static enum budget_refusal afford(const struct planner_input *in, enum device_kind kind, struct taken *taken)
 {
     enum budget_refusal r;
+    unsigned *count = kind == DEVICE_SMS ? &taken->sms : kind == DEVICE_VOICE ? &taken->calls : &taken->mail;
     if (kind == DEVICE_SMS)
-        r = budget_sms(&in->use, in->sms_per_day, *sms);
+        r = budget_sms(&in->use, in->sms_per_day, *count);
+    else if (kind == DEVICE_VOICE)
+        r = budget_call(&in->use, in->calls_per_day, *count);
     else if (in->kind == REACH_REQUEST)
-        r = budget_stranger_mail(&in->use, *mail);
+        r = budget_stranger_mail(&in->use, *count);
     else
-        r = budget_mail(&in->use, *mail);
+        r = budget_mail(&in->use, *count);
     if (r == BUDGET_FITS)
-        (*(kind == DEVICE_SMS ? sms : mail))++;
+        (*count)++;
     return r;
 }
 
 static bool add_step(const struct planner_input *in, struct planner_plan *out, unsigned device,
-                     const struct planner_rule *rule, unsigned step, unsigned *sms, unsigned *mail)
+                     const struct planner_rule *rule, unsigned step, struct taken *taken)
 {
     const struct planner_device *d = &in->devices[device];
-    if (d->pending_due_us && step == 0) {
+    if (d->pending_due_us && step == d->pending_step) {
         out->steps[out->count++] = (struct planner_step){ device, step, d->pending_due_us, true };
         return true;
     }
-    enum budget_refusal r = afford(in, d->device->kind, sms, mail);
+    enum budget_refusal r = afford(in, d->device->kind, taken);
     if (r != BUDGET_FITS) {
         out->refusal = r;
         if (out->skip[device] != PLANNER_USED)
@@ -93,7 +104,7 @@ static bool add_step(const struct planner_input *in, struct planner_plan *out, u
 }
 
 static void plan_rule(const struct planner_input *in, struct planner_plan *out, const struct planner_rule *rule,
-                      unsigned step, unsigned *sms, unsigned *mail)
+                      unsigned step, struct taken *taken)
 {
     /* Text messages first: the list of kinds is also an order. */
     for (unsigned kind = 0; kind < DEVICE_KIND_COUNT; kind++)
@@ -101,7 +112,7 @@ static void plan_rule(const struct planner_input *in, struct planner_plan *out, 
             const struct planner_device *d = &in->devices[i];
             if ((unsigned)d->device->kind != kind || !(rule->kinds & 1u << kind))
                 continue;
-            if (fitness(in, d) != PLANNER_USED || !add_step(in, out, i, rule, step, sms, mail))
+            if (fitness(in, d) != PLANNER_USED || !add_step(in, out, i, rule, step, taken))
                 continue;
             out->skip[i] = PLANNER_USED;
             if (rule->first_only)
@@ -109,22 +120,43 @@ static void plan_rule(const struct planner_input *in, struct planner_plan *out, 
         }
 }
 
+/* Does anything but a telephone do? */
+static bool only_calls(const struct planner_input *in)
+{
+    for (unsigned i = 0; i < in->device_count; i++)
+        if (in->devices[i].device->kind != DEVICE_VOICE && fitness(in, &in->devices[i]) == PLANNER_USED)
+            return false;
+    return true;
+}
+
+static const struct planner_rule *choose_rules(const struct planner_input *in, unsigned *count)
+{
+    *count = 1;
+    if (in->kind == REACH_REQUEST)
+        return stranger_rules;
+    if (in->rules) {
+        *count = in->rule_count;
+        return in->rules;
+    }
+    if (in->urgency != PLANNER_LOW && only_calls(in))
+        return call_rules;
+    *count = in->urgency == PLANNER_LOW ? 1 : 2;
+    return default_rules;
+}
+
 void planner_plan(const struct planner_input *in, struct planner_plan *out)
 {
-    const struct planner_rule *rules = in->rules ? in->rules : default_rules;
-    unsigned count = in->rules ? in->rule_count : 1, sms = 0, mail = 0;
+    unsigned count;
+    struct taken taken = { 0 };
+    const struct planner_rule *rules = choose_rules(in, &count);
     CHECK(in->device_count <= PLANNER_DEVICES_MAX);
-    if (in->kind == REACH_REQUEST) {
-        rules = stranger_rules;
-        count = 1;
-    }
     *out = (struct planner_plan){ .refusal = BUDGET_FITS };
     for (unsigned i = 0; i < in->device_count; i++) {
         enum planner_skip s = fitness(in, &in->devices[i]);
         out->skip[i] = s == PLANNER_USED ? PLANNER_NOT_IN_RULES : s;
     }
     for (unsigned r = 0; r < count && r < PLANNER_RULE_STEPS_MAX; r++)
-        plan_rule(in, out, &rules[r], r, &sms, &mail);
+        plan_rule(in, out, &rules[r], r, &taken);
 }
 
 static const char *skip_words(enum planner_skip s)

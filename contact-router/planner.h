@@ -13,7 +13,8 @@
 enum planner_presence { PLANNER_NONE, PLANNER_HIBERNATING, PLANNER_INACTIVE, PLANNER_ACTIVE };
 enum planner_urgency { PLANNER_LOW, PLANNER_MEDIUM, PLANNER_HIGH, PLANNER_EMERGENCY };
 
-enum { PLANNER_DEVICES_MAX = DEVICE_PER_ACCOUNT_MAX, PLANNER_RULE_STEPS_MAX = 4, PLANNER_DIGEST_MS = 60 * 1000 };
+enum { PLANNER_DEVICES_MAX = DEVICE_PER_ACCOUNT_MAX, PLANNER_RULE_STEPS_MAX = 4, PLANNER_DIGEST_MS = 60 * 1000,
+       PLANNER_CALL_S = 300 };
 
 struct planner_device {
     const struct device *device;
@@ -21,6 +22,7 @@ struct planner_device {
     bool reachable;        /* there is a provider or mail server for it, and the number may be written to */
     int64_t last_told_us;  /* when this conversation was last sent to it; 0: never */
     int64_t pending_due_us; /* a message of this conversation waits for it until then; 0: none does */
+    unsigned pending_step;  /* and belongs to that step */
 };
 
 /* What happens, in order: after `delay_s`, all devices of `kinds` (1 << kind), or only the first. */
@@ -36,7 +38,7 @@ struct planner_input {
     const struct planner_rule *rules; /* NULL: the default */
     unsigned rule_count;
     struct budget_use use;
-    unsigned sms_per_day;
+    unsigned sms_per_day, calls_per_day;
 };
 
 enum planner_skip {

@@ -61,6 +61,8 @@ static bool is_reachable(const struct contact_router *r, const struct contact_ro
 {
     if (d->kind == DEVICE_SMS)
         return contact_router_sender(r, c->domain, DEVICE_SMS) && contact_router_number_allowed(c, d->address);
+    if (d->kind == DEVICE_VOICE) /* a provider fetches from us what it says */
+        return contact_router_sender(r, c->domain, DEVICE_VOICE) && contact_router_number_allowed(c, d->address) && r->public_url;
     return d->kind == DEVICE_EMAIL && c->mail_url && r->mail;
 }
 
@@ -84,6 +86,7 @@ static bool look(struct planning *p, struct store_tx *tx, const struct reach_eve
     s->in.urgency = planner_urgency_parse(ev->urgency);
     s->in.devices = s->planned;
     s->in.sms_per_day = c->sms_per_day;
+    s->in.calls_per_day = c->calls_per_day;
     for (unsigned i = 0; i < s->devices.count && i < PLANNER_DEVICES_MAX; i++) {
         struct planner_device *d = &s->planned[s->in.device_count++];
         d->device = &s->devices.v[i];
@@ -96,6 +99,7 @@ static bool look(struct planning *p, struct store_tx *tx, const struct reach_eve
             return false;
         d->last_told_us = s->told[i].last_told_us;
         d->pending_due_us = s->told[i].pending_due_us;
+        d->pending_step = (unsigned)s->told[i].pending_step;
     }
     return true;
 }
@@ -117,12 +121,12 @@ static bool write_step(struct planning *p, struct store_tx *tx, const struct rea
     const char *text = text_for(&p->arena, d, ev);
     if (step->join)
         return outbox_store_join(tx, ev->callee, s->told[step->device].pending_ref, text, ev->text != NULL, ev->seq, e);
-    const struct provider *sms = d->kind == DEVICE_SMS ? contact_router_sender(p->r, c->domain, DEVICE_SMS) : NULL;
+    const struct provider *sender = contact_router_sender(p->r, c->domain, d->kind);
     struct outbox_row row = {
         .d = { .state = OUTBOX_PLANNED, .due_us = step->due_us },
         .account = ev->callee, .n = d->n, .kind = d->kind, .address = d->address, .community = c->domain,
         .purpose = ev->kind == REACH_MESSAGE ? OUTBOX_PURPOSE_MESSAGE : OUTBOX_PURPOSE_REQUEST,
-        .peer = ev->peer, .peer_domain = domain_of(ev->peer), .code = ev->code, .provider = sms ? sms->name : "",
+        .peer = ev->peer, .peer_domain = domain_of(ev->peer), .code = ev->code, .provider = sender ? sender->name : "",
         .step = step->step, .urgent = ev->kind == REACH_MESSAGE && s->in.urgency >= PLANNER_HIGH, .texts = 1,
         .readable = ev->text != NULL, .text = text,
     };

@@ -65,6 +65,38 @@ static void end(struct returning *g, const struct error *e)
 
 /* -- status -- */
 
+/* What is true of a call when its provider says so. Answered is not heard: only a key tells, and that comes by
+ * another way (returns_voice.c). A code or a test has been said when the call is over. */
+static bool call_event_of(enum profile_state s, enum outbox_purpose purpose, enum outbox_event *out, const char **why)
+{
+    bool talk = purpose == OUTBOX_PURPOSE_MESSAGE || purpose == OUTBOX_PURPOSE_REQUEST;
+    switch (s) {
+    case PROFILE_STATE_SENT: case PROFILE_STATE_ANSWERED: case PROFILE_STATE_MACHINE:
+        *out = OUTBOX_SAID_SENT;
+        return true;
+    case PROFILE_STATE_COMPLETED: case PROFILE_STATE_DELIVERED:
+        *out = talk ? OUTBOX_SAID_FAILED : OUTBOX_SAID_DELIVERED;
+        *why = "the call ended without a key";
+        return true;
+    case PROFILE_STATE_READ:
+        *out = OUTBOX_SAID_READ;
+        return true;
+    case PROFILE_STATE_BUSY:
+        *why = "busy";
+        break;
+    case PROFILE_STATE_NOANSWER:
+        *why = "nobody answered";
+        break;
+    case PROFILE_STATE_FAILED: case PROFILE_STATE_EXPIRED: case PROFILE_STATE_REJECTED: case PROFILE_STATE_OPTOUT:
+        *why = "the call failed";
+        break;
+    case PROFILE_STATE_ACCEPTED: case PROFILE_STATE_UNKNOWN: case PROFILE_STATE_COUNT:
+        return false;
+    }
+    *out = OUTBOX_SAID_FAILED;
+    return true;
+}
+
 static bool event_of(enum profile_state s, enum outbox_event *out)
 {
     switch (s) {
@@ -82,7 +114,7 @@ static bool event_of(enum profile_state s, enum outbox_event *out)
         return true;
     case PROFILE_STATE_ACCEPTED: case PROFILE_STATE_UNKNOWN: /* nothing new */
     case PROFILE_STATE_ANSWERED: case PROFILE_STATE_BUSY: case PROFILE_STATE_NOANSWER: case PROFILE_STATE_MACHINE:
-    case PROFILE_STATE_COMPLETED: /* calls: not made yet */
+    case PROFILE_STATE_COMPLETED: /* of calls only */
     case PROFILE_STATE_COUNT:
         break;
     }
@@ -112,7 +144,10 @@ static bool status_run(struct store_tx *tx, struct store_job *job, struct error 
     g->news = NULL;
     if (!find_delivery(g, tx, &row, e))
         return false;
-    if (!row.d.ref || !event_of(ev->state, &in.event)) {
+    const char *why = NULL;
+    bool news = row.d.ref && (row.kind == DEVICE_VOICE ? call_event_of(ev->state, row.purpose, &in.event, &why)
+                                                       : event_of(ev->state, &in.event));
+    if (!news) {
         g->news_for_log = arena_printf(&g->arena, "status `%.40s`%s", ev->status ? ev->status : "",
                                        row.d.ref ? "" : " of a message that is not known");
         return true;
@@ -120,7 +155,7 @@ static bool status_run(struct store_tx *tx, struct store_job *job, struct error 
     const char *code = ev->error_code ? ev->error_code : "";
     const struct profile_send *s = profile_send_of(g->q.provider->provider->profile, contact_router_profile_kind(row.kind));
     bool optout = ev->state == PROFILE_STATE_OPTOUT || (s && profile_word_in(&s->optout_code, code));
-    const char *reason = in.event != OUTBOX_SAID_FAILED ? NULL
+    const char *reason = in.event != OUTBOX_SAID_FAILED ? NULL : why ? why
                          : arena_printf(&g->arena, "the provider says %.40s%s%.40s %.120s", ev->status,
                                         *code ? ", code " : "", code, ev->error_text ? ev->error_text : "");
     if (!*row.provider_id && ev->id)

@@ -2,31 +2,22 @@
 /* Webhooks: which provider, is the address one that we gave out, is the request signed as the profile
  * says; then returns.c. The answer is given when what it caused is committed. Addresses:
  *     PUBLIC_URL/hook/PROVIDER/status/REF/EXPIRES/TOKEN   given with each message
+ *     PUBLIC_URL/hook/PROVIDER/voice/REF/EXPIRES/TOKEN    given with each call (voice_http.h)
  *     PUBLIC_URL/hook/PROVIDER/inbound/TOKEN              entered at the provider by the admin
  * TOKEN is an HMAC over what stands before it. Where the provider signs, the address entered by hand
  * may leave it out. */
 #include <stdio.h>
 #include <string.h>
 
+#include "contact-router/capability.h"
 #include "contact-router/hook.h"
 #include "contact-router/returns.h"
-#include "contact-router/signature.h"
-#include "gateway/base/base64.h"
+#include "contact-router/voice_http.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 
-enum { TOKEN_BYTES = 16, SEGMENTS_MAX = 6, SEGMENT_MAX = 64 };
-
 /* -- capability addresses -- */
-
-static void append_token(const struct contact_router *r, const char *over, struct bytes *out)
-{
-    struct bytes mac = BYTES_EMPTY;
-    signature_hmac(PROFILE_HMAC_SHA256, (struct span){ (const char *)r->hook_key, sizeof r->hook_key }, span_of(over), &mac);
-    base64_encode_url(out, mac.data, TOKEN_BYTES);
-    bytes_fini(&mac);
-}
 
 static void status_over(const char *provider, const char *kind, const char *ref, const char *expires, struct bytes *out)
 {
@@ -41,7 +32,7 @@ void returns_http_url(const struct contact_router *r, const char *provider, cons
     snprintf(expires, sizeof expires, "%lld", (long long)expires_s);
     status_over(provider, kind, ref, expires, &over);
     bytes_printf(out, "%s/hook/%s/", r->public_url, bytes_text(&over));
-    append_token(r, bytes_text(&over), out);
+    capability_append(r->hook_key, bytes_text(&over), out);
     bytes_fini(&over);
 }
 
@@ -50,17 +41,8 @@ void returns_http_inbound_url(const struct contact_router *r, const char *provid
     struct bytes over = BYTES_EMPTY;
     bytes_printf(&over, "%s/inbound", provider);
     bytes_printf(out, "%s/hook/%s/", r->public_url, bytes_text(&over));
-    append_token(r, bytes_text(&over), out);
+    capability_append(r->hook_key, bytes_text(&over), out);
     bytes_fini(&over);
-}
-
-static bool token_fits(const struct contact_router *r, const char *over, const char *token)
-{
-    struct bytes right = BYTES_EMPTY;
-    append_token(r, over, &right);
-    bool fits = text_eq_secret(right.data, right.len, token, strlen(token));
-    bytes_fini(&right);
-    return fits;
 }
 
 /* -- one request -- */
@@ -75,26 +57,6 @@ struct hooking {
     const struct hook_event *at;     /* the one that is being done */
 };
 
-struct path { char v[SEGMENTS_MAX][SEGMENT_MAX]; unsigned count; };
-
-/* "/hook/a/b?c" gives hook, a, b. false: too long, or too deep. */
-static bool split(const char *target, struct path *p)
-{
-    p->count = 0;
-    size_t end = strcspn(target, "?");
-    for (size_t at = 0; at < end;) {
-        if (target[at++] != '/' || p->count == SEGMENTS_MAX)
-            return false;
-        size_t len = strcspn(target + at, "/?");
-        if (!len || len >= SEGMENT_MAX)
-            return false;
-        memcpy(p->v[p->count], target + at, len);
-        p->v[p->count++][len] = 0;
-        at += len;
-    }
-    return true;
-}
-
 static void answer(struct http_exchange *x, int status, const char *why)
 {
     http_answer(x, status, *why ? "text/plain" : NULL, span_of(why));
@@ -107,9 +69,9 @@ static void refuse(struct http_exchange *x, int status, const char *provider, co
 }
 
 /* The address: ERROR_DENIED when it is not one that we gave out. */
-static bool check_address(struct hooking *h, const struct path *p, struct error *e)
+static bool check_address(struct hooking *h, const struct capability_path *p, struct error *e)
 {
-    bool status = text_eq(h->kind, "status"), bare = p->count == 3;
+    bool voice = text_eq(h->kind, "voice"), status = voice || text_eq(h->kind, "status"), bare = p->count == 3 && !voice;
     struct bytes over = BYTES_EMPTY;
     bool ok = false;
     if (bare && !hook_needs_token(h->provider->provider, h->kind)) {
@@ -117,12 +79,12 @@ static bool check_address(struct hooking *h, const struct path *p, struct error 
     } else if (status && p->count == 6) {
         uint64_t expires;
         status_over(p->v[1], p->v[2], p->v[3], p->v[4], &over);
-        ok = token_fits(h->r, bytes_text(&over), p->v[5]) && text_to_u64(p->v[4], &expires) &&
+        ok = capability_fits(h->r->hook_key, bytes_text(&over), p->v[5]) && text_to_u64(p->v[4], &expires) &&
              (int64_t)expires >= contact_router_now_us(h->r) / 1000000;
         h->ref = arena_dup(&h->arena, p->v[3]);
     } else if (!status && p->count == 4) {
         bytes_printf(&over, "%s/inbound", p->v[1]);
-        ok = token_fits(h->r, bytes_text(&over), p->v[3]);
+        ok = capability_fits(h->r->hook_key, bytes_text(&over), p->v[3]);
     }
     bytes_fini(&over);
     return ok || error_set(e, ERROR_DENIED, "not an address that we gave out, or its time is over");
@@ -150,7 +112,7 @@ static void end(struct hooking *h)
 static bool no_names(const struct template_names *n, const char *name, struct bytes *out)
 {
     (void)n, (void)name, (void)out;
-    return true; /* ${voice.document}: there are no calls yet */
+    return true; /* ${voice.document}: voice_http.c answers those */
 }
 
 static void answer_as_profile(struct hooking *h)
@@ -184,6 +146,11 @@ static void on_returned(void *user, const struct error *e)
 
 static void dispatch(struct hooking *h)
 {
+    if (h->at && h->at->hook && text_eq(h->kind, "voice")) {
+        voice_http_turn(h->r, h->provider, h->ref, h->at, h->x);
+        end(h);
+        return;
+    }
     if (!h->at || !h->at->hook) { /* all done; or genuine, but an event that the profile does not ask for */
         answer_as_profile(h);
         return;
@@ -198,13 +165,13 @@ static void dispatch(struct hooking *h)
 
 void returns_http_request(struct contact_router *r, struct http_exchange *x, const struct http_incoming *in)
 {
-    struct path p;
+    struct capability_path p;
     if (!r->running || !r->public_url) {
         answer(x, 503, "not now\n");
         return;
     }
-    bool shaped = split(in->target, &p) && p.count >= 3 && text_eq(p.v[0], "hook") &&
-                  (text_eq(p.v[2], "status") || text_eq(p.v[2], "inbound"));
+    bool shaped = capability_split(in->target, &p) && p.count >= 3 && text_eq(p.v[0], "hook") &&
+                  (text_eq(p.v[2], "status") || text_eq(p.v[2], "inbound") || text_eq(p.v[2], "voice"));
     struct router_provider *provider = shaped ? contact_router_provider_named(r, p.v[1]) : NULL;
     if (!provider) {
         refuse(x, 404, shaped ? p.v[1] : "?", in->peer, "no such address");
@@ -215,7 +182,7 @@ void returns_http_request(struct contact_router *r, struct http_exchange *x, con
     h->r = r;
     h->x = x;
     h->provider = provider;
-    h->kind = text_eq(p.v[2], "status") ? "status" : "inbound";
+    h->kind = text_eq(p.v[2], "status") ? "status" : text_eq(p.v[2], "voice") ? "voice" : "inbound";
     struct error e = ERROR_INIT;
     if (check_address(h, &p, &e) && read_event(h, in, &e)) {
         h->at = &h->event;

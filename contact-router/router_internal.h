@@ -28,12 +28,13 @@ struct contact_router {
     struct loop *loop;
     struct http_client *http;
     struct mail_client *mail;
-    const char *public_url, *zone_dir;
+    const char *public_url, *zone_dir, *speech_program;
     struct contact_router_community *communities; /* constant */
     unsigned community_count;
     struct router_provider *providers;
     unsigned provider_count;
     unsigned char hook_key[SECRET_LEN]; /* signs capability addresses; set by start */
+    struct speech *speech;  /* while running */
     bool running;
     unsigned jobs;          /* at the store or at the exchange */
     /* worker.c */

@@ -6,6 +6,7 @@
 
 #include "contact-router/outbox.h"
 #include "contact-router/router_internal.h"
+#include "contact-router/voice_speak.h"
 
 struct sender_result {
     enum outbox_event event;  /* ACCEPTED, REFUSED_NOW, REFUSED, UNCLEAR */
@@ -20,11 +21,13 @@ struct sender_job {
     struct contact_router *router;
     const struct outbox_row *row;
     bool full_text;
+    const char *lang;         /* of the device; "": not said */
     struct router_provider *provider; /* NULL: mail */
     void (*on_done)(struct sender_job *job, const struct sender_result *result);
     /* the sender's */
     struct http_call *http;
     struct mail_call *mail;
+    struct voice_speak speak;
     struct command refuse;    /* for what fails before it is tried */
     char refusal[256];
     int64_t now_us;
@@ -32,6 +35,8 @@ struct sender_job {
 
 void sender_http_send(struct sender_job *job);
 void sender_http_cancel(struct sender_job *job);
+void sender_voice_send(struct sender_job *job);
+void sender_voice_cancel(struct sender_job *job);
 void sender_mail_send(struct sender_job *job);
 void sender_mail_cancel(struct sender_job *job);
 

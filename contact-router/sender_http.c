@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Text messages by HTTP, as the provider's profile says. */
+/* Requests by HTTP, as the provider's profile says: text messages, and that somebody be called. */
 #include <string.h>
 
 #include "contact-router/delivery_text.h"
@@ -71,15 +71,20 @@ void sender_http_send(struct sender_job *job)
     const struct contact_router *r = job->router;
     const struct provider *p = job->provider->provider;
     const struct profile_send *s = section_of(job);
-    struct bytes text = BYTES_EMPTY, hook = BYTES_EMPTY;
+    bool call = job->row->kind == DEVICE_VOICE;
+    struct bytes text = BYTES_EMPTY, hook = BYTES_EMPTY, voice = BYTES_EMPTY;
     struct delivery_text t = { .row = job->row, .full_text = job->full_text, .answerable = r->public_url && *p->from,
                                .segments_max = s->max_parts, .characters_max = s->text_max };
-    delivery_text_sms(&t, &text);
+    if (!call) /* what a call says is asked for later */
+        delivery_text_sms(&t, &text);
     /* Counted from when it was made, so that a second try is the same request. */
     if (r->public_url)
         returns_http_url(r, p->name, "status", job->row->d.ref, job->row->d.created_us / 1000000 + STATUS_LIFE_S, &hook);
-    struct provider_message m = { .kind = PROFILE_SMS, .to = job->row->address, .from = p->from, .text = bytes_text(&text),
-                                  .ref = job->row->d.ref, .hook_status = bytes_text(&hook), .ttl_s = TTL_S,
+    if (r->public_url && call)
+        returns_http_url(r, p->name, "voice", job->row->d.ref, job->row->d.created_us / 1000000 + STATUS_LIFE_S, &voice);
+    struct provider_message m = { .kind = contact_router_profile_kind(job->row->kind), .to = job->row->address, .from = p->from, .text = bytes_text(&text),
+                                  .ref = job->row->d.ref, .hook_status = bytes_text(&hook), .hook_voice = bytes_text(&voice),
+                                  .lang = job->lang, .ttl_s = TTL_S,
                                   .priority = job->row->urgent ? 5 : 3, .now_us = job->now_us };
     struct provider_request q = { 0 };
     struct error e = ERROR_INIT;
@@ -94,6 +99,7 @@ void sender_http_send(struct sender_job *job)
     arena_fini(&q.arena);
     bytes_fini(&text);
     bytes_fini(&hook);
+    bytes_fini(&voice);
 }
 
 void sender_http_cancel(struct sender_job *job)

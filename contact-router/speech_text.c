@@ -102,8 +102,8 @@ static void clean(struct bytes *out, const char *text, size_t len, const char *l
 bool speech_text_clean(struct bytes *out, const char *text, size_t len, size_t max, const char *link)
 {
     size_t from = out->len;
-    /* What cannot be among the first `max` characters need not be looked at, however long it is. */
-    size_t look = max * 16 < len ? utf8_cut(text, len, max * 16) : len;
+    /* So many bytes at most, however few characters a heap of combining marks counts as. */
+    size_t look = max * 4 < len ? utf8_cut(text, len, max * 4) : len;
     clean(out, text, look, link);
     size_t whole = out->len - from;
     if (!whole)

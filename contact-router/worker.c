@@ -13,7 +13,7 @@
 #include "gateway/base/text.h"
 
 enum { TAKE_MAX = 32, MAILS_MAX = 8, PROVIDERS_MAX = 32, SWEEP_MS = 3600 * 1000, WAIT_MAX_MS = 3600 * 1000,
-       CODE_LIFE_MIN = 15 };
+       CODE_LIFE_MIN = 15, CALL_LIFE_MIN = 120, CALL_LASTS_MIN = 10, CALL_WAIT_S = 30 };
 
 /* -- a step with all that follows (store thread) -- */
 
@@ -23,6 +23,8 @@ static struct outbox_policy policy_of(struct contact_router *r, const struct out
     struct router_provider *provider = *row->provider ? contact_router_provider_named(r, row->provider) : NULL;
     const struct profile_send *s = provider ? profile_send_of(provider->provider->profile, contact_router_profile_kind(row->kind)) : NULL;
     p.safe_retry = s && s->safe_retry;
+    if (row->kind == DEVICE_VOICE)
+        p.life_us = (int64_t)CALL_LIFE_MIN * 60 * 1000000;
     if (row->purpose == OUTBOX_PURPOSE_CODE)
         p.life_us = (int64_t)CODE_LIFE_MIN * 60 * 1000000;
     return p;
@@ -61,7 +63,7 @@ static bool follow(struct store_tx *tx, const struct outbox_row *row, unsigned e
     if (!outbox_query_seqs(tx, row->d.ref, a, &seqs, &count, e))
         return false;
     for (unsigned i = 0; i < count; i++) {
-        if (effects & OUTBOX_TELL_SENT)
+        if ((effects & OUTBOX_TELL_SENT) && row->kind != DEVICE_VOICE) /* it rings: nobody is told yet */
             add_news(a, news, row, seqs[i], REACH_SENT);
         if (effects & OUTBOX_TELL_DELIVERED)
             add_news(a, news, row, seqs[i], REACH_DELIVERED);
@@ -197,7 +199,7 @@ static void on_sent(struct sender_job *job, const struct sender_result *result)
 
 struct slot { const char *provider; unsigned free; };
 
-struct taken { struct outbox_row row; bool full_text; };
+struct taken { struct outbox_row row; bool full_text; const char *lang; };
 
 struct take {
     struct store_job job;
@@ -233,11 +235,11 @@ static bool device_in_batch(const struct take *t, const struct outbox_row *row)
 }
 
 /* What the device says now: *why set: the delivery is withdrawn; *until: it waits. */
-static bool ask_device(struct take *t, struct store_tx *tx, const struct outbox_row *row, bool *full, const char **why,
+static bool ask_device(struct take *t, struct store_tx *tx, const struct outbox_row *row, struct taken *out, const char **why,
                        int64_t *until, struct error *e)
 {
     struct device_list devices;
-    *full = false;
+    *out = (struct taken){ .lang = "" };
     *why = NULL;
     *until = t->now_us;
     if (!row->n)
@@ -257,7 +259,8 @@ static bool ask_device(struct take *t, struct store_tx *tx, const struct outbox_
         *why = "the device is not verified";
     if (*why)
         return true;
-    *full = d->full_text;
+    out->full_text = d->full_text;
+    out->lang = d->lang;
     int offset;
     zone_offset(t->r->zone_dir, d->quiet.zone, t->now_us / 1000000, &offset);
     if (talk && !row->urgent)
@@ -271,19 +274,34 @@ static bool withdraw(struct take *t, struct store_tx *tx, struct outbox_row *row
     return worker_step(t->r, tx, row, &stop, why, false, &t->arena, &t->news, e);
 }
 
+/* One call at a time to a telephone: while one goes on, the next waits. */
+static bool wait_for_call(struct take *t, struct store_tx *tx, const struct outbox_row *row, int64_t *until, struct error *e)
+{
+    bool calling = false;
+    if (row->kind != DEVICE_VOICE)
+        return true;
+    int64_t since = t->now_us - (int64_t)CALL_LASTS_MIN * 60 * 1000000;
+    if (!outbox_query_calling(tx, row->address, since, &calling, e))
+        return false;
+    int64_t later = t->now_us + (int64_t)CALL_WAIT_S * 1000000;
+    if (calling && *until < later)
+        *until = later;
+    return true;
+}
+
 static bool take_row(struct take *t, struct store_tx *tx, struct outbox_row *row, struct error *e)
 {
     struct slot *slot = slot_of(t, row->provider);
     const char *why;
     int64_t until;
-    bool full;
+    struct taken taken;
     if (!slot)
         return withdraw(t, tx, row, "its provider is gone from the configuration", e);
     if (!slot->free || device_in_batch(t, row)) {
         t->blocked = true;
         return true;
     }
-    if (!ask_device(t, tx, row, &full, &why, &until, e))
+    if (!ask_device(t, tx, row, &taken, &why, &until, e) || !wait_for_call(t, tx, row, &until, e))
         return false;
     if (why)
         return withdraw(t, tx, row, why, e);
@@ -297,7 +315,8 @@ static bool take_row(struct take *t, struct store_tx *tx, struct outbox_row *row
     if (row->d.state != OUTBOX_SENDING) /* too old */
         return true;
     slot->free--;
-    t->v[t->count++] = (struct taken){ *row, full };
+    taken.row = *row;
+    t->v[t->count++] = taken;
     return true;
 }
 
@@ -329,13 +348,17 @@ static void launch(struct contact_router *r, const struct taken *v, int64_t now_
                              &f->row.code, &f->row.provider, &f->row.text, &f->row.provider_id, &f->row.reason };
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = arena_dup(&f->arena, *texts[i]);
-    f->job = (struct sender_job){ .router = r, .row = &f->row, .full_text = v->full_text, .on_done = on_sent, .now_us = now_us };
+    f->job = (struct sender_job){ .router = r, .row = &f->row, .full_text = v->full_text, .lang = arena_dup(&f->arena, v->lang),
+                                  .on_done = on_sent, .now_us = now_us };
     list_append(&r->flights, &f->node);
     if (*f->row.provider) {
         f->job.provider = contact_router_provider_named(r, f->row.provider);
         f->job.provider->in_flight++;
         f->job.provider->sent_this_second++;
-        sender_http_send(&f->job);
+        if (f->row.kind == DEVICE_VOICE)
+            sender_voice_send(&f->job);
+        else
+            sender_http_send(&f->job);
     } else {
         r->mails_in_flight++;
         sender_mail_send(&f->job);
@@ -500,7 +523,9 @@ void worker_stop(struct contact_router *r)
         struct flight *f = list_entry(it, struct flight, node);
         if (f->job.refuse.run) /* its command is under way and finds the router stopped */
             continue;
-        if (f->job.provider)
+        if (f->row.kind == DEVICE_VOICE)
+            sender_voice_cancel(&f->job);
+        else if (f->job.provider)
             sender_http_cancel(&f->job);
         else
             sender_mail_cancel(&f->job);

@@ -183,7 +183,8 @@ static struct contact_router_options router_options(const struct config *c, stru
                                            .providers = c->providers,
                                            .provider_count = c->provider_count,
                                            .public_url = c->public_url,
-                                           .profile_dir = c->profile_dir};
+                                           .profile_dir = c->profile_dir,
+                                           .speech_program = c->speech_program};
 }
 
 static bool make_router(struct gateway *g, struct error *e)
@@ -361,7 +362,7 @@ static void catch_signals(struct gateway *g)
 static void on_http_request(void *user, struct http_exchange *x, const struct http_incoming *in)
 {
     struct gateway *g = user;
-    if (text_starts_with(in->target, "/hook/"))
+    if (text_starts_with(in->target, "/hook/") || text_starts_with(in->target, "/audio/"))
         contact_router_on_request(g->router, x, in);
     else
         http_answer(x, 404, "text/plain", SPAN("There is nothing here.\n"));

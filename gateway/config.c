@@ -265,6 +265,7 @@ static void read_gateway(struct reader *r, cfg_t *sec)
     c->store_path = text_of(r, sec, "store");
     c->schema_dir = text_of(r, sec, "schema_dir");
     c->profile_dir = text_of(r, sec, "profile_dir");
+    c->speech_program = text_of(r, sec, "speech_program");
     c->durability = text_eq(cfg_getstr(sec, "durability"), "process") ? STORE_PROCESS : STORE_DISK;
     c->io_loops = (unsigned)cfg_getint(sec, "io_loops");
     if (!log_level_parse(cfg_getstr(sec, "log_level"), &c->log_level))
@@ -340,6 +341,7 @@ static void read_community(struct reader *r, cfg_t *sec, struct config_community
         .mail_password = secret_of(r, sec, text_of(r, sec, "mail_password_file")),
         .mail_require_tls = cfg_getbool(sec, "mail_require_tls"),
         .sms_per_day = (unsigned)cfg_getint(sec, "sms_per_day"),
+        .calls_per_day = (unsigned)cfg_getint(sec, "calls_per_day"),
         .sms_prefixes = list_of(r, sec, "sms_prefixes"),
     };
 }

@@ -26,7 +26,7 @@ struct config {
     struct arena arena;
     const char *file;
 
-    const char *store_path, *schema_dir, *profile_dir;
+    const char *store_path, *schema_dir, *profile_dir, *speech_program;
     enum store_durability durability;
     unsigned io_loops; /* threads of their own for I/O; 0: none, the exchange's loop does it */
     enum log_level log_level;

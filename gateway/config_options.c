@@ -46,6 +46,7 @@ const struct option config_options[] = {
     INT("gateway", "idle_seconds", 300, 30, 86400, "seconds", "Silence after which a client is asked whether it lives."),
     INT("gateway", "resume_seconds", 300, 10, 86400, "seconds", "How long a cut stream can be resumed (XEP-0198)."),
     TEXT("gateway", "schema_dir", NULL, CHECK_ANY, NULL, "Folder with the store's migrations; the installed one when not given."),
+    TEXT("gateway", "speech_program", NULL, CHECK_FILE, NULL, "Program that speaks in calls, used like espeak-ng; /usr/bin/espeak-ng when not given."),
     TEXT("gateway", "profile_dir", NULL, CHECK_ANY, NULL, "Folder with provider profiles; the installed one when not given."),
 
     TEXT("listen", "service", NULL, CHECK_WORD, "c2s|c2s-tls|s2s|http",
@@ -67,7 +68,8 @@ const struct option config_options[] = {
     TEXT("community", "mail_password_file", NULL, CHECK_FILE, NULL, "File with its password."),
     BOOL("community", "mail_require_tls", 0, "Refuse a mail server that offers no TLS."),
     INT("community", "sms_per_day", 0, 0, 1000000, "messages", "Budget for text messages; 0: none are sent."),
-    LIST("community", "sms_prefixes", CHECK_PREFIX, NULL, "Numbers that may be listed as devices begin with one of these; none by default."),
+    INT("community", "calls_per_day", 0, 0, 1000000, "calls", "Budget for telephone calls; 0: none are made."),
+    LIST("community", "sms_prefixes", CHECK_PREFIX, NULL, "Numbers that may be listed as devices, for text messages or calls, begin with one of these; none by default."),
 
     TEXT("remote", "host", NULL, CHECK_ANY, NULL, "Connect there instead of asking SRV: name or numeric address."),
     INT("remote", "port", 5269, 1, 65535, "", "Port at that host."),

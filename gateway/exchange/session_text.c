@@ -140,7 +140,7 @@ static const char *told_by(const struct words *w, const char *device)
         return w->told_sms;
     if (text_eq(device, "e-mail"))
         return w->told_mail;
-    if (text_eq(device, "telephone"))
+    if (text_eq(device, "phone call"))
         return w->told_call;
     return w->told_other;
 }
@@ -265,8 +265,9 @@ struct stanza *session_text_answer(const struct jid *callee, const struct jid *p
     struct builder b;
     struct bytes body = BYTES_EMPTY;
     if (was_sealed)
-        bytes_append_text(&body, text_eq(via, "email") ? "[by e-mail, not encrypted] "
-                                                       : "[by text message, not encrypted] ");
+        bytes_append_text(&body, text_eq(via, "email")  ? "[by e-mail, not encrypted] "
+                                 : text_eq(via, "call") ? "[by telephone, not encrypted] "
+                                                        : "[by text message, not encrypted] ");
     bytes_append_text(&body, text ? text : "");
     begin(&b, callee, peer);
     if (dedup)

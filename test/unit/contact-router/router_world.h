@@ -52,7 +52,7 @@ struct mail_call {
     bool open;
 };
 
-struct http_exchange { int status; char *body; };
+struct http_exchange { int status; char *body; size_t len; };
 
 struct world {
     char dir[64], path[96];
@@ -65,6 +65,8 @@ struct world {
     struct mail_call mail[CALLS_MAX];
     unsigned http_count, mail_count;
     struct bytes reply;
+    struct bytes answer; /* what the last webhook was answered */
+    const char *speech_program; /* NULL: espeak-ng */
     bool replied;
     enum error_code answer_code; /* what exchange_reach_answer says */
     struct reach_answer held_answer; /* when hold_answers: not answered yet */
@@ -139,6 +141,7 @@ void http_answer(struct http_exchange *x, int status, const char *content_type, 
     assert_int_equal(x->status, 0); /* once */
     x->status = status;
     x->body = mem_dup_n(body.data ? body.data : "", body.len);
+    x->len = body.len;
 }
 
 /* ---- turning ---- */
@@ -194,13 +197,13 @@ static inline void open_router(void)
                                                           { "auth_token", "12345" }, { NULL, NULL } };
     static const char *const prefixes[] = { "+44", NULL };
     static const struct contact_router_community community = { .domain = "capulet.example", .mail_url = "smtp://mail.example",
-                                                               .sms_per_day = 50, .sms_prefixes = prefixes };
+                                                               .sms_per_day = 50, .calls_per_day = 20, .sms_prefixes = prefixes };
     static const struct contact_router_provider provider = { .name = "texts", .profile = "twilio", .secrets = secrets, .from = OURS };
     struct error e = ERROR_INIT;
     /* Script objects stand behind these, so any address does. */
     struct contact_router_options o = { .exchange = (struct exchange *)&world, .store = world.store, .loop = world.loop,
         .http = (struct http_client *)&world, .mail = (struct mail_client *)&world, .communities = &community,
-        .community_count = 1, .providers = &provider, .provider_count = 1, .public_url = URL, .profile_dir = PROFILES };
+        .community_count = 1, .providers = &provider, .provider_count = 1, .public_url = URL, .profile_dir = PROFILES, .speech_program = world.speech_program };
     world.router = contact_router_create(&o, &e);
     if (!world.router)
         fail_msg("%s", e.text);
@@ -258,6 +261,7 @@ static inline int world_teardown(void **state)
     }
     bytes_fini(&world.log);
     bytes_fini(&world.reply);
+    bytes_fini(&world.answer);
     char command[128];
     snprintf(command, sizeof command, "rm -r '%s'", world.dir);
     return system(command);
@@ -408,6 +412,8 @@ static inline struct http_exchange webhook(const char *target, bool forge, const
     bytes_fini(&mac);
     bytes_fini(&sig);
     struct http_exchange answer = x;
+    bytes_clear(&world.answer);
+    bytes_append(&world.answer, x.body ? x.body : "", x.len);
     mem_free(x.body);
     answer.body = NULL;
     arena_fini(&a);
@@ -420,11 +426,13 @@ static inline int text_arrives(const char *text, const char *sid)
     return webhook("/hook/texts/inbound", false, fields).status;
 }
 
-/* The value of StatusCallback in a request, as a target on our side. */
-static inline const char *status_target(struct arena *a, unsigned call)
+/* The value of a field of a request, as a target on our side. */
+static inline const char *target_in(struct arena *a, unsigned call, const char *field)
 {
     struct bytes out = BYTES_EMPTY;
-    const char *at = strstr(world.http[call].body, "StatusCallback=") + 15;
+    const char *at = strstr(world.http[call].body, field);
+    assert_non_null(at);
+    at += strlen(field);
     for (; *at && *at != '&'; at++) {
         if (*at == '%') {
             assert_true(base64_unhex(&out, at + 1, 2));
@@ -437,6 +445,11 @@ static inline const char *status_target(struct arena *a, unsigned call)
     const char *target = arena_dup(a, out.data + strlen(URL));
     bytes_fini(&out);
     return target;
+}
+
+static inline const char *status_target(struct arena *a, unsigned call)
+{
+    return target_in(a, call, "StatusCallback=");
 }
 
 #endif

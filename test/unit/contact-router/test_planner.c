@@ -20,6 +20,8 @@ static const struct device broken = { .n = 5, .kind = DEVICE_EMAIL, .address = "
 static const struct device asleep = { .n = 6, .kind = DEVICE_SMS, .address = "+447700900126", .verified_us = 1,
                                       .quiet = { true, 11 * 60, 13 * 60, "UTC" } };
 
+static const struct device call = { .n = 7, .kind = DEVICE_VOICE, .address = "+447700900127", .verified_us = 1 };
+
 struct row {
     const char *why;
     const struct device *devices[4];
@@ -36,7 +38,7 @@ static const struct row rows[] = {
       "step 1: text message to +447700900123, at once\nstep 1: e-mail to j@example.net, at once\n" },
     { "no budget, no text messages", { &sms, &mail }, REACH_MESSAGE, PLANNER_MEDIUM, PLANNER_NONE, 0, 0, 0, 0, 0,
       "step 1: e-mail to j@example.net, at once\n"
-      "text message +447700900123 is over a limit: this community has no budget for text messages\n" },
+      "text message +447700900123 is over a limit: this community has no budget for that\n" },
     { "five in a quarter of an hour are enough", { &sms }, REACH_MESSAGE, PLANNER_MEDIUM, PLANNER_NONE, 100, 5, 0, 0, 0,
       "text message +447700900123 is over a limit: this contact has caused as many messages as it may for now\n"
       "nothing is sent\n" },
@@ -58,6 +60,18 @@ static const struct row rows[] = {
       0, NOON - 20 * S, NOON + 40 * S, "step 1: text message to +447700900123, the text joins the message that waits\n" },
     { "an emergency does not wait for the window", { &sms }, REACH_MESSAGE, PLANNER_EMERGENCY, PLANNER_NONE, 100, 1, 0,
       NOON - 20 * S, 0, "step 1: text message to +447700900123, at once\n" },
+    { "a call when five minutes brought no answer", { &call, &sms }, REACH_MESSAGE, PLANNER_MEDIUM, PLANNER_NONE, 100, 0, 0, 0, 0,
+      "step 1: text message to +447700900123, at once\nstep 2: phone call to +447700900127, in 5 minutes\n" },
+    { "at once where there is nothing else", { &call, &unverified }, REACH_MESSAGE, PLANNER_MEDIUM, PLANNER_NONE, 100, 0, 0, 0, 0,
+      "step 1: phone call to +447700900127, at once\ntext message +447700900124 is not verified yet\n" },
+    { "not for what is of low urgency", { &call, &mail }, REACH_MESSAGE, PLANNER_LOW, PLANNER_NONE, 100, 0, 0, 0, 0,
+      "step 1: e-mail to j@example.net, at once\nphone call +447700900127 is not asked for by the rules\n" },
+    { "nor from strangers", { &call }, REACH_REQUEST, PLANNER_HIGH, PLANNER_NONE, 100, 0, 0, 0, 0,
+      "phone call +447700900127 is not for strangers\nnothing is sent\n" },
+    { "three calls in a quarter of an hour are enough", { &call }, REACH_MESSAGE, PLANNER_HIGH, PLANNER_NONE, 100, 3, 0, 0, 0,
+      "phone call +447700900127 is over a limit: this contact has caused as many messages as it may for now\nnothing is sent\n" },
+    { "no budget, no calls", { &call }, REACH_MESSAGE, PLANNER_HIGH, PLANNER_NONE, 0, 0, 0, 0, 0,
+      "phone call +447700900127 is over a limit: this community has no budget for that\nnothing is sent\n" },
     { "nothing for who is linked", { &sms }, REACH_MESSAGE, PLANNER_HIGH, PLANNER_ACTIVE, 100, 0, 0, 0, 0,
       "text message +447700900123 is not needed: there is an active link\nnothing is sent\n" },
 };
@@ -69,12 +83,12 @@ static void test_rows(void **state)
         const struct row *r = &rows[i];
         struct planner_device devices[4] = { 0 };
         struct planner_input in = { .now_us = NOON, .presence = r->presence, .kind = r->kind, .urgency = r->urgency,
-                                    .devices = devices, .sms_per_day = r->sms_per_day };
+                                    .devices = devices, .sms_per_day = r->sms_per_day, .calls_per_day = r->sms_per_day };
         for (unsigned d = 0; d < 4 && r->devices[d]; d++)
             devices[in.device_count++] = (struct planner_device){ .device = r->devices[d], .reachable = true,
                 .last_told_us = r->last_told_us, .pending_due_us = r->pending_us };
         for (unsigned w = 0; w < BUDGET_WINDOWS; w++)
-            in.use.sms_by_contact.in[w] = r->sms_sent;
+            in.use.sms_by_contact.in[w] = in.use.calls_by_contact.in[w] = r->sms_sent;
         in.use.stranger_mails_today = r->stranger_mails;
         struct planner_plan plan;
         planner_plan(&in, &plan);
