@@ -4,8 +4,7 @@
  *   from a link ---> out lane of its person ---> route_event: by `to`
  *                                                  |- a domain of ours:   the services
  *   from another community ------------------------|- a person of ours:   in lane of the person
- *   made by the gateway ---------------------------|- anything else:      lane of the pair of
- * domains
+ *   made by the gateway ---------------------------|- anything else:      lane of the two domains
  *
  * In the person's lane a message is judged by the sessions (session.h) and kept if it weighs
  * something; then the table below (RFC 6121 section 8.5) says which of the person's resources get
@@ -113,18 +112,26 @@ static void echo_own(struct event *ev)
         resource_give(r, ev->st, 0);
 }
 
+/* When no resource is bound that it is addressed to. */
+static enum whither decide(const struct event *ev)
+{
+    const struct rule *rule = &rules[ev->st->type];
+    bool to_full = ev->st->to->resource != NULL;
+    enum whither where = to_full ? rule->no_resource : rule->bare;
+    if (ev->seq)
+        return where == DROP ? TO_TAKERS : where; /* a kept error: the link that it answers is gone */
+    if (ev->ours && to_full && ev->st->kind == STANZA_MESSAGE)
+        return DROP; /* a page of an archive is for the one who asked */
+    return where;
+}
+
 bool route_deliver(struct event *ev)
 {
     struct person *p = ev->person;
     const struct jid *to = ev->st->to;
-    const struct rule *rule = &rules[ev->st->type];
     struct resource *match =
         to->resource && !is_subscription(ev->st) ? resource_find(p, to->resource) : NULL;
-    enum whither where = to->resource ? rule->no_resource : rule->bare;
-    if (ev->seq && where == DROP)
-        where = TO_TAKERS; /* a kept error: the link that it answers is gone */
-    if (ev->ours && !ev->seq && to->resource && ev->st->kind == STANZA_MESSAGE)
-        where = DROP; /* a page of an archive is for the one who asked */
+    enum whither where = decide(ev);
     if (!match && where == DROP)
         return false;
     if (!match && where == REFUSE) {
