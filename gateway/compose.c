@@ -74,7 +74,7 @@ struct gateway {
 
 /* ---- making ---- */
 
-static bool make_loops(struct gateway *g)
+static void make_loops(struct gateway *g)
 {
     g->exchange_loop = loop_create("exchange", clock_real());
     g->own_io_threads = g->c->io_loops > 0;
@@ -82,7 +82,6 @@ static bool make_loops(struct gateway *g)
     g->io_loops = arena_alloc(&g->arena, g->io_loop_count * sizeof *g->io_loops);
     for (unsigned i = 0; i < g->io_loop_count; i++)
         g->io_loops[i] = g->own_io_threads ? loop_create(arena_printf(&g->arena, "io-%u", i), clock_real()) : g->exchange_loop;
-    return true;
 }
 
 static bool make_store(struct gateway *g, struct error *e)
@@ -249,7 +248,8 @@ struct gateway *compose_create(const struct config *c, struct error *e)
     struct gateway *g = mem_new(struct gateway);
     g->c = c;
     arena_init(&g->arena);
-    bool made = make_loops(g) && make_store(g, e) && make_net(g, e);
+    make_loops(g);
+    bool made = make_store(g, e) && make_net(g, e);
     if (made) {
         make_exchange(g);
         made = make_s2s(g, e) && make_router(g, e) && make_c2s(g, e);
@@ -334,16 +334,20 @@ static void on_terminals_drained(void *user)
     s2s_stop(g->s2s, on_communities_drained, g);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void drain(struct gateway *g, const char *why)
 {
-    struct gateway *g = handle->data;
     if (g->stopping)
         return;
     g->stopping = true;
     manager_tell("STOPPING=1");
     doorbell_close(&g->doorbell);
-    log_info(NULL, "%s: draining", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    log_info(NULL, "%s: draining", why);
     c2s_stop(g->c2s, g->exchange_loop, on_terminals_drained, g);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    drain(handle->data, number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
 static void catch_signals(struct gateway *g)
@@ -430,8 +434,7 @@ bool compose_run(struct gateway *g, struct error *e)
         manager_watch_start(&g->watch, g->exchange_loop);
         manager_tell("READY=1");
     } else {
-        uv_signal_t *first = &g->signals[0];
-        on_signal(first, SIGTERM);
+        drain(g, "it cannot start");
     }
     for (unsigned i = 0; g->own_io_threads && i < g->io_loop_count; i++)
         loop_start_thread(g->io_loops[i]);

@@ -10,7 +10,7 @@ struct gateway;
 
 /* Makes every part; nothing listens yet. `c` must outlive it. NULL and *e filled: what failed. */
 MUST_USE struct gateway *compose_create(const struct config *c, struct error *e);
-/* Listens, runs until a signal or compose_stop, drains, and returns. false: *e says what could not start. */
+/* Listens, runs until SIGTERM or SIGINT, drains, and returns. false: *e says what could not start. */
 MUST_USE bool compose_run(struct gateway *g, struct error *e);
 void compose_destroy(struct gateway **g);
 
