@@ -29,20 +29,6 @@ static const struct service_xep own_xeps[] = {
     {"0359", "0.7", "stanza-id of the archive on what it delivers"},
     {NULL, NULL, NULL},
 };
-/* RFC 3921's session: clients that still ask for it are answered (RFC 6121 has none). */
-static enum service_result on_session(struct exchange *x, struct person *who, struct stanza *iq)
-{
-    (void)who;
-    struct stanza *st = build_result(iq);
-    route_ours(x, st);
-    stanza_unref(&st);
-    return SERVICE_HANDLED;
-}
-
-static const struct service_iq own_iqs[] = {
-    {"session", NS_SESSION, 1u << IQ_SET, AT_DOMAIN | AT_ACCOUNT, on_session},
-    {0},
-};
 static const char *const own_domain_features[] = {NS_ROSTER, NS_OFFLINE, NULL};
 static const char *const own_account_features[] = {NS_SID, NULL};
 static const struct service own_service = {
@@ -50,7 +36,6 @@ static const struct service own_service = {
     .xeps = own_xeps,
     .domain_features = own_domain_features,
     .account_features = own_account_features,
-    .iqs = own_iqs,
 };
 
 /* ---- setting up ---- */
@@ -98,7 +83,6 @@ static void add_services(struct exchange *x, const struct service *const *list)
         n++;
     x->services = arena_alloc(&x->arena, (n + 2) * sizeof(struct service *));
     x->services[0] = &own_service;
-    add_iqs(x, own_iqs);
     for (unsigned i = 0; i < n; i++) {
         x->services[i + 1] = list[i];
         add_iqs(x, list[i]->iqs);
