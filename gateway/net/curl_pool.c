@@ -226,20 +226,20 @@ void curl_pool_destroy(struct curl_pool **pp)
 
 void curl_pool_prepare(CURL *easy, struct curl_pool_guard *g, const char *ca_file)
 {
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, g);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, g);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, g->pool);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)NAME_CACHE_S);
+    CURL_POOL_SET(easy, CURLOPT_PRIVATE, g);
+    CURL_POOL_SET(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    CURL_POOL_SET(easy, CURLOPT_OPENSOCKETDATA, g);
+    CURL_POOL_SET(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    CURL_POOL_SET(easy, CURLOPT_CLOSESOCKETDATA, g->pool);
+    CURL_POOL_SET(easy, CURLOPT_PROXY, "");
+    CURL_POOL_SET(easy, CURLOPT_NOPROXY, "*");
+    CURL_POOL_SET(easy, CURLOPT_NOSIGNAL, 1L);
+    CURL_POOL_SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    CURL_POOL_SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    CURL_POOL_SET(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)NAME_CACHE_S);
     if (ca_file) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        CURL_POOL_SET(easy, CURLOPT_CAINFO, ca_file);
+        CURL_POOL_SET(easy, CURLOPT_CAPATH, NULL);
     }
 }
 
@@ -275,7 +275,7 @@ bool curl_pool_resolved(CURL *easy, CURLU *url, const struct dns_answer *answer,
     }
     if (used > 0 && !is_numeric(host)) {
         *list = curl_slist_append(NULL, bytes_text(&line));
-        curl_easy_setopt(easy, CURLOPT_RESOLVE, *list);
+        CURL_POOL_SET(easy, CURLOPT_RESOLVE, *list);
     }
     bytes_fini(&line);
     curl_free(host);

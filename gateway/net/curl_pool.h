@@ -14,6 +14,10 @@
 
 struct curl_pool;
 
+/* The egress guard, TLS and the schemes that are allowed are options too: one that this libcurl does not take
+ * must not go by in silence. */
+#define CURL_POOL_SET(easy, option, value) CHECK(curl_easy_setopt((easy), (option), (value)) == CURLE_OK)
+
 /* `on_done`: a transfer is over, its handle is no longer in the pool (clean it up); never from
  * inside curl_pool_start or curl_pool_stop. Loop: l. */
 struct curl_pool *curl_pool_create(struct loop *l, void (*on_done)(void *user, CURLcode rc));

@@ -320,38 +320,38 @@ static bool take_url(struct http_call *call, const struct http_request *r)
 static void set_body(struct http_call *call, const struct http_request *r)
 {
     if (text_eq(r->method, "HEAD")) {
-        curl_easy_setopt(call->easy, CURLOPT_NOBODY, 1L);
+        CURL_POOL_SET(call->easy, CURLOPT_NOBODY, 1L);
         return;
     }
     bool expected = text_eq(r->method, "POST") || text_eq(r->method, "PUT");
     if (r->body.len > 0 || expected) {
         bytes_append(&call->request_body, r->body.data, r->body.len);
-        curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
-        curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, bytes_text(&call->request_body));
+        CURL_POOL_SET(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
+        CURL_POOL_SET(call->easy, CURLOPT_POSTFIELDS, bytes_text(&call->request_body));
     }
-    curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, r->method);
+    CURL_POOL_SET(call->easy, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
 static void set_limits(struct http_call *call, const struct http_request *r)
 {
     CURL *e = call->easy;
     const char *schemes = r->allow_http ? "https,http" : "https";
-    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, schemes);
-    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    CURL_POOL_SET(e, CURLOPT_PROTOCOLS_STR, schemes);
+    CURL_POOL_SET(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     if (text_eq(r->method, "POST") || text_eq(r->method, "PATCH")) {
-        curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
-        curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
+        CURL_POOL_SET(e, CURLOPT_FRESH_CONNECT, 1L);
+        CURL_POOL_SET(e, CURLOPT_FORBID_REUSE, 1L);
     }
 }
 
 static void set_callbacks(struct http_call *call)
 {
     CURL *e = call->easy;
-    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->curl_text);
-    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
-    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
+    CURL_POOL_SET(e, CURLOPT_ERRORBUFFER, call->curl_text);
+    CURL_POOL_SET(e, CURLOPT_WRITEFUNCTION, on_body);
+    CURL_POOL_SET(e, CURLOPT_WRITEDATA, call);
+    CURL_POOL_SET(e, CURLOPT_HEADERFUNCTION, on_header);
+    CURL_POOL_SET(e, CURLOPT_HEADERDATA, call);
 }
 
 static bool prepare(struct http_call *call, const struct http_request *r)
@@ -367,9 +367,9 @@ static bool prepare(struct http_call *call, const struct http_request *r)
     set_limits(call, r);
     set_callbacks(call);
     set_body(call, r);
-    curl_easy_setopt(call->easy, CURLOPT_CURLU, call->url);
-    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
-    curl_easy_setopt(call->easy, CURLOPT_USERAGENT, "Causeway/" CAUSEWAY_VERSION);
+    CURL_POOL_SET(call->easy, CURLOPT_CURLU, call->url);
+    CURL_POOL_SET(call->easy, CURLOPT_HTTPHEADER, call->headers);
+    CURL_POOL_SET(call->easy, CURLOPT_USERAGENT, "Causeway/" CAUSEWAY_VERSION);
     return true;
 }
 

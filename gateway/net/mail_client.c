@@ -110,7 +110,7 @@ static size_t on_reply_line(char *data, size_t size, size_t count, void *user)
     if (len >= 3 && memcmp(data, "221", 3) == 0)
         return len; /* to QUIT, behind the reply that matters */
     if (len >= 3)
-        curl_easy_setopt(j->easy, CURLOPT_SERVER_RESPONSE_TIMEOUT,
+        CURL_POOL_SET(j->easy, CURLOPT_SERVER_RESPONSE_TIMEOUT,
                          is_final(j, data) ? (long)LAST_REPLY_S : (long)REPLY_S);
     memcpy(j->reply, data, n);
     while (n > 0 && strchr("\r\n ", j->reply[n - 1]))
@@ -315,12 +315,12 @@ static bool take_url(struct mail_job *j, const struct mail_client *c, const char
 static void set_security(struct mail_job *j, const struct mail_request *r, bool direct_tls)
 {
     bool prove = r->require_tls || r->username || direct_tls;
-    curl_easy_setopt(j->easy, CURLOPT_USE_SSL, (long)(prove ? CURLUSESSL_ALL : CURLUSESSL_TRY));
-    curl_easy_setopt(j->easy, CURLOPT_SSL_VERIFYPEER, prove ? 1L : 0L);
-    curl_easy_setopt(j->easy, CURLOPT_SSL_VERIFYHOST, prove ? 2L : 0L);
+    CURL_POOL_SET(j->easy, CURLOPT_USE_SSL, (long)(prove ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+    CURL_POOL_SET(j->easy, CURLOPT_SSL_VERIFYPEER, prove ? 1L : 0L);
+    CURL_POOL_SET(j->easy, CURLOPT_SSL_VERIFYHOST, prove ? 2L : 0L);
     if (r->username) {
-        curl_easy_setopt(j->easy, CURLOPT_USERNAME, r->username);
-        curl_easy_setopt(j->easy, CURLOPT_PASSWORD, r->password ? r->password : "");
+        CURL_POOL_SET(j->easy, CURLOPT_USERNAME, r->username);
+        CURL_POOL_SET(j->easy, CURLOPT_PASSWORD, r->password ? r->password : "");
     }
 }
 
@@ -328,23 +328,23 @@ static void set_transfer(struct mail_job *j, const struct mail_request *r)
 {
     j->to = curl_slist_append(NULL, r->to);
     bytes_append(&j->message, r->message.data, r->message.len);
-    curl_easy_setopt(j->easy, CURLOPT_CURLU, j->url);
-    curl_easy_setopt(j->easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
-    curl_easy_setopt(j->easy, CURLOPT_MAIL_FROM, r->from);
-    curl_easy_setopt(j->easy, CURLOPT_MAIL_RCPT, j->to);
-    curl_easy_setopt(j->easy, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(j->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->message.len);
-    curl_easy_setopt(j->easy, CURLOPT_READFUNCTION, on_read);
-    curl_easy_setopt(j->easy, CURLOPT_READDATA, j);
-    curl_easy_setopt(j->easy, CURLOPT_HEADERFUNCTION, on_reply_line);
-    curl_easy_setopt(j->easy, CURLOPT_HEADERDATA, j);
-    curl_easy_setopt(j->easy, CURLOPT_WRITEFUNCTION, on_content);
-    curl_easy_setopt(j->easy, CURLOPT_ERRORBUFFER, j->curl_text);
-    curl_easy_setopt(j->easy, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)REPLY_S);
+    CURL_POOL_SET(j->easy, CURLOPT_CURLU, j->url);
+    CURL_POOL_SET(j->easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+    CURL_POOL_SET(j->easy, CURLOPT_MAIL_FROM, r->from);
+    CURL_POOL_SET(j->easy, CURLOPT_MAIL_RCPT, j->to);
+    CURL_POOL_SET(j->easy, CURLOPT_UPLOAD, 1L);
+    CURL_POOL_SET(j->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->message.len);
+    CURL_POOL_SET(j->easy, CURLOPT_READFUNCTION, on_read);
+    CURL_POOL_SET(j->easy, CURLOPT_READDATA, j);
+    CURL_POOL_SET(j->easy, CURLOPT_HEADERFUNCTION, on_reply_line);
+    CURL_POOL_SET(j->easy, CURLOPT_HEADERDATA, j);
+    CURL_POOL_SET(j->easy, CURLOPT_WRITEFUNCTION, on_content);
+    CURL_POOL_SET(j->easy, CURLOPT_ERRORBUFFER, j->curl_text);
+    CURL_POOL_SET(j->easy, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)REPLY_S);
     /* A kept connection would be closed by whatever handle comes by, with its patience and not
      * ours. */
-    curl_easy_setopt(j->easy, CURLOPT_FRESH_CONNECT, 1L);
-    curl_easy_setopt(j->easy, CURLOPT_FORBID_REUSE, 1L);
+    CURL_POOL_SET(j->easy, CURLOPT_FRESH_CONNECT, 1L);
+    CURL_POOL_SET(j->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
 static bool prepare(struct mail_call *call, const struct mail_request *r)

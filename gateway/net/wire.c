@@ -445,6 +445,13 @@ static void on_turn_end(struct turn_hook *h)
     go_on_closing(w);
 }
 
+/* It fails for what is closing or at its end, which the callers exclude. */
+static void read_on(struct wire *w)
+{
+    int rc = uv_read_start((uv_stream_t *)&w->tcp, on_alloc, on_read);
+    CHECK(rc == 0 || rc == UV_EALREADY);
+}
+
 void wire_resume(struct wire *w)
 {
     loop_check(w->loop);
@@ -452,7 +459,7 @@ void wire_resume(struct wire *w)
     if (w->held.len)
         loop_at_turn_end(w->loop, &w->hook);
     if (w->state != WIRE_GONE && !w->eof)
-        uv_read_start((uv_stream_t *)&w->tcp, on_alloc, on_read);
+        read_on(w);
 }
 
 void wire_pause(struct wire *w)
@@ -565,7 +572,7 @@ void wire_close(struct wire *w, uint64_t linger_ms)
     start_closing(w, linger_ms);
     w->paused = false;
     if (!w->eof)
-        uv_read_start((uv_stream_t *)&w->tcp, on_alloc, on_read); /* to see the peer's end */
+        read_on(w); /* to see the peer's end */
 }
 
 void wire_abort(struct wire *w)
