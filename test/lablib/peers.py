@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Real programs of Debian beside the lab's gateways: Prosody, Exim and Kannel, each in its own folder on its own
+"""Real programs of Debian beside the lab's gateways: Prosody, ejabberd, Exim and Kannel, each in its own folder on its own
 loopback address."""
 import base64
 import hashlib
@@ -18,6 +18,7 @@ from lablib import process
 from lablib.process import Failed
 
 ITERATIONS = 4096
+RESOLVER_PORT = 5353
 
 
 def scram_record(password):
@@ -38,12 +39,13 @@ def need(program, package):
 
 
 class Prosody:
-    """Debian's Prosody. `lab` gives the resolver and the authority; the domain must be among the lab's remotes."""
+    """Debian's Prosody. The lab gives the resolver and the authority; the domain must be among the lab's remotes. `hosts` are
+    the addresses of others, for programs that do not ask the resolver for them."""
 
     modules = ("roster saslauth tls dialback disco carbons pep private blocklist vcard4 vcard_legacy version "
                "uptime time ping smacks csi_simple offline mam").split()
 
-    def __init__(self, folder, domain, address, dns, authority, accounts):
+    def __init__(self, folder, domain, address, dns, authority, accounts, hosts):
         self.folder = Path(folder)
         self.domain, self.address = domain, address
         self.program = need("prosody", "prosody")
@@ -98,6 +100,77 @@ VirtualHost "{domain}"
     def close(self):
         if self.identity:
             process.end(self.identity, signal.SIGTERM)
+
+
+class Ejabberd:
+    """Debian's ejabberd, by Erlang itself: without its script there is no node name, no cookie, no port mapper, nothing but
+    the ports that are configured. It asks a resolver of its choice for SRV alone and the system's for addresses, which
+    does not know the lab: so it has a resolver of its own that gives addresses as the targets of SRV."""
+
+    def __init__(self, folder, domain, address, dns, authority, accounts, hosts):
+        self.folder = Path(folder)
+        self.domain, self.address = domain, address
+        self.program = need("erl", "ejabberd")
+        self.code = next(Path("/usr/lib").glob("*/ejabberd-*"), None)
+        if not self.code:
+            raise Failed("ejabberd is missing: apt-get install ejabberd")
+        self.log = self.folder / "ejabberd.log"
+        self.c2s, self.c2s_tls, self.s2s = (f"{address}:{port}" for port in (5222, 5223, 5269))
+        self.ca = str(authority.cert)
+        self.passwords = {name: secrets.token_urlsafe(9) for name in accounts}
+        self.identity = self.resolver = None
+        self.folder.mkdir(parents=True)
+        (self.folder / "dnsmasq.conf").write_text("".join(
+            [f"port={RESOLVER_PORT}\nlisten-address={address}\nbind-interfaces\nno-resolv\nno-hosts\nlocal=/#/\nkeep-in-foreground\n"
+             "pid-file=\n" + ("user=root\n" if os.geteuid() == 0 else "")] +
+            [f"srv-host=_xmpp-server._tcp.{d},{a},5269,5,0\n" for d, a in hosts.items()]))
+        chain, key = authority.issue(domain, self.folder)
+        both = self.folder / "both.pem"
+        both.write_text(Path(chain).read_text() + Path(key).read_text())
+        (self.folder / "inetrc").write_text(
+            '{lookup, [dns]}.\n{resolv_conf, "/dev/null"}.\n{hosts_file, "/dev/null"}.\n{edns, false}.\n'
+            f'{{nameserver, {{{address.replace(".", ",")}}}, {RESOLVER_PORT}}}.\n')
+        (self.folder / "accounts").write_text("".join(f'{{<<"{n}">>, <<"{p}">>}}.\n' for n, p in self.passwords.items()))
+        modules = "adhoc caps carboncopy disco last offline ping private roster s2s_dialback stream_mgmt vcard version".split()
+        (self.folder / "ejabberd.yml").write_text(f"""
+hosts: ["{domain}"]
+loglevel: info
+log_rotate_count: 0
+certfiles: ["{both}"]
+ca_file: "{authority.cert}"
+auth_password_format: scram
+s2s_use_starttls: required
+outgoing_s2s_families: [ipv4]
+listen:
+  - {{port: 5222, ip: "{address}", module: ejabberd_c2s, starttls_required: true}}
+  - {{port: 5223, ip: "{address}", module: ejabberd_c2s, tls: true}}
+  - {{port: 5269, ip: "{address}", module: ejabberd_s2s_in}}
+modules:
+""" + "".join(f"  mod_{m}: {{}}\n" for m in modules))
+
+    def start(self):
+        accounts = (f'{{ok, L}} = file:consult("{self.folder}/accounts"),'
+                    f'[ejabberd_auth:try_register(U, <<"{self.domain}">>, P) || {{U, P}} <- L].')
+        env = dict(os.environ, HOME=str(self.folder), ERL_LIBS=str(self.code.parent), ERL_INETRC=str(self.folder / "inetrc"),
+                   EJABBERD_CONFIG_PATH=str(self.folder / "ejabberd.yml"), EJABBERD_LOG_PATH=str(self.log),
+                   ERL_CRASH_DUMP=str(self.folder / "crash.dump"))
+        command = [self.program, "-noinput", "+sbwt", "none", "-mnesia", "dir", f'"{self.folder}/spool"', "-s", "ejabberd",
+                   "-eval", accounts]
+        if not self.resolver:
+            self.resolver = process.start([need("dnsmasq", "dnsmasq-base"), f"--conf-file={self.folder}/dnsmasq.conf"],
+                                          self.folder / "dnsmasq.log", notify=False)
+        self.identity = process.start(command, self.folder / "ejabberd.out", notify=False, env=env, cwd=self.folder)
+        for address in (self.c2s, self.s2s):
+            process.wait_for_port(self.identity, address, self.log)
+
+    def stop(self):
+        if not process.end(self.identity, signal.SIGTERM):
+            raise Failed(f"ejabberd is not running any more: {process.tail(self.log)}")
+
+    def close(self):
+        for identity in (self.identity, self.resolver):
+            if identity:
+                process.end(identity, signal.SIGTERM)
 
 
 class Exim:

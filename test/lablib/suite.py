@@ -47,10 +47,11 @@ def wait_for(find, what, patience=PATIENCE):
 
 
 class Case:
-    def __init__(self, name, preset, home):
+    def __init__(self, name, preset, home, peer):
         self.name = name
+        self.peer = peer
         self.preset, self.home = preset, home
-        self.servers = {}  # domain -> Prosody
+        self.servers = {}  # domain -> what serves it
         self.folder = Path(tempfile.mkdtemp(prefix=f"causeway-{name}-"))
         self.closing = []  # called in reverse order
         self.lab = None
@@ -71,13 +72,17 @@ class Case:
             self.make_lab([domain], {domain: names}, remotes, **options)
         else:
             self.make_lab([], remotes={domain: 100, **dict(remotes)})
-            self.prosody(domain, 100, names)
+            self.serve(Prosody, domain, 100, names)
         return self.lab
 
-    def prosody(self, domain, number, names):
-        """Debian's Prosody for a domain that is among the lab's remotes."""
-        server = Prosody(self.folder / f"prosody-{domain}", domain, f"{self.lab.state['network']}.{number}",
-                         self.lab.state["dns"], Authority(Path(self.lab.state["ca"]).parent), names)
+    def peer_server(self, domain, number, names):
+        """The suite's other program for a domain that is among the lab's remotes."""
+        return self.serve(self.peer, domain, number, names)
+
+    def serve(self, program, domain, number, names):
+        hosts = {c["domain"]: c["address"] for c in self.lab.state["communities"]} | {d: s.address for d, s in self.servers.items()}
+        server = program(self.folder / f"peer-{domain}", domain, f"{self.lab.state['network']}.{number}",
+                         self.lab.state["dns"], Authority(Path(self.lab.state["ca"]).parent), names, hosts)
         self.servers[domain] = self.keep(server)
         server.start()
         return server
@@ -178,16 +183,16 @@ def token():
     return secrets.token_hex(3)
 
 
-def perform(case, options):
+def perform(case, options, peer):
     """Returns (seconds, failure or None, notes)."""
     began = time.monotonic()
-    t = Case(case.__name__, options.preset, options.home)
+    t = Case(case.__name__, options.preset, options.home, peer)
     why = []
     try:
         case(t)
     except Failed as e:
         frame = traceback.extract_tb(e.__traceback__)
-        where = next((f for f in frame if "/interop/" in f.filename), frame[-1])
+        where = next((f for f in frame if "/interop/" in f.filename or f.filename.endswith("/federation.py")), frame[-1])
         why.append(f"{Path(where.filename).name}:{where.lineno}: {e}")
     except Exception:
         why.append(traceback.format_exc())
@@ -202,7 +207,7 @@ def perform(case, options):
     return time.monotonic() - began, why, t.notes
 
 
-def main(doc, *cases):
+def main(doc, *cases, peer=Prosody):
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default=os.environ.get("CAUSEWAY_PRESET", "asan"))
     parser.add_argument("--home", choices=("causeway", "prosody"), default="causeway")
@@ -215,7 +220,7 @@ def main(doc, *cases):
     print(f"1..{len(chosen)}", flush=True)
     failed = 0
     for number, case in enumerate(chosen, 1):
-        seconds, why, notes = perform(case, options)
+        seconds, why, notes = perform(case, options, peer)
         failed += bool(why)
         print(f"{'not ok' if why else 'ok'} {number} - {(case.__doc__ or case.__name__).strip()} # {seconds:.1f} s", flush=True)
         for line in "\n".join([*notes, *why]).split("\n") if notes or why else []:
