@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "gateway/base/error.h"
+#include "gateway/exchange/listing.h"
 #include "gateway/exchange/reach.h"
 #include "gateway/net/http_client.h"
 #include "gateway/net/http_server.h"
@@ -67,6 +68,13 @@ struct contact_router_options {
 MUST_USE struct contact_router *contact_router_create(const struct contact_router_options *o, struct error *e);
 /* Give it to the exchange (exchange_options.reach or exchange_attach). */
 struct reach *contact_router_reach(struct contact_router *r);
+/* Tables for people to look at (gateway/exchange/listing.h), from contact_router_listing.c:
+ *   "outbox"     deliveries without their texts, the newest first; key: an account, or the ref of one
+ *   "providers"  of the community, with the address for their webhooks
+ *   "devices"    key: the account
+ *   "plan"       what would be done; key: "ACCOUNT PEER KIND URGENCY AT_US" (KIND: message, request; AT_US 0: now) */
+enum { CONTACT_ROUTER_LISTINGS = 4 };
+struct listing contact_router_listing(struct contact_router *r, unsigned index);
 /* After exchange_start: resumes what had not ended. Loop: options.loop. */
 void contact_router_start(struct contact_router *r);
 /* Stops taking new work. What is at a provider is given up: it is in doubt, as after a crash. Before

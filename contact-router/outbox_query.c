@@ -52,6 +52,17 @@ bool outbox_query_waiting(struct store_tx *tx, const char *account, const char *
                     "tttiii", account, peer ? peer : "", peer ? peer : "", n, n, n), a, out, e);
 }
 
+bool outbox_query_newest(struct store_tx *tx, const char *community, const char *account, const char *ref, unsigned limit,
+                         struct arena *a, struct outbox_rows *out, struct error *e)
+{
+    return outbox_store_read(
+        store_query(tx, e,
+                    "select " OUTBOX_STORE_COLUMNS " from deliveries where community = $1 and ($2 = '' or account = $3)"
+                    " and ($4 = '' or ref = $5) order by created_us desc, ref limit $6",
+                    "ttttti", community, account ? account : "", account ? account : "", ref ? ref : "", ref ? ref : "",
+                    (int64_t)limit), a, out, e);
+}
+
 bool outbox_query_seqs(struct store_tx *tx, const char *ref, struct arena *a, uint64_t **seqs, unsigned *count, struct error *e)
 {
     unsigned cap = 0;

@@ -17,6 +17,9 @@ MUST_USE bool outbox_query_sending(struct store_tx *tx, struct arena *a, struct 
  * requests only, unless a device is given. */
 MUST_USE bool outbox_query_waiting(struct store_tx *tx, const char *account, const char *peer, int64_t n, struct arena *a,
                                    struct outbox_rows *out, struct error *e);
+/* For people to look at: a community's, the newest first; of that account or with that ref (NULL: all). */
+MUST_USE bool outbox_query_newest(struct store_tx *tx, const char *community, const char *account, const char *ref, unsigned limit,
+                                  struct arena *a, struct outbox_rows *out, struct error *e);
 /* Messages that a delivery tells of. */
 MUST_USE bool outbox_query_seqs(struct store_tx *tx, const char *ref, struct arena *a, uint64_t **seqs, unsigned *count,
                                 struct error *e);

@@ -75,12 +75,12 @@ struct situation {
 };
 
 static bool look(struct planning *p, struct store_tx *tx, const struct reach_event *ev,
-                 const struct contact_router_community *c, struct situation *s, struct error *e)
+                 const struct contact_router_community *c, int64_t now_us, struct situation *s, struct error *e)
 {
     if (!device_store_list(tx, ev->callee, &p->arena, &s->devices, e) ||
         !outbox_query_use(tx, ev->callee, ev->peer, domain_of(ev->peer), c->domain, &s->in.use, e))
         return false;
-    s->in.now_us = store_now_us(tx);
+    s->in.now_us = now_us;
     s->in.presence = PLANNER_NONE; /* why the exchange wrote the event */
     s->in.kind = ev->kind;
     s->in.urgency = planner_urgency_parse(ev->urgency);
@@ -146,7 +146,7 @@ static bool plan_event(struct planning *p, struct store_tx *tx, const struct rea
 {
     const struct contact_router_community *c = contact_router_community(p->r, domain_of(ev->callee));
     struct situation *s = arena_new(&p->arena, struct situation);
-    if (c && !look(p, tx, ev, c, s, e))
+    if (c && !look(p, tx, ev, c, store_now_us(tx), s, e))
         return false;
     if (c)
         planner_plan(&s->in, &s->plan);
@@ -243,4 +243,22 @@ void planning_stop(struct contact_router *r, const char *callee, const char *pee
     p->peer = peer ? arena_dup(&p->arena, peer) : NULL;
     p->job.run = stop_job;
     store_write(r->store, &p->job);
+}
+
+/* -- what would happen if -- */
+
+bool planning_foresee(struct contact_router *r, struct store_tx *tx, const struct reach_event *ev, struct bytes *words,
+                      struct error *e)
+{
+    const struct contact_router_community *c = contact_router_community(r, domain_of(ev->callee));
+    struct planning p = { .r = r };
+    arena_init(&p.arena);
+    struct situation *s = arena_new(&p.arena, struct situation);
+    bool ok = !c || look(&p, tx, ev, c, ev->at_us ? ev->at_us : store_now_us(tx), s, e);
+    if (ok && c) {
+        planner_plan(&s->in, &s->plan);
+        planner_words(&s->in, &s->plan, words);
+    }
+    arena_fini(&p.arena);
+    return ok;
 }

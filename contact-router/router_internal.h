@@ -63,6 +63,11 @@ void planning_run(struct contact_router *r, const char *callee);
 /* What waits for the callee (about `peer`; NULL: anybody) is not needed any more. */
 void planning_stop(struct contact_router *r, const char *callee, const char *peer);
 
+/* Appends what would be done for such an event at its time (at_us 0: now), in words; nothing is written.
+ * Inside a transaction. */
+MUST_USE bool planning_foresee(struct contact_router *r, struct store_tx *tx, const struct reach_event *ev, struct bytes *words,
+                               struct error *e);
+
 /* worker.c */
 void worker_start(struct contact_router *r); /* what was in flight when the process died; then goes on */
 void worker_kick(struct contact_router *r);  /* something new may be due */

@@ -38,7 +38,7 @@ static const struct service *const services[] = {
 };
 
 /* The ad-hoc commands, in the order in which disco shows them. */
-static const struct adhoc_command *const commands[] = {admin_accounts, NULL};
+static const struct adhoc_command *const commands[] = {my_devices, my_requests, admin_accounts, admin_tables, NULL};
 
 enum { LISTINGS_MAX = 8 };
 
@@ -236,6 +236,9 @@ static void list(struct gateway *g, struct listing l)
 static void make_adhoc(struct gateway *g)
 {
     list(g, exchange_links(g->exchange));
+    list(g, s2s_listing(g->s2s));
+    for (unsigned i = 0; i < CONTACT_ROUTER_LISTINGS; i++)
+        list(g, contact_router_listing(g->router, i));
     g->adhoc = adhoc_create(&(struct adhoc_options){.exchange = g->exchange,
                                                     .loops = &g->exchange_loop,
                                                     .loop_count = 1,

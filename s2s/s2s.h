@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "gateway/exchange/edge.h"
+#include "gateway/exchange/listing.h"
 #include "gateway/net/egress.h"
 #include "gateway/net/loop.h"
 #include "gateway/net/tls.h"
@@ -54,6 +55,8 @@ struct s2s_options {
 MUST_USE struct s2s *s2s_create(const struct s2s_options *o, struct error *e);
 /* For exchange_attach. */
 struct edge_remote *s2s_edge(struct s2s *s);
+/* The table of streams with other communities (listing.h): "communities"; key NULL or the other domain. */
+struct listing s2s_listing(struct s2s *s);
 /* Begins to accept. Before the loops run; when there is only one, also on it. */
 MUST_USE bool s2s_start(struct s2s *s, struct error *e);
 /* Any thread: closes listeners and streams (system-shutdown); on_stopped once, on the first loop. */

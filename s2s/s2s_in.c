@@ -80,6 +80,32 @@ struct s2s_in *s2s_in_from_node(struct list *node)
     return list_entry(node, struct s2s_in, node);
 }
 
+/* ---- as an admin sees it ---- */
+
+const char *s2s_in_state(const struct s2s_in *in)
+{
+    static const char *const names[] = {
+#define IN_NAME(name) #name,
+        IN_STATES(IN_NAME)
+#undef IN_NAME
+    };
+    return names[in->state];
+}
+
+void s2s_in_each_proved(const struct s2s_in *in, void (*each)(void *user, const char *local, const char *remote), void *user)
+{
+    const char *pair;
+    char remote[2100];
+    bool any = false;
+    for (size_t i = 0; (pair = map_next(&in->proved, &i)); any = true) {
+        size_t len = strcspn(pair, " ");
+        snprintf(remote, sizeof remote, "%.*s", (int)len, pair);
+        each(user, pair + len + 1, remote);
+    }
+    if (!any)
+        each(user, in->local, NULL);
+}
+
 static void in_free(struct s2s_in *in)
 {
     struct s2s_shard *sh = in->shard;

@@ -131,6 +131,15 @@ bool s2s_pair_answer(struct s2s_pair *p, const char *id);
 void s2s_pair_stop(struct s2s_pair *p);
 void s2s_pair_destroy(struct s2s_pair **p);
 
+/* What an admin is shown of a pair. Texts are the pair's, until it goes on. */
+struct s2s_pair_look {
+    const char *local, *remote, *state;
+    unsigned waiting, unconfirmed; /* stanzas in memory */
+    bool more_in_store;
+    const char *error; /* why the last attempt failed; NULL: it did not */
+};
+void s2s_pair_look(const struct s2s_pair *p, struct s2s_pair_look *out);
+
 /* ---- s2s_in.c: incoming streams ---- */
 
 void s2s_in_accept(struct s2s_shard *sh, struct listener *li, uv_os_sock_t fd);
@@ -138,6 +147,9 @@ struct s2s_in;
 void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text);
 void s2s_in_gate_open(struct gate *g); /* of the shard: its incoming streams are read again */
 struct s2s_in *s2s_in_from_node(struct list *node);
+/* What an admin is shown of it: "PLAIN", and for each pair that is proved (or once, with NULL): local, remote. */
+const char *s2s_in_state(const struct s2s_in *in);
+void s2s_in_each_proved(const struct s2s_in *in, void (*each)(void *user, const char *local, const char *remote), void *user);
 
 /* ---- s2s_dialback.c: XEP-0220 ---- */
 

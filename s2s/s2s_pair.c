@@ -761,3 +761,17 @@ void s2s_pair_destroy(struct s2s_pair **pp)
     mem_free(p->refused_text);
     mem_free(p);
 }
+
+void s2s_pair_look(const struct s2s_pair *p, struct s2s_pair_look *out)
+{
+    *out = (struct s2s_pair_look){.local = p->local,
+                                  .remote = p->remote,
+                                  .state = state_names[p->state],
+                                  .unconfirmed = (unsigned)p->sent_count,
+                                  .more_in_store = p->more_in_store,
+                                  .error = p->refused != STANZA_OK ? p->refused_text : NULL};
+    list_each(node, &p->waiting)
+        out->waiting++;
+    list_each(node, &p->behind)
+        out->waiting++;
+}

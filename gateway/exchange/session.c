@@ -248,6 +248,11 @@ static bool is_stranger(struct person *p, const struct jid *from, const struct s
     return !person_knows(p, from) && !person_directed_to(p, from);
 }
 
+bool session_is_stranger(struct person *p, const struct jid *from)
+{
+    return is_stranger(p, from, session_find(p, from->bare));
+}
+
 static enum strangers_policy policy_of(const struct person *p)
 {
     int64_t own = p->sessions->prefs.strangers;

@@ -9,6 +9,7 @@
 #ifndef CAUSEWAY_EXCHANGE_SESSION_H
 #define CAUSEWAY_EXCHANGE_SESSION_H
 
+#include "gateway/exchange/consent.h"
 #include "gateway/exchange/reach.h"
 #include "gateway/exchange/service.h"
 #include "gateway/store/journal.h"
@@ -63,6 +64,21 @@ void session_link_changed(struct person *p, bool linked);
 bool session_command_line(struct person *p, const struct jid *who, const char *line);
 /* From the domain to `who`, as an answer to such a line: chat, with the contact element. */
 void session_command_reply(struct person *p, const struct jid *who, const char *text);
+/* Would a message of that one make a contact request? */
+bool session_is_stranger(struct person *p, const struct jid *from);
+/* The same by form. Whom something was decided about, or who waits, in order of their numbers; texts in `a`. */
+struct session_request {
+    const char *peer; /* bare JID */
+    unsigned number, held;
+    enum consent_state state;
+    const char *excerpt; /* first lines of what waits; NULL: nothing */
+    int64_t expires_us;  /* 0: no request is open */
+};
+unsigned session_requests(struct person *p, struct arena *a, struct session_request **out);
+/* ACCEPT, DECLINE, BLOCK (also of somebody who never asked) or REVOKE. false: there is nothing of that peer to
+ * decide, and done is not called; else later, after the commit or its failure. */
+MUST_USE bool session_decide(struct person *p, const struct jid *peer, enum consent_event event, bool openly,
+                             void (*done)(void *user, const struct error *e), void *user);
 /* From devices: exchange_reach_answer and exchange_reach_progress come here through person_visit. */
 void session_reach_answer(struct person *p, const struct reach_answer *a);
 void session_reach_progress(struct person *p, const char *peer, uint64_t seq, enum reach_progress pr,

@@ -268,3 +268,39 @@ bool sessions_take_receipt(struct store_tx *tx, const char *callee, uint64_t seq
     return store_exec(tx, e, "delete from session_receipt where callee = $1 and seq = $2", "ti", callee,
                       (int64_t)seq);
 }
+
+/* ---- for an admin ---- */
+
+static void read_seen(struct arena *a, struct store_rows *r, struct sessions_seen *out)
+{
+    *out = (struct sessions_seen){.callee = kept_text(a, r, 0),
+                                  .peer = kept_text(a, r, 1),
+                                  .code = kept_text(a, r, 2),
+                                  .reach = store_is_null(r, 3) ? -1 : store_int(r, 3),
+                                  .consent = store_is_null(r, 4) ? -1 : store_int(r, 4),
+                                  .held = store_is_null(r, 5) ? 0 : store_int(r, 5),
+                                  .changed_us = store_int(r, 6)};
+}
+
+bool sessions_survey(struct store_tx *tx, struct sessions_survey *s, struct error *e)
+{
+    struct store_rows *r = store_query(
+        tx, e,
+        "select s.callee, s.peer, s.code, s.reach, c.state, c.held, s.changed_us from session s"
+        " join accounts a on a.bare = s.callee"
+        " left join consent c on c.callee = s.callee and c.peer = s.peer"
+        " where a.domain = $1 and ($2 = '' or s.callee = $3)"
+        " union all select c.callee, c.peer, null, null, c.state, c.held, c.changed_us from consent c"
+        " join accounts a on a.bare = c.callee"
+        " where a.domain = $4 and ($5 = '' or c.callee = $6)"
+        " and not exists (select 1 from session s where s.callee = c.callee and s.peer = c.peer)"
+        " order by 7 desc, 1, 2 limit $7",
+        "tttttti", s->domain, s->account, s->account, s->domain, s->account, s->account, (int64_t)s->limit);
+    unsigned cap = 0;
+    s->count = 0;
+    while (r && store_next(r, e)) {
+        s->seen = grown(&s->arena, s->seen, s->count, &cap, sizeof *s->seen);
+        read_seen(&s->arena, r, &s->seen[s->count++]);
+    }
+    return r && e->code == ERROR_NONE;
+}

@@ -109,4 +109,20 @@ MUST_USE bool sessions_put_receipt(struct store_tx *tx, const char *callee, uint
 MUST_USE bool sessions_take_receipt(struct store_tx *tx, const char *callee, uint64_t seq, struct arena *a,
                                     const char **to, const char **id, struct error *e);
 
+/* What an admin sees of a community's conversations: who, with whom, how far; never a word of them. */
+struct sessions_seen {
+    const char *callee, *peer, *code; /* code NULL: there is no conversation yet, only a request */
+    int64_t reach, consent, held;     /* reach, consent -1: none */
+    int64_t changed_us;
+};
+struct sessions_survey {
+    const char *domain, *account; /* account "": all */
+    unsigned limit;
+    struct arena arena;           /* the caller's: arena_init before, arena_fini after */
+    struct sessions_seen *seen;   /* out: the newest first */
+    unsigned count;
+};
+/* Inside a transaction. */
+MUST_USE bool sessions_survey(struct store_tx *tx, struct sessions_survey *s, struct error *e);
+
 #endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* What the router shows of itself: the outbox, providers, a person's devices, and what would happen if.
+ * Texts of deliveries and codes stay out. A question comes to the router's loop, most go on to the store. */
+#include <string.h>
+
+#include "contact-router/device_store.h"
+#include "contact-router/outbox_query.h"
+#include "contact-router/router_internal.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+
+enum { KEY_WORDS = 5 };
+
+/* A question at the store. */
+struct looking {
+    struct store_job job;
+    struct contact_router *r;
+    struct listing_query *q;
+    bool (*look)(struct looking *k, struct store_tx *tx, struct error *e);
+};
+
+static bool run_look(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct looking *k = container_of(job, struct looking, job);
+    k->q->first = k->q->last = NULL;
+    k->q->count = 0;
+    k->q->more = false;
+    return k->look(k, tx, e);
+}
+
+static void on_look(struct store_job *job, const struct error *e)
+{
+    struct looking *k = container_of(job, struct looking, job);
+    k->r->jobs--;
+    listing_end(k->q, e);
+    mem_free(k);
+}
+
+static void ask_store(struct listing_query *q, bool (*look)(struct looking *k, struct store_tx *tx, struct error *e))
+{
+    struct contact_router *r = q->giver;
+    struct looking *k = mem_new(struct looking);
+    k->r = r;
+    k->q = q;
+    k->look = look;
+    k->job = (struct store_job){ .reply_on = r->loop, .run = run_look, .done = on_look, .must_see = store_ticket(r->store) };
+    r->jobs++;
+    store_read(r->store, &k->job);
+}
+
+static void not_running(struct listing_query *q)
+{
+    struct error e = ERROR_INIT;
+    error_set(&e, ERROR_TEMPORARY, "devices are not available here");
+    listing_end(q, &e);
+}
+
+/* Brings the question to the router's loop; `run` finds the router in q->giver. */
+static void bring(const struct listing *l, struct listing_query *q, void (*run)(struct command *cmd))
+{
+    struct contact_router *r = l->of;
+    q->giver = r;
+    q->cmd.run = run;
+    loop_post(r->loop, &q->cmd);
+}
+
+static const char *or_null(const char *text)
+{
+    return text && *text ? text : NULL;
+}
+
+/* -- outbox -- */
+
+static const struct listing_column outbox_columns[] = {
+    { "ref", "Delivery" }, { "account", "Account" }, { "device", "Device" }, { "address", "To" }, { "purpose", "Why" },
+    { "peer", "About" }, { "state", "State" }, { "provider", "Provider" }, { "attempts", "Attempts" },
+    { "created", "Made" }, { "due", "Due" }, { "ended", "Ended" }, { "provider_id", "Provider's id" }, { "reason", "Reason" },
+    { NULL, NULL },
+};
+
+static void add_delivery(struct listing_query *q, const struct outbox_row *d)
+{
+    struct listing_row *row = listing_add(q);
+    if (!row)
+        return;
+    const char *cells[] = {
+        d->d.ref, d->account, device_kind_people(d->kind), d->address, outbox_store_purpose(d->purpose), or_null(d->peer),
+        outbox_state_name(d->d.state), or_null(d->provider), listing_number(q, d->d.attempts), listing_time(q, d->d.created_us),
+        outbox_is_ended(d->d.state) ? NULL : listing_time(q, d->d.due_us), listing_time(q, d->ended_us), or_null(d->provider_id),
+        or_null(d->reason),
+    };
+    memcpy(row->cells, cells, sizeof cells);
+}
+
+static bool look_outbox(struct looking *k, struct store_tx *tx, struct error *e)
+{
+    struct listing_query *q = k->q;
+    struct outbox_rows rows;
+    bool is_account = q->key && strchr(q->key, '@');
+    if (!outbox_query_newest(tx, q->domain, is_account ? q->key : NULL, is_account ? NULL : q->key, q->limit + 1, &q->arena, &rows, e))
+        return false;
+    for (unsigned i = 0; i < rows.count; i++)
+        add_delivery(q, &rows.v[i]);
+    return true;
+}
+
+static void run_outbox(struct command *cmd)
+{
+    struct listing_query *q = container_of(cmd, struct listing_query, cmd);
+    if (((struct contact_router *)q->giver)->running)
+        ask_store(q, look_outbox);
+    else
+        not_running(q);
+}
+
+static void ask_outbox(const struct listing *l, struct listing_query *q)
+{
+    bring(l, q, run_outbox);
+}
+
+/* -- providers -- */
+
+static const struct listing_column provider_columns[] = {
+    { "name", "Name" }, { "title", "Service" }, { "from", "Writes from" }, { "under_way", "Under way" },
+    { "webhook", "Address for its webhooks" }, { NULL, NULL },
+};
+
+static void run_providers(struct command *cmd)
+{
+    struct listing_query *q = container_of(cmd, struct listing_query, cmd);
+    struct contact_router *r = q->giver;
+    for (unsigned i = 0; i < r->provider_count; i++) {
+        const struct provider *p = r->providers[i].provider;
+        struct listing_row *row = provider_serves(p, q->domain) ? listing_add(q) : NULL;
+        if (!row)
+            continue;
+        row->cells[0] = arena_dup(&q->arena, p->name);
+        row->cells[1] = arena_dup(&q->arena, p->profile->title ? p->profile->title : p->profile->name);
+        row->cells[2] = *p->from ? arena_dup(&q->arena, p->from) : NULL;
+        row->cells[3] = listing_number(q, r->providers[i].in_flight);
+        row->cells[4] = r->providers[i].inbound_url ? arena_dup(&q->arena, r->providers[i].inbound_url) : NULL;
+    }
+    listing_end(q, NULL);
+}
+
+static void ask_providers(const struct listing *l, struct listing_query *q)
+{
+    bring(l, q, run_providers);
+}
+
+/* -- devices -- */
+
+static const struct listing_column device_columns[] = {
+    { "number", "Number" }, { "kind", "Device" }, { "address", "Address" }, { "state", "State" }, { "texts", "Shows" },
+    { "quiet", "Quiet hours" }, { "label", "Label" }, { NULL, NULL },
+};
+
+static const char *device_state(const struct device *d)
+{
+    return d->opted_out                             ? "stopped by STOP"
+           : !d->verified_us                        ? "not verified"
+           : d->failures >= DEVICE_FAILURES_MAX ? "refuses"
+                                                    : "verified";
+}
+
+static bool look_devices(struct looking *k, struct store_tx *tx, struct error *e)
+{
+    struct listing_query *q = k->q;
+    struct device_list list;
+    if (!device_store_list(tx, q->key, &q->arena, &list, e))
+        return false;
+    for (unsigned i = 0; i < list.count; i++) {
+        const struct device *d = &list.v[i];
+        struct listing_row *row = listing_add(q);
+        if (!row)
+            break;
+        const char *cells[] = {
+            listing_number(q, (unsigned long long)d->n), device_kind_people(d->kind), d->address, device_state(d),
+            d->full_text ? "whole texts" : "notices", or_null(device_quiet_text(&q->arena, &d->quiet)), or_null(d->label),
+        };
+        memcpy(row->cells, cells, sizeof cells);
+    }
+    return true;
+}
+
+static void run_devices(struct command *cmd)
+{
+    struct listing_query *q = container_of(cmd, struct listing_query, cmd);
+    if (((struct contact_router *)q->giver)->running && q->key)
+        ask_store(q, look_devices);
+    else
+        not_running(q);
+}
+
+static void ask_devices(const struct listing *l, struct listing_query *q)
+{
+    bring(l, q, run_devices);
+}
+
+/* -- the plan -- */
+
+static const struct listing_column plan_columns[] = { { "what", "What would happen" }, { NULL, NULL } };
+
+/* "ACCOUNT PEER KIND URGENCY AT_US"; false: it is not that. */
+static bool read_question(struct listing_query *q, struct reach_event *ev)
+{
+    const char *words[KEY_WORDS];
+    uint64_t at_us;
+    char *at = arena_dup(&q->arena, q->key ? q->key : "");
+    for (unsigned i = 0; i < KEY_WORDS; i++) {
+        words[i] = at;
+        at += strcspn(at, " ");
+        if (*at)
+            *at++ = '\0';
+        if (!*words[i])
+            return false;
+    }
+    if (!text_to_u64(words[4], &at_us) || at_us > INT64_MAX)
+        return false;
+    *ev = (struct reach_event){ .callee = words[0], .peer = words[1], .urgency = words[3], .at_us = (int64_t)at_us,
+                                .kind = text_eq(words[2], "request") ? REACH_REQUEST : REACH_MESSAGE };
+    return true;
+}
+
+static bool look_plan(struct looking *k, struct store_tx *tx, struct error *e)
+{
+    struct listing_query *q = k->q;
+    struct reach_event ev;
+    struct bytes words = BYTES_EMPTY;
+    if (!read_question(q, &ev))
+        return error_set(e, ERROR_INVALID, "ACCOUNT PEER KIND URGENCY AT_US");
+    bool ok = planning_foresee(k->r, tx, &ev, &words, e);
+    for (const char *at = bytes_text(&words); ok && *at;) {
+        size_t len = strcspn(at, "\n");
+        struct listing_row *row = listing_add(q);
+        if (row)
+            row->cells[0] = arena_dup_n(&q->arena, at, len);
+        at += len + (at[len] != '\0');
+    }
+    bytes_fini(&words);
+    return ok;
+}
+
+static void run_plan(struct command *cmd)
+{
+    struct listing_query *q = container_of(cmd, struct listing_query, cmd);
+    if (((struct contact_router *)q->giver)->running)
+        ask_store(q, look_plan);
+    else
+        not_running(q);
+}
+
+static void ask_plan(const struct listing *l, struct listing_query *q)
+{
+    bring(l, q, run_plan);
+}
+
+/* -- all of them -- */
+
+struct listing contact_router_listing(struct contact_router *r, unsigned index)
+{
+    static const struct listing all[CONTACT_ROUTER_LISTINGS] = {
+        { .name = "outbox", .columns = outbox_columns, .ask = ask_outbox },
+        { .name = "providers", .columns = provider_columns, .ask = ask_providers },
+        { .name = "devices", .columns = device_columns, .ask = ask_devices },
+        { .name = "plan", .columns = plan_columns, .ask = ask_plan },
+    };
+    CHECK(index < CONTACT_ROUTER_LISTINGS);
+    struct listing l = all[index];
+    l.of = r;
+    return l;
+}
