@@ -52,7 +52,7 @@ static void send_new(struct person *p, enum stanza_type type, const struct jid *
 static void broadcast(struct resource *r, struct stanza *st)
 {
     struct person *p = r->person;
-    roster_each(i, p->roster) if (subscription_has_from(i->state))
+    roster_each(i, p->roster) if (subscription_has_from(i->state) && !session_blocks(p, i->contact))
         send_copy(p, st, r->jid, i->contact);
     send_copy(p, st, r->jid, p->jid);
 }
@@ -92,7 +92,7 @@ static void end_directed(struct resource *r, struct stanza *st)
 {
     struct jid *j;
     for (size_t at = 0; (j = map_next(&r->directed, &at));)
-        if (!sees_by_subscription(r->person, j))
+        if (!sees_by_subscription(r->person, j) && !session_blocks(r->person, j))
             send_copy(r->person, st, r->jid, j);
     forget_directed(r);
 }
@@ -101,6 +101,10 @@ static enum event_fate sent_directed(struct event *ev)
 {
     struct resource *r = ev->resource;
     const struct jid *to = ev->st->to;
+    if (session_blocks(ev->person, to)) {
+        route_refuse_blocked(ev);
+        return EVENT_FINISHED;
+    }
     if (ev->st->type == PRESENCE_UNAVAILABLE) {
         forget_one(r, to);
     } else if (!map_get(&r->directed, to->full)) {
@@ -144,7 +148,7 @@ static void greet(struct resource *r)
     struct stanza *probe = bare_presence(PRESENCE_PROBE, r->jid);
     roster_each(i, p->roster)
     {
-        if (subscription_has_to(i->state))
+        if (subscription_has_to(i->state) && !session_blocks(p, i->contact))
             send_copy(p, probe, r->jid, i->contact);
         if (i->request && subscription_is_pending(i->state))
             resource_give(r, i->request, 0);
@@ -221,6 +225,47 @@ void presence_gone(struct resource *r)
     stanza_unref(&st);
 }
 
+/* ---- blocking (XEP-0191) ---- */
+
+/* Does the entry cover the contact, and as whom does the contact hear of it? NULL: no. */
+static const struct jid *covered(const struct jid *entry, const struct jid *contact)
+{
+    if (!entry->local && !entry->resource)
+        return text_eq(entry->domain, contact->domain) ? contact : NULL;
+    return jid_eq_bare(entry, contact) ? (entry->resource ? entry : contact) : NULL;
+}
+
+static void hide_directed(struct resource *r, const struct jid *entry)
+{
+    struct stanza *gone = bare_presence(PRESENCE_UNAVAILABLE, r->jid);
+    struct jid *j;
+    for (size_t at = 0; (j = map_next(&r->directed, &at));)
+        if (covered(entry, j) && (!entry->resource || jid_eq(entry, j))) {
+            send_copy(r->person, gone, r->jid, j);
+            forget_one(r, j);
+            at = 0; /* the map has changed */
+        }
+    stanza_unref(&gone);
+}
+
+void presence_blocked(struct person *p, const struct jid *entry, bool blocked)
+{
+    struct stanza *probe = bare_presence(PRESENCE_PROBE, p->jid);
+    roster_each(i, p->roster)
+    {
+        const struct jid *to = covered(entry, i->contact);
+        if (!to || (!blocked && session_blocks(p, to)))
+            continue;
+        if (subscription_has_from(i->state))
+            send_all(p, to, !blocked);
+        if (!blocked && subscription_has_to(i->state))
+            resource_each(r, p) if (r->presence) send_copy(p, probe, r->jid, to);
+    }
+    stanza_unref(&probe);
+    if (blocked)
+        resource_each(r, p) hide_directed(r, entry);
+}
+
 /* ---- probes that come in (4.3.2) ---- */
 
 static bool directed_by(struct resource *r, const struct jid *who)
@@ -247,10 +292,10 @@ static void answer_probe(struct event *ev)
 
 static enum event_fate probe_perform(struct event *ev)
 {
-    if (ev->person->state == PERSON_NOBODY || session_blocks(ev->person, ev->st->from))
+    if (ev->person->state == PERSON_NOBODY)
         send_new(ev->person, PRESENCE_UNSUBSCRIBED, ev->person->jid,
                  jid_to_bare(&ev->arena, ev->st->from));
-    else
+    else if (!session_blocks(ev->person, ev->st->from)) /* else not a word (XEP-0191 3.5) */
         answer_probe(ev);
     return EVENT_FINISHED;
 }
@@ -308,6 +353,10 @@ static enum event_state sent_subscription_admit(struct event *ev)
     struct plan *plan = plan_new(ev, ev->st->to);
     if (jid_eq(plan->contact, p->jid))
         return EVENT_READY; /* one sees oneself */
+    if (session_blocks(p, ev->st->to)) {
+        ev->refused = STANZA_NOT_ACCEPTABLE;
+        return EVENT_READY;
+    }
     const struct roster_item *now = roster_find(p->roster, plan->contact->bare);
     enum subscription_state was = state_of(p, plan->contact);
     struct subscription_step step = subscription_out(was, type);
@@ -348,6 +397,10 @@ static enum event_fate sent_subscription_perform(struct event *ev)
     struct plan *plan = ev->data;
     if (ev->error.code != ERROR_NONE)
         ev->refused = STANZA_RESOURCE_CONSTRAINT;
+    if (ev->refused == STANZA_NOT_ACCEPTABLE) {
+        route_refuse_blocked(ev);
+        return EVENT_FINISHED;
+    }
     if (ev->refused != STANZA_OK) {
         route_refuse(ev, ev->refused, NULL);
         return EVENT_FINISHED;

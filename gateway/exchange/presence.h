@@ -16,6 +16,9 @@ extern const struct event_ops presence_subscription_sent_ops;
 extern const struct event_ops presence_subscription_in_ops;
 extern const struct event_ops presence_probe_in_ops;
 
+/* `entry` (a JID of the blocking list) was blocked: those it covers, who see the person, see it go; or is no
+ * more: they see it again, and it asks for theirs (XEP-0191 3.3, 3.4). */
+void presence_blocked(struct person *p, const struct jid *entry, bool blocked);
 /* Nobody is told. */
 void presence_forget(struct resource *r);
 /* The link is gone: unavailable to all who saw it. */

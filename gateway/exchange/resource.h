@@ -21,6 +21,7 @@ struct resource {
     enum link_state state;
     struct timer away;        /* runs while hibernating still counts as being there */
     bool carbons;             /* wants copies of what the other links say and hear (XEP-0280) */
+    bool reads_blocklist;     /* asked for it: gets pushes (XEP-0191 3.3) */
     bool interested;          /* asked for the roster: gets pushes (RFC 6121 2.1.6) */
     bool flushing;            /* pending rows come first: kept messages skip it until they came */
     int priority;             /* of the presence; -128 .. 127 */

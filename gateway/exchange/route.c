@@ -151,9 +151,8 @@ bool route_deliver(struct event *ev)
     return given;
 }
 
-void route_refuse(struct event *ev, enum stanza_error e, const char *text)
+static void send_error(struct event *ev, struct stanza *error)
 {
-    struct stanza *error = build_error(ev->st, e, text, NULL);
     if (!error)
         return;
     if (error->to) {
@@ -162,6 +161,16 @@ void route_refuse(struct event *ev, enum stanza_error e, const char *text)
         route_event(next);
     }
     stanza_unref(&error);
+}
+
+void route_refuse(struct event *ev, enum stanza_error e, const char *text)
+{
+    send_error(ev, build_error(ev->st, e, text, NULL));
+}
+
+void route_refuse_blocked(struct event *ev)
+{
+    send_error(ev, build_error_with(ev->st, STANZA_NOT_ACCEPTABLE, "blocked", NS_BLOCKING_ERRORS));
 }
 
 /* ---- services ---- */
@@ -238,6 +247,8 @@ static enum event_state message_in_admit(struct event *ev)
     ev->verdict = p->state == PERSON_NOBODY ? SESSION_DROP : SESSION_DELIVER;
     if (clean->type != MESSAGE_ERROR && !ev->ours)
         ev->verdict = session_admit(p, clean, &ev->refused);
+    else if (!ev->ours && ev->verdict == SESSION_DELIVER && session_blocks(p, clean->from))
+        ev->verdict = SESSION_DROP; /* an error, to which none may answer */
     CHECK(p->state == PERSON_READY || ev->verdict != SESSION_DELIVER);
     bool keep = ev->verdict == SESSION_HOLD || (ev->verdict == SESSION_DELIVER && ev->weight.keep);
     if (!keep)
@@ -281,8 +292,9 @@ static const struct event_ops message_in_ops = {"message in", message_in_admit, 
 
 static enum event_fate presence_in_perform(struct event *ev)
 {
+    bool of_ours = ev->ours && ev->st->type == PRESENCE_ERROR; /* to what the person sent */
     if (ev->person->state == PERSON_READY &&
-        !(ev->st->from && session_blocks(ev->person, ev->st->from)))
+        (of_ours || !(ev->st->from && session_blocks(ev->person, ev->st->from))))
         route_deliver(ev);
     return EVENT_FINISHED;
 }
@@ -413,7 +425,7 @@ static enum event_fate leave_sender(struct event *ev)
     const struct jid *to = ev->st->to;
     if (!jid_eq_bare(to, p->jid)) {
         if (session_blocks(p, to)) {
-            route_refuse(ev, STANZA_NOT_ACCEPTABLE, "you have blocked this address");
+            route_refuse_blocked(ev);
             return EVENT_FINISHED;
         }
         session_wrote_to(p, to, ev->st);

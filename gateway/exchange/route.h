@@ -16,6 +16,8 @@ void route_ours(struct exchange *x, struct stanza *st);
 void route_refuse(struct event *ev, enum stanza_error e, const char *text);
 /* A kept error has left its queue to another community. Any loop. */
 void route_answer_gone(struct exchange *x);
+/* What the person sends to somebody whom the person has blocked (XEP-0191 3.5). */
+void route_refuse_blocked(struct event *ev);
 /* To the person's resources, as the table says. true: a link has been given it. */
 bool route_deliver(struct event *ev);
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gateway/base/error.h"
 #include "gateway/xmpp/stanza.h"
 
 struct exchange;
@@ -67,6 +68,13 @@ void exchange_with_person(struct exchange *x, const char *bare,
                           void (*fn)(struct person *p, void *user), void *user);
 const struct jid *person_jid(const struct person *p);
 struct loop *person_loop(const struct person *p);
+/* XEP-0191. Each JID that the person has blocked, as text, in no order; whoever asked by `iq` (NULL: nobody)
+ * hears of changes from now on. */
+void blocklist_each(struct person *p, struct stanza *iq, void (*each)(void *user, const char *jid), void *user);
+/* Blocks or unblocks them; done after the commit, later, also when nothing had to change. false: the list would
+ * become too long; nothing was done. */
+MUST_USE bool blocklist_set(struct person *p, const struct jid *const *jids, unsigned count, bool block,
+                           void (*done)(void *user, const struct error *e), void *user);
 /* The bound resource `full` of that person wants copies of messages (XEP-0280), or no more. false: there is
  * none of that name. Forgotten when it is unbound. */
 bool person_want_carbons(struct person *p, const struct jid *full, bool on);

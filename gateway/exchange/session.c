@@ -11,6 +11,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/exchange/blocklist.h"
 #include "gateway/exchange/exchange_internal.h"
 #include "gateway/exchange/message.h"
 #include "gateway/exchange/session_internal.h"
@@ -185,6 +186,7 @@ static void on_load(struct store_job *job, const struct error *e)
         ss = mem_new(struct sessions);
         ss->p = p;
         ss->prefs = load->l.prefs;
+        blocklist_fill(ss, load->l.blocked, load->l.blocked_count);
         for (unsigned i = 0; i < load->l.consent_count; i++)
             fill_consent(ss, &load->l.consents[i]);
         for (unsigned i = 0; i < load->l.session_count; i++)
@@ -224,6 +226,7 @@ void session_unload(struct sessions **ssp)
     for (size_t i = 0; (s = map_next(&ss->peers, &i));)
         free_session(s);
     map_fini(&ss->peers);
+    blocklist_fini(ss);
     mem_free(ss);
 }
 
@@ -305,7 +308,7 @@ enum session_verdict session_admit(struct person *p, const struct stanza *msg, e
     if (!msg->from || jid_eq_bare(msg->from, p->jid))
         return SESSION_DELIVER;
     const struct session *s = session_find(p, msg->from->bare);
-    if (s && s->consent == CONSENT_BLOCKED)
+    if (session_blocks(p, msg->from))
         return refuse(STANZA_SERVICE_UNAVAILABLE, why);
     bool stranger = is_stranger(p, msg->from, s);
     /* RFC 6121 8.5.1, for those who are not asked to wait. */
@@ -321,8 +324,10 @@ enum session_verdict session_admit(struct person *p, const struct stanza *msg, e
 
 bool session_blocks(struct person *p, const struct jid *peer)
 {
+    if (jid_eq_bare(peer, p->jid) || (!peer->local && text_eq(peer->domain, p->jid->domain)))
+        return false; /* oneself, and one's own server: nobody else could undo it */
     const struct session *s = session_find(p, peer->bare);
-    return s && s->consent == CONSENT_BLOCKED;
+    return (s && s->consent == CONSENT_BLOCKED) || blocklist_matches(p->sessions, peer);
 }
 
 /* ---- keeping ---- */

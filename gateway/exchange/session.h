@@ -52,8 +52,9 @@ void session_returned(struct person *p, const struct stanza *msg, uint64_t seq);
  * what weighs is decided here: a message with a body or approval of a subscription makes the peer no
  * stranger and accepts a waiting request. Before the stanza is routed. */
 void session_wrote_to(struct person *p, const struct jid *peer, const struct stanza *st);
-/* Has this person blocked that one? To the peer: service-unavailable for message and iq get/set, nothing
- * for presence; to the person who writes to the blocked: not-acceptable (XEP-0191 section 3.4). */
+/* Has this person blocked that JID (bare or full), by consent or by an entry for its domain or resource? To
+ * the peer: service-unavailable for message and iq get/set, nothing for presence; to the person who writes to
+ * the blocked: not-acceptable (XEP-0191 section 3.5). Never oneself or one's own server. */
 bool session_blocks(struct person *p, const struct jid *peer);
 /* A resource became available (first link: prompts that wait are in the pending queue), or the last
  * one went. */

@@ -7,6 +7,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/exchange/blocklist.h"
 #include "gateway/exchange/exchange_internal.h"
 #include "gateway/exchange/message.h"
 #include "gateway/exchange/session_internal.h"
@@ -69,6 +70,7 @@ struct change {
     const char *to_queue; /* "u:BARE", or where what goes back waits */
     const char *archive_owner; /* NULL: no archive */
     struct consent_row row;
+    bool was_blocked;
     bool drop;          /* no row any more */
     unsigned effects;
     struct event *delivery; /* keeps the place in the lane of what is let in; NULL: nothing is */
@@ -140,6 +142,9 @@ static void perform_change(struct change *c)
             session_bounce_send(p->x, c->to_queue, c->moved[i].st, c->moved[i].seq);
     if (c->has_event)
         session_reach_wake(p);
+    bool blocked = c->row.state == CONSENT_BLOCKED;
+    if (blocked != c->was_blocked)
+        blocklist_changed(p, c->row.peer, blocked);
 }
 
 static void on_changed(struct store_job *job, const struct error *e)
@@ -207,6 +212,7 @@ void session_consent_apply(struct person *p, struct session *s, enum consent_eve
     }
     c->done = done;
     c->user = user;
+    c->was_blocked = s->consent == CONSENT_BLOCKED;
     s->consent = o.next;
     if (declined)
         s->openly = openly;

@@ -48,6 +48,7 @@ struct sessions {
     struct map peers; /* bare JID -> struct session */
     struct session_prefs prefs;
     unsigned open;    /* requests that are open */
+    struct map blocked; /* text of a JID -> the same, owned: what consent does not say (blocklist.c) */
 };
 
 /* -- session.c */

@@ -10,6 +10,7 @@ extern const struct service ping_service;            /* XEP-0199 */
 extern const struct service version_service;         /* XEP-0092 */
 extern const struct service time_service;            /* XEP-0202 */
 extern const struct service archive_service;         /* XEP-0313 */
+extern const struct service blocking_service;        /* XEP-0191 */
 extern const struct service carbons_service;         /* XEP-0280 */
 extern const struct service contact_request_service; /* contact_request.h */
 

@@ -4,6 +4,8 @@
  * second time writes the same. */
 #include "gateway/store/sessions.h"
 
+#include "gateway/store/blocks.h"
+
 enum { ROWS_FIRST = 16 };
 
 /* A receipt that no device has confirmed by then is not owed any more. */
@@ -104,7 +106,8 @@ static bool load_prefs(struct store_tx *tx, struct sessions_load *l, struct erro
 static bool load_run(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct sessions_load *l = container_of(job, struct sessions_load, job);
-    return load_consents(tx, l, e) && load_sessions(tx, l, e) && load_prefs(tx, l, e);
+    return load_consents(tx, l, e) && load_sessions(tx, l, e) && load_prefs(tx, l, e) &&
+           blocks_read(tx, l->callee, &l->arena, &l->blocked, &l->blocked_count, e);
 }
 
 void sessions_load(struct store *s, struct sessions_load *l)

@@ -51,6 +51,8 @@ struct sessions_load {
     struct session_row *sessions; /* out, in arena */
     unsigned session_count;
     struct session_prefs prefs;
+    const char **blocked; /* out, in arena: blocks.h */
+    unsigned blocked_count;
 };
 void sessions_load(struct store *s, struct sessions_load *l);
 

@@ -434,22 +434,40 @@ static void return_payload(struct builder *b, const struct stanza *st)
     }
 }
 
+/* Up to the condition; the error stays open. false: RFC 6120 8.3.1 forbids one. */
+static bool begin_error(struct builder *b, const struct stanza *st, enum stanza_error e, const struct jid *by)
+{
+    CHECK(e != STANZA_OK);
+    if (st->kind == STANZA_NONZA || st->type == error_type(st->kind) || st->type == IQ_RESULT)
+        return false;
+    build_begin(b, st->kind, error_type(st->kind));
+    build_from(b, st->to);
+    build_to(b, st->from);
+    build_id(b, st->id);
+    return_payload(b, st);
+    build_open(b, "error", NULL);
+    build_attr(b, "by", by ? by->full : NULL);
+    build_attr(b, "type", stanza_error_type(e));
+    build_leaf(b, stanza_error_name(e), NS_STANZA_ERRORS, NULL);
+    return true;
+}
+
+struct stanza *build_error_with(const struct stanza *st, enum stanza_error e, const char *app, const char *app_ns)
+{
+    struct builder b;
+    if (!begin_error(&b, st, e, NULL))
+        return NULL;
+    build_leaf(&b, app, app_ns, NULL);
+    build_close(&b);
+    return build_end(&b);
+}
+
 struct stanza *build_error(const struct stanza *st, enum stanza_error e, const char *text,
                            const struct jid *by)
 {
     struct builder b;
-    CHECK(e != STANZA_OK);
-    if (st->kind == STANZA_NONZA || st->type == error_type(st->kind) || st->type == IQ_RESULT)
+    if (!begin_error(&b, st, e, by))
         return NULL;
-    build_begin(&b, st->kind, error_type(st->kind));
-    build_from(&b, st->to);
-    build_to(&b, st->from);
-    build_id(&b, st->id);
-    return_payload(&b, st);
-    build_open(&b, "error", NULL);
-    build_attr(&b, "by", by ? by->full : NULL);
-    build_attr(&b, "type", stanza_error_type(e));
-    build_leaf(&b, stanza_error_name(e), NS_STANZA_ERRORS, NULL);
     if (text) {
         build_open(&b, "text", NS_STANZA_ERRORS);
         build_attr_ns(&b, NS_XML, "lang", "en");

@@ -70,6 +70,8 @@ void build_begin_result(struct builder *b, const struct stanza *iq);
  * people) and `by` may be NULL. */
 struct stanza *build_error(const struct stanza *st, enum stanza_error e, const char *text,
                            const struct jid *by);
+/* The same without text, with an application's condition (RFC 6120 8.3.4). */
+struct stanza *build_error_with(const struct stanza *st, enum stanza_error e, const char *app, const char *app_ns);
 
 /* Escapes for character data and attribute values. */
 void xml_escape(struct bytes *out, const char *text, size_t len);

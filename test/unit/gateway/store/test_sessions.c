@@ -3,6 +3,7 @@
  * to reach somebody is written once a message. */
 #include "test/unit/gateway/store/store_world.h"
 
+#include "gateway/store/blocks.h"
 #include "gateway/store/sessions.h"
 
 #define ROMEO "romeo@montague.example"
@@ -17,6 +18,8 @@ struct put {
     const struct session_prefs *prefs;
     struct reach_event *event;
     bool receipt, gone, drop;
+    const char *block, *unblock;
+    bool blocks_gone;
     struct arena arena;
     const char *to, *id; /* of the receipt that was taken */
     uint64_t take;
@@ -32,6 +35,9 @@ static bool run_put(struct store_tx *tx, void *user, struct error *e)
            (!p->receipt || sessions_put_receipt(tx, p->callee, 7, ROMEO "/orchard", "id7", e)) &&
            (!p->take || sessions_take_receipt(tx, p->callee, p->take, &p->arena, &p->to, &p->id, e)) &&
            (!p->drop || sessions_drop_consent(tx, p->callee, ROMEO, e)) &&
+           (!p->block || blocks_put(tx, p->callee, p->block, e)) &&
+           (!p->unblock || blocks_drop(tx, p->callee, p->unblock, e)) &&
+           (!p->blocks_gone || blocks_account_gone(tx, p->callee, e)) &&
            (!p->gone || sessions_account_gone(tx, p->callee, e));
 }
 
@@ -172,6 +178,30 @@ static void events_rise_and_are_written_once(void **state)
     arena_fini(&take.arena);
 }
 
+/* Entries of a blocking list outlive the process, each once, and go with the account. */
+static void blocked_is_loaded(void **state)
+{
+    (void)state;
+    char jid[64];
+    for (int i = 0; i < 40; i++) {
+        snprintf(jid, sizeof jid, "%02d.example", i);
+        put(&(struct put){.block = jid});
+        put(&(struct put){.block = jid});
+    }
+    put(&(struct put){.unblock = "07.example"});
+    put(&(struct put){.unblock = "was-never-there.example"});
+    world_reopen();
+    struct sessions_load l = loaded();
+    assert_int_equal(l.blocked_count, 39);
+    assert_string_equal(l.blocked[0], "00.example");
+    assert_string_equal(l.blocked[7], "08.example");
+    arena_fini(&l.arena);
+    put(&(struct put){.blocks_gone = true});
+    l = loaded();
+    assert_int_equal(l.blocked_count, 0);
+    arena_fini(&l.arena);
+}
+
 static int fresh(void **state)
 {
     int failed = world_setup(state);
@@ -185,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_put_is_loaded, fresh, world_teardown),
         cmocka_unit_test_setup_teardown(the_sweep_finds_what_is_due, fresh, world_teardown),
+        cmocka_unit_test_setup_teardown(blocked_is_loaded, fresh, world_teardown),
         cmocka_unit_test_setup_teardown(events_rise_and_are_written_once, fresh, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
