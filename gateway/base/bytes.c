@@ -37,37 +37,16 @@ void bytes_clear(struct bytes *b)
         b->data[0] = '\0';
 }
 
-void bytes_reserve(struct bytes *b, size_t more)
+void bytes_grow(struct bytes *b, size_t more)
 {
     CHECK(more < SIZE_MAX / 4 && b->len < SIZE_MAX / 4);
     size_t need = b->len + more + 1;
-    if (need <= b->cap)
-        return;
     size_t cap = b->cap ? b->cap : 64;
     while (cap < need)
         cap *= 2;
     b->data = mem_grow(b->data, cap);
     b->cap = cap;
     b->data[b->len] = '\0';
-}
-
-void bytes_append(struct bytes *b, const void *data, size_t len)
-{
-    bytes_reserve(b, len);
-    if (len)
-        memcpy(b->data + b->len, data, len);
-    b->len += len;
-    b->data[b->len] = '\0';
-}
-
-void bytes_append_text(struct bytes *b, const char *text)
-{
-    bytes_append(b, text, strlen(text));
-}
-
-void bytes_append_char(struct bytes *b, char c)
-{
-    bytes_append(b, &c, 1);
 }
 
 void bytes_printf(struct bytes *b, const char *fmt, ...)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "gateway/base/check.h"
 
@@ -27,10 +28,29 @@ bool span_eq_text(struct span a, const char *text);
 
 void bytes_fini(struct bytes *b); /* b is empty and usable again */
 void bytes_clear(struct bytes *b); /* keeps the memory */
-void bytes_reserve(struct bytes *b, size_t more);
-void bytes_append(struct bytes *b, const void *data, size_t len);
-void bytes_append_text(struct bytes *b, const char *text);
-void bytes_append_char(struct bytes *b, char c);
+void bytes_grow(struct bytes *b, size_t more); /* of bytes_reserve */
+/* Room for `more` and the closing NUL. */
+static inline void bytes_reserve(struct bytes *b, size_t more)
+{
+    if (more >= b->cap - b->len) /* cap 0: len 0 */
+        bytes_grow(b, more);
+}
+static inline void bytes_append(struct bytes *b, const void *data, size_t len)
+{
+    bytes_reserve(b, len);
+    if (len)
+        memcpy(b->data + b->len, data, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+static inline void bytes_append_text(struct bytes *b, const char *text)
+{
+    bytes_append(b, text, strlen(text));
+}
+static inline void bytes_append_char(struct bytes *b, char c)
+{
+    bytes_append(b, &c, 1);
+}
 void bytes_printf(struct bytes *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Drops `len` bytes at the front. */
 void bytes_drop(struct bytes *b, size_t len);
