@@ -9,6 +9,7 @@
 #include "gateway/accounts_cli.h"
 #include "gateway/compose.h"
 #include "gateway/config.h"
+#include "gateway/net/tls.h"
 
 static const char usage[] =
     "Usage: causeway COMMAND [--config FILE]\n"
@@ -123,6 +124,7 @@ int main(int argc, char **argv)
 {
     static const struct option flags[] = {{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
     const char *file = "/etc/causeway/causeway.conf";
+    tls_memory_init();
     for (int o; (o = getopt_long(argc, argv, "c:h", flags, NULL)) != -1;) {
         if (o == 'c')
             file = optarg;

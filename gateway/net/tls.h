@@ -38,4 +38,8 @@ struct tls_info {
  * XmppAddr)? */
 bool tls_cert_matches(X509 *cert, const char *domain);
 
+/* Makes OpenSSL take its record buffers from blocks that each thread keeps. Once, before anything else
+ * of OpenSSL runs; later it has no effect. */
+void tls_memory_init(void);
+
 #endif
