@@ -14,7 +14,7 @@
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
 
-enum { STUCK_MS = 10000 };
+enum { STUCK_MS = 10000, UNBOUND_ANSWERS_BYTES = 64 * 1024 };
 
 static const char *state_name(enum c2s_conn_state s)
 {
@@ -119,6 +119,12 @@ static bool output_is_stuck(struct c2s_conn *k)
         k->full_bytes = queued;
     }
     return queued > lim->output_bytes + lim->unacked_bytes || now - k->full_ms > STUCK_MS;
+}
+
+/* Nonzas cost no credit, but are answered: before there is a link, few answers are enough. */
+static bool answers_are_stuck(struct c2s_conn *k)
+{
+    return k->link ? output_is_stuck(k) : stream_queued(k->stream) > UNBOUND_ANSWERS_BYTES;
 }
 
 static void on_silence_due(struct timer *t)
@@ -359,6 +365,8 @@ static void on_stanza(struct stream *s, struct stanza *st)
         break; /* the stream is not read there */
     }
     stanza_unref(&st);
+    if (k->stream && k->state != C2S_CONN_CLOSING && answers_are_stuck(k))
+        conn_cut(k, "it does not read what it is answered");
 }
 
 /* ---- from the link ---- */

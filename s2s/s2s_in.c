@@ -21,6 +21,8 @@ enum {
     CREDIT_BYTES = 64 * 1024,
     QUESTIONS_MAX = 16, /* dialback questions under way a stream */
     PROVED_MAX = 1000,
+    WRONGS_MAX = 100,             /* keys that are not ours and questions that were refused, a stream */
+    ANSWERS_MAX_BYTES = 256 * 1024, /* answers that wait for a peer that does not read */
 };
 
 #define IN_STATES(S)                                                                               \
@@ -55,6 +57,7 @@ struct s2s_in {
     struct queue_id next;       /* of the message that comes next; seq 0: it has none */
     struct list questions;      /* struct question */
     unsigned question_count;
+    unsigned wrongs;            /* of WRONGS_MAX */
     struct list unsettled;      /* struct inbound, in the order they came */
     size_t unsettled_bytes;
     uint8_t pauses;             /* of enum in_pause; 0: it is read */
@@ -130,6 +133,15 @@ void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text)
     in->state = IN_CLOSING;
     timer_stop(&in->timer);
     stream_close(in->stream, e, text);
+}
+
+/* Without a word: the peer reads nothing, so it would not read the word either. */
+static void in_cut(struct s2s_in *in)
+{
+    log_warn(stream_log(in->stream), "connection is cut: it does not read what it is answered");
+    in->state = IN_CLOSING;
+    timer_stop(&in->timer);
+    stream_abort(in->stream);
 }
 
 static void on_timer(struct timer *t)
@@ -334,6 +346,12 @@ static void question_free(struct question *q)
     mem_free(q);
 }
 
+static void count_wrong(struct s2s_in *in)
+{
+    if (++in->wrongs >= WRONGS_MAX)
+        s2s_in_close(in, STREAM_POLICY_VIOLATION, "too much dialback that leads nowhere");
+}
+
 static void on_verified(void *user, bool valid, enum stanza_error e)
 {
     struct question *q = user;
@@ -349,6 +367,8 @@ static void on_verified(void *user, bool valid, enum stanza_error e)
             if (valid)
                 prove(in, q->remote, q->local);
         }
+        if (!valid)
+            count_wrong(in);
     }
     question_free(q);
 }
@@ -378,6 +398,7 @@ static void on_result(struct s2s_in *in, const struct s2s_dialback *d)
     if (e != STANZA_OK) {
         log_warn(stream_log(in->stream), "dialback of %s to %s refused: %s", d->from, d->to, stanza_error_name(e));
         s2s_dialback_send_error(in->stream, "result", d->to, d->from, NULL, e);
+        count_wrong(in);
         return;
     }
     struct question *q = mem_new(struct question);
@@ -397,11 +418,14 @@ static void on_verify(struct s2s_in *in, const struct s2s_dialback *d)
         s2s_in_close(in, STREAM_BAD_FORMAT, "db:verify must have an id and no type");
     } else if (!exchange_is_local_domain(s2s->o.exchange, d->to)) {
         s2s_dialback_send_error(in->stream, "verify", d->to, d->from, d->id, STANZA_ITEM_NOT_FOUND);
+        count_wrong(in);
     } else {
         bool valid = s2s_dialback_key_is_ours(s2s, d->from, d->to, d->id, d->key);
         if (!valid)
             log_warn(stream_log(in->stream), "%s asked about a dialback key that is not ours", d->from);
         s2s_dialback_send(in->stream, "verify", d->to, d->from, d->id, valid ? "valid" : "invalid", NULL);
+        if (!valid)
+            count_wrong(in);
     }
 }
 
@@ -534,6 +558,8 @@ static void on_stanza(struct stream *s, struct stanza *st)
             take(in, st, pair);
     }
     stanza_unref(&st);
+    if (in->state != IN_CLOSING && stream_queued(in->stream) > ANSWERS_MAX_BYTES)
+        in_cut(in);
 }
 
 static void on_end(struct stream *s, const struct stream_end *end)

@@ -25,6 +25,7 @@ enum {
     IDLE_MS = 30000,    /* between two requests */
     LINGER_MS = 2000,   /* so that a client that is still sending reads our answer */
     CONNECTIONS_A_PEER = 256,
+    UNREAD_BYTES = 65536, /* answers that wait for a peer that does not read: the last one closes */
 };
 
 #define CONN_STATES(S) /* name   may be followed by                                              */  \
@@ -390,7 +391,8 @@ void http_answer(struct http_exchange *x, int status, const char *content_type, 
         return;
     }
     CHECK(c->state == CONN_ANSWERING);
-    bool keep = http_parse_request(x->parse)->keep_alive;
+    bool refused = status / 100 == 4, unread = wire_queued(c->wire) > UNREAD_BYTES;
+    bool keep = http_parse_request(x->parse)->keep_alive && !refused && !unread;
     write_answer(c, status, content_type, body, text_eq(x->incoming.method, "HEAD"), keep);
     exchange_free(x);
     if (!keep) {

@@ -442,6 +442,48 @@ def many(t):
     watch.served("after they went")
 
 
+def answers_unread(t):
+    """who asks and asks and never reads the answers is cut, at each door, before they fill the memory"""
+    t.make_lab([OURS], {OURS: ["romeo", "benvolio"]})
+    watch = Watch(t)
+    password = t.lab.account("romeo", OURS)["password"]
+    quotes = "'" * 9000  # each is six bytes in an answer
+
+    def client():
+        return t.raw(OURS).log_in(ROMEO, password), "<enable xmlns='urn:xmpp:sm:3'/>" * 1000
+
+    def server():
+        raw = t.raw(OURS, "s2s")
+        ask = f"<db:verify from='{AWAY}' to='{OURS}' id=\"{quotes}\">k</db:verify>" * 10
+        db = f"xmlns:db='jabber:server:dialback' from='{AWAY}'"
+        raw.open(OURS, "jabber:server", db)
+        raw.starttls()
+        raw.open(OURS, "jabber:server", db)
+        return raw, ask
+
+    def provider():
+        return t.raw(OURS, "http"), "GET /hook/x HTTP/1.1\r\nHost: x\r\n\r\n" * 1000
+
+    wrong = []
+    for door in (client, server, provider):
+        raw, ask = door()
+        raw.patience = 10
+        raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        sent, begin = 0, time.monotonic()
+        try:
+            while time.monotonic() < begin + 60:
+                raw.send(ask)
+                sent += len(ask)
+            wrong.append(f"{door.__name__}: {sent} bytes were taken without end")
+        except OSError:
+            pass
+        except Failed as e:
+            wrong.append(f"{door.__name__}: after {sent} bytes: {e}")
+        raw.sock.close()
+        watch.served(door.__name__)
+    hold(not wrong, "\n".join(wrong))
+
+
 if __name__ == "__main__":
     suite.main(__doc__, before_login, servers_door, at_login, logged_in, stanzas, stream_management, slow, dialback,
-               webhooks, provider_answers, many)
+               webhooks, provider_answers, answers_unread, many)

@@ -80,6 +80,13 @@ static inline bool world_has_logged(struct world *w, const char *text)
     return has;
 }
 
+static inline void world_forget_log(struct world *w)
+{
+    pthread_mutex_lock(&w->log_lock);
+    w->log[0] = '\0';
+    pthread_mutex_unlock(&w->log_lock);
+}
+
 static inline bool world_try_turn(struct world *w)
 {
     bool did = loop_turn(w->shards[0]);
@@ -347,6 +354,14 @@ static inline void client_send_n(struct client *c, const char *data, size_t len)
             return; /* the other side has ended it; reading tells */
         }
     }
+}
+
+/* Does not wait for room: a client that never reads cannot have its last bytes taken. */
+static inline void client_push(struct client *c, const char *text)
+{
+    if (c->ssl)
+        SSL_write(c->ssl, text, (int)strlen(text));
+    world_turn(c->w);
 }
 
 static inline void client_send(struct client *c, const char *text)

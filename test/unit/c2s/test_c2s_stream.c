@@ -689,6 +689,32 @@ static void slow_clients(void **state)
     }
 }
 
+/* What is answered on the spot counts like stanzas: a client that asks and never reads is cut. */
+static void answers_that_nobody_reads(void **state)
+{
+    struct fixture *f = *state;
+    static const enum stage stages[] = {PROVED, BOUND};
+    char many[500 * sizeof("<enable xmlns='urn:xmpp:sm:3'/>")] = "";
+
+    for (int i = 0; i < 500; i++)
+        strcat(many, "<enable xmlns='urn:xmpp:sm:3'/>");
+    for (size_t i = 0; i < sizeof(stages) / sizeof(*stages); i++) {
+        struct client c;
+        size_t said = 0;
+        reach(&c, &f->w, stages[i]);
+        client_send(&c, "<enable xmlns='urn:xmpp:sm:3'/>");
+        while (said < (size_t)64 << 20 && !world_has_logged(&f->w, "does not read")) {
+            client_push(&c, many);
+            said += strlen(many);
+        }
+        for (int k = 0; k < PATIENCE_TURNS && !world_has_logged(&f->w, "does not read"); k++)
+            world_turn(&f->w);
+        assert_true(world_has_logged(&f->w, "does not read"));
+        world_forget_log(&f->w);
+        client_close(&c);
+    }
+}
+
 /* Each stanza has its own time; whole ones in between start it anew. */
 static void slow_but_steady(void **state)
 {
@@ -814,6 +840,7 @@ int main(void)
         BOTH(client_state),
         BOTH(slow_clients),
         BOTH(slow_but_steady),
+        BOTH(answers_that_nobody_reads),
         BOTH(silent_clients),
         cmocka_unit_test_setup_teardown(two_per_address, setup_two_per_address, teardown),
         cmocka_unit_test_setup_teardown(reset_before_accepted, setup_two_per_address, teardown),

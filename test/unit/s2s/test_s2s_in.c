@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "s2s/s2s_internal.h"
 #include "test/unit/s2s/s2s_world.h"
 #include "test/world/failing_store.h"
 
@@ -495,6 +496,61 @@ static void per_address(void **state)
     duo_close(&d);
 }
 
+/* Without reading a word: what the gateway would have to answer must not pile up with it. */
+static void questions_whose_answers_nobody_reads(void **state)
+{
+    (void)state;
+    struct duo d;
+    struct raw raw;
+    struct bytes b = BYTES_EMPTY;
+    bool cut = false;
+    duo_open(&d);
+    raw_open(&raw, &d.w, d.a.port);
+    raw_say(&raw, PEER);
+    world_until(&d.w, raw_has(&raw, "</stream:features>"));
+    char key[512] = "", ask[10000] = "";
+    memset(ask, '\'', 9000); /* six bytes each in an answer */
+    struct bytes name = BYTES_EMPTY;
+    s2s_dialback_key(d.a.s2s, "peer.test", "a.test", ask, &name);
+    text_copy(key, sizeof key, bytes_text(&name));
+    bytes_printf(&b, "<db:verify from='peer.test' to='a.test' id=\"%s\">%s</db:verify>", ask, key);
+    for (int i = 0; i < 5000 && !cut; i++) {
+        for (size_t at = 0; at < b.len && !cut;) {
+            ssize_t n = send(raw.fd, b.data + at, b.len - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+            at += n > 0 ? (size_t)n : 0;
+            cut = n < 0 && errno != EAGAIN;
+            world_turn(&d.w);
+        }
+    }
+    assert_true(cut);
+    assert_non_null(strstr(d.w.log, "it does not read what it is answered"));
+    bytes_fini(&b);
+    bytes_fini(&name);
+    raw_close(&raw);
+    duo_close(&d);
+}
+
+/* A peer whose every dialback is wrong fills the log, not a stream's life long. */
+static void dialback_that_leads_nowhere(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"<db:verify from='peer.test' to='a.test' id='x'>k</db:verify>",
+                                        "<db:verify from='peer.test' to='c.test' id='x'>k</db:verify>",
+                                        "<db:result from='peer.test' to='c.test'>k</db:result>"};
+    for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+        struct duo d;
+        struct raw raw;
+        duo_open(&d);
+        raw_open(&raw, &d.w, d.a.port);
+        raw_say(&raw, PEER);
+        for (int i = 0; i < 150; i++)
+            raw_say(&raw, wrong[k]);
+        world_until(&d.w, raw_has(&raw, "<policy-violation "));
+        raw_close(&raw);
+        duo_close(&d);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,7 +559,8 @@ int main(void)
         cmocka_unit_test(questions_that_lose_somebody), cmocka_unit_test(slow_peers),
         cmocka_unit_test(too_large),          cmocka_unit_test(credit),
         cmocka_unit_test(answers_prove),      cmocka_unit_test(a_full_disk_stops_reading),
-        cmocka_unit_test(per_address),
+        cmocka_unit_test(per_address),        cmocka_unit_test(questions_whose_answers_nobody_reads),
+        cmocka_unit_test(dialback_that_leads_nowhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -324,12 +324,34 @@ static void cannot_be_bound(void **state)
     assert_true(e.text[0] != '\0');
 }
 
+/* Requests behind each other whose answers nobody reads: they do not pile up. */
+static void answers_that_nobody_reads(void **state)
+{
+    struct test *t = *state;
+    char many[100 * sizeof "GET /a HTTP/1.1\r\n" H "\r\n"] = "";
+    bool cut = false;
+    size_t sent = 0, at = 0;
+    int patience = 4000;
+    for (int i = 0; i < 100; i++)
+        strcat(many, "GET /a HTTP/1.1\r\n" H "\r\n");
+    connect_client(t);
+    while (!cut && sent < (size_t)16 << 20) {
+        ssize_t n = send(t->fd, many + at, strlen(many) - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        cut = n < 0 && errno != EAGAIN;
+        sent += n > 0 ? (size_t)n : 0;
+        at = n > 0 ? (at + (size_t)n) % strlen(many) : at;
+        net_world_turn(&t->w, &patience);
+    }
+    assert_in_range(t->requests, 1, 150000); /* what kernels hold of their answers, and a little more */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(answers, test_open, test_close),
         cmocka_unit_test_setup_teardown(refusals, test_open, test_close),
         cmocka_unit_test_setup_teardown(kept_and_pipelined, test_open, test_close),
+        cmocka_unit_test_setup_teardown(answers_that_nobody_reads, test_open, test_close),
         cmocka_unit_test_setup_teardown(answered_later, test_open, test_close),
         cmocka_unit_test_setup_teardown(peer_leaves_before_the_answer, test_open, test_close),
         cmocka_unit_test_setup_teardown(server_closes_before_the_answer, test_open, test_close),
