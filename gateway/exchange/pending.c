@@ -2,7 +2,8 @@
 /* Kept messages on their last step. A row stays in "u:BARE" until one link has reported the
  * message, so that no cut loses it; memory only knows which links hold it at the moment. A resource
  * that becomes available reads the queue first, and the lane stands still while it does: nothing
- * newer passes. */
+ * newer passes. A link gets no more than OWED_MAX_BYTES at a time of what waited: the reading rests until
+ * it has reported some, so a slow link is not drowned by what came while it was away. */
 #include "gateway/exchange/pending.h"
 
 #include <stddef.h>
@@ -17,7 +18,7 @@
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
 
-enum { FLUSH_WINDOW = 200 };
+enum { FLUSH_WINDOW = 200, OWED_MAX_BYTES = 1024 * 1024 };
 
 /* A message that links hold. */
 struct outstanding {
@@ -64,13 +65,18 @@ void pending_give(struct resource *r, struct stanza *st, uint64_t seq)
     struct delivery *d = mem_new(struct delivery);
     d->o = o;
     o->holders++;
+    r->owed_bytes += stanza_size(o->st);
     list_append(&r->deliveries, &d->node);
     resource_give(r, st, seq);
 }
 
-static void let_go(struct person *p, struct delivery *d)
+static void flush_if_rested(struct resource *r);
+
+static void let_go(struct resource *r, struct delivery *d)
 {
+    struct person *p = r->person;
     struct outstanding *o = d->o;
+    r->owed_bytes -= stanza_size(o->st);
     list_remove(&d->node);
     mem_free(d);
     if (--o->holders)
@@ -90,7 +96,8 @@ void pending_delivered(struct resource *r, uint64_t seq)
         if (!d->o->done)
             journal_done(p->x->store, p->queue, seq);
         d->o->done = true;
-        let_go(p, d);
+        let_go(r, d);
+        flush_if_rested(r);
         return;
     }
 }
@@ -118,7 +125,7 @@ void pending_orphan(struct resource *r)
         struct delivery *d = list_entry(at, struct delivery, node);
         if (!d->o->done && d->o->holders == 1)
             pass_on(p, d->o);
-        let_go(p, d);
+        let_go(r, d);
     }
 }
 
@@ -134,7 +141,7 @@ void pending_unreported(struct resource *r)
 void pending_forget(struct resource *r)
 {
     list_each (at, &r->deliveries)
-        let_go(r->person, list_entry(at, struct delivery, node));
+        let_go(r, list_entry(at, struct delivery, node));
 }
 
 /* ---- what a link gets ---- */
@@ -224,11 +231,13 @@ static void give_row(struct event *ev, struct flush *f, const struct queue_row *
     f->last = row->seq;
 }
 
-static void flush_end(struct event *ev, struct flush *f)
+static void flush_end(struct event *ev, struct flush *f, bool rests)
 {
     resource_each(r, ev->person) if (is_target(ev, r) && f->last > r->seen_seq) r->seen_seq =
         f->last;
-    if (ev->resource)
+    if (ev->resource && rests)
+        ev->resource->flush_rests = true;
+    else if (ev->resource)
         ev->resource->flushing = false;
 }
 
@@ -253,8 +262,10 @@ static enum event_fate flush_perform(struct event *ev)
         for (unsigned i = 0; i < f->read.count && flush_is_wanted(ev); i++)
             give_row(ev, f, &f->read.rows[i]);
         queue_read_fini(&f->read);
-        if (failed || !more || !flush_is_wanted(ev)) {
-            flush_end(ev, f);
+        bool done = failed || !more || !flush_is_wanted(ev);
+        bool rests = ev->resource && ev->resource->owed_bytes > OWED_MAX_BYTES;
+        if (done || rests) {
+            flush_end(ev, f, !done);
             return EVENT_FINISHED;
         }
     } else if (!flush_is_wanted(ev)) {
@@ -282,16 +293,24 @@ static struct event *flush(struct person *p, struct resource *r, bool later)
     ev->person = p;
     ev->loop = p->loop;
     if (r) {
+        f->after = r->flushed_to;
         r->flushing = true;
-        r->flushed_to = 0;
+        r->flush_rests = false;
         ev->resource = resource_ref(r);
     }
     event_submit(ev, &p->in);
     return ev;
 }
 
+static void flush_if_rested(struct resource *r)
+{
+    if (r->flushing && r->flush_rests && r->owed_bytes <= OWED_MAX_BYTES / 2)
+        (void)flush(r->person, r, false);
+}
+
 void pending_flush(struct person *p, struct resource *r)
 {
+    r->flushed_to = 0;
     (void)flush(p, r, false);
 }
 

@@ -233,6 +233,68 @@ static void idle_people_leave(void **state)
     world_destroy(&w);
 }
 
+static unsigned take_all(struct peer *p, unsigned from)
+{
+    struct stanza *st;
+    while ((st = peer_next(p))) {
+        char id[16];
+        snprintf(id, sizeof id, "%u", from);
+        if (st->kind == STANZA_MESSAGE) {
+            assert_string_equal(st->id, id); /* in order, each once */
+            from++;
+        }
+    }
+    return from;
+}
+
+/* What waited is more than a slow link can hold: it comes as the link reports, in order with what is said
+ * meanwhile, and nothing is lost when the link goes in between. */
+static void what_waits_does_not_drown(void **state)
+{
+    (void)state;
+    enum { MANY = 60, BODY = 100000 };
+    struct world *w = world_create(&(struct world_gateway){.domain = "a.example"}, 1);
+    world_account(w, "romeo@a.example");
+    world_account(w, "juliet@a.example");
+    struct peer *romeo = world_bind(w, "romeo@a.example/orchard");
+    char *xml = test_malloc(BODY + 200);
+    for (unsigned i = 0; i < MANY; i++) {
+        sprintf(xml, "<message to='juliet@a.example' type='chat' id='%u'><body>%0*u</body></message>", i, BODY, i);
+        assert_true(peer_send(romeo, xml));
+    }
+    world_settle(w);
+    struct peer *juliet = world_bind(w, "juliet@a.example/balcony");
+    peer_hold_reports(juliet);
+    assert_true(peer_send(juliet, "<presence/>"));
+    world_settle(w);
+    assert_in_range(take_all(juliet, 0), 8, 20);
+    peer_vanish(juliet);
+    juliet = world_bind(w, "juliet@a.example/chamber");
+    peer_hold_reports(juliet);
+    assert_true(peer_send(juliet, "<presence/>"));
+    world_settle(w);
+    unsigned have = take_all(juliet, 0), before;
+    assert_in_range(have, 8, 20);
+    sprintf(xml, "<message to='juliet@a.example' type='chat' id='%u'><body>x</body></message>", MANY);
+    assert_true(peer_send(romeo, xml));
+    do {
+        before = have;
+        world_settle(w);
+        peer_report(juliet);
+        peer_hold_reports(juliet); /* what comes now */
+        world_settle(w);
+        have = take_all(juliet, have);
+        assert_in_range(have - before, 0, 30);
+    } while (have > before);
+    assert_int_equal(have, MANY + 1);
+    sprintf(xml, "<message to='juliet@a.example' type='chat' id='%u'><body>x</body></message>", MANY + 1);
+    assert_true(peer_send(romeo, xml));
+    world_settle(w);
+    assert_int_equal(take_all(juliet, have), MANY + 2);
+    test_free(xml);
+    world_destroy(&w);
+}
+
 static bool run_delete(struct store_tx *tx, void *user, struct error *e)
 {
     return account_delete(tx, user, e);
@@ -329,6 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_loops),
         cmocka_unit_test(idle_people_leave),
+        cmocka_unit_test(what_waits_does_not_drown),
         cmocka_unit_test(deleted_account),
         cmocka_unit_test(disabled_account),
         cmocka_unit_test(unknown_account),
