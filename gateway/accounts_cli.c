@@ -12,6 +12,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/doorbell.h"
+#include "gateway/owner.h"
 #include "gateway/store/account.h"
 #include "gateway/xmpp/jid.h"
 
@@ -23,7 +24,7 @@ struct work {
     const struct config *config;
     struct account *accounts; /* to put */
     unsigned count, cap;
-    bool replace;
+    bool replace, found;
     bool disabled;             /* what `bare` becomes */
     const char *bare, *domain; /* to delete, disable or enable; to list */
 };
@@ -197,16 +198,16 @@ static void on_done(struct store_job *job, const struct error *e)
     loop_stop(job->reply_on);
 }
 
-static int perform(struct work *w, bool (*run)(struct store_tx *, struct store_job *, struct error *), bool writes)
+static bool with_store(struct work *w, bool (*run)(struct store_tx *, struct store_job *, struct error *), bool writes,
+                       struct error *e)
 {
-    struct error e = ERROR_INIT;
     struct store *s = store_open(&(struct store_options){.path = w->config->store_path,
                                                          .durability = w->config->durability,
                                                          .schema_dir = w->config->schema_dir,
                                                          .beside = true},
-                                 &e);
+                                 e);
     if (!s)
-        return complain(e.text);
+        return false;
     struct loop *l = loop_create("account", clock_real());
     w->job.run = run;
     w->job.done = on_done;
@@ -218,7 +219,41 @@ static int perform(struct work *w, bool (*run)(struct store_tx *, struct store_j
     loop_run(l);
     store_close(&s);
     loop_destroy(&l);
-    return w->job.error.code == ERROR_NONE ? 0 : complain(w->job.error.text);
+    if (w->job.error.code != ERROR_NONE)
+        *e = w->job.error;
+    return w->job.error.code == ERROR_NONE;
+}
+
+static int perform(struct work *w, bool (*run)(struct store_tx *, struct store_job *, struct error *), bool writes)
+{
+    struct error e = ERROR_INIT;
+    return owner_become(w->config->store_path, &e) && with_store(w, run, writes, &e) ? 0 : complain(e.text);
+}
+
+static bool run_find(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct work *w = container_of(job, struct work, job);
+    struct account found;
+    return account_find(tx, w->bare, &w->arena, &found, &w->found, e);
+}
+
+bool accounts_cli_find(const struct config *c, const char *bare, bool *found, struct error *e)
+{
+    struct work w = {.config = c, .bare = bare};
+    arena_init(&w.arena);
+    bool held = with_store(&w, run_find, false, e);
+    *found = w.found;
+    arena_fini(&w.arena);
+    return held;
+}
+
+bool accounts_cli_add(const struct config *c, const char *jid, const char *password)
+{
+    struct work w = {.config = c};
+    arena_init(&w.arena);
+    bool held = take_account(&w, jid, password) == 0 && perform(&w, run_put, true) == 0;
+    arena_fini(&w.arena);
+    return held;
 }
 
 static void say_put(const struct work *w)

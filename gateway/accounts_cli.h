@@ -8,4 +8,9 @@
 /* argv[0] is "account", argv[1] the verb: add, password, delete, list. Returns the exit code; 2: the call is wrong. */
 int accounts_cli(const struct config *c, int argc, char **argv);
 
+/* For setup and doctor. Nobody is complained to by `find`. */
+MUST_USE bool accounts_cli_find(const struct config *c, const char *bare, bool *found, struct error *e);
+/* As `account add`, but with the password given; false: complained of on standard error. */
+MUST_USE bool accounts_cli_add(const struct config *c, const char *jid, const char *password);
+
 #endif

@@ -423,7 +423,8 @@ static void log_where(const struct gateway *g)
         log_info(NULL, "clients on %s port %u%s", g->c->c2s[i].address, c2s_port(g->c2s, i),
                  g->c->c2s[i].direct_tls ? " (direct TLS)" : "");
     for (unsigned i = 0; i < g->c->s2s_count; i++)
-        log_info(NULL, "servers on %s port %u", g->c->s2s[i].address, g->c->s2s[i].port);
+        log_info(NULL, "servers on %s port %u%s", g->c->s2s[i].address, g->c->s2s[i].port,
+                 g->c->s2s[i].direct_tls ? " (direct TLS)" : "");
 }
 
 bool compose_run(struct gateway *g, struct error *e)

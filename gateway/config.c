@@ -284,18 +284,18 @@ static void read_gateway(struct reader *r, cfg_t *sec)
 static void add_listener(struct reader *r, cfg_t *sec, const char *service, const char *address, long port)
 {
     struct config *c = r->c;
-    bool direct = text_eq(service, "c2s-tls");
-    if (direct || text_eq(service, "c2s")) {
+    bool direct = text_eq(service, "c2s-tls") || text_eq(service, "s2s-tls");
+    if (text_eq(service, "c2s") || text_eq(service, "c2s-tls")) {
         c->c2s[c->c2s_count++] = (struct c2s_listener){address, (uint16_t)(port ? port : direct ? 5223 : 5222), direct};
-    } else if (text_eq(service, "s2s")) {
-        c->s2s[c->s2s_count++] = (struct s2s_listener){address, (uint16_t)(port ? port : 5269)};
+    } else if (text_eq(service, "s2s") || text_eq(service, "s2s-tls")) {
+        c->s2s[c->s2s_count++] = (struct s2s_listener){address, (uint16_t)(port ? port : direct ? 5270 : 5269), direct};
     } else if (text_eq(service, "http")) {
         if (c->http_address)
             mistake(r, sec, "listen: there is one for http already");
         c->http_address = address;
         c->http_port = (uint16_t)(port ? port : 5280);
     } else {
-        mistake(r, sec, "listen: 'service' is missing: c2s, c2s-tls, s2s or http");
+        mistake(r, sec, "listen: 'service' is missing: c2s, c2s-tls, s2s, s2s-tls or http");
     }
 }
 
@@ -303,13 +303,13 @@ static void read_listeners(struct reader *r, cfg_t *cfg)
 {
     unsigned n = cfg_size(cfg, "listen");
     r->c->c2s = arena_alloc(&r->c->arena, (n + 4) * sizeof *r->c->c2s);
-    r->c->s2s = arena_alloc(&r->c->arena, (n + 2) * sizeof *r->c->s2s);
+    r->c->s2s = arena_alloc(&r->c->arena, (n + 4) * sizeof *r->c->s2s);
     for (unsigned i = 0; i < n; i++) {
         cfg_t *sec = cfg_getnsec(cfg, "listen", i);
         add_listener(r, sec, text_of(r, sec, "service"), text_of(r, sec, "address"), cfg_getint(sec, "port"));
     }
-    static const char *const usual[] = {"c2s", "c2s-tls", "s2s"};
-    for (unsigned i = 0; n == 0 && i < 3; i++) {
+    static const char *const usual[] = {"c2s", "c2s-tls", "s2s", "s2s-tls"};
+    for (unsigned i = 0; n == 0 && i < 4; i++) {
         add_listener(r, cfg, usual[i], "0.0.0.0", 0);
         if (access("/proc/self/net/if_inet6", F_OK) == 0)
             add_listener(r, cfg, usual[i], "::", 0);

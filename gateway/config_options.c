@@ -18,7 +18,7 @@
 const struct option_section config_options_sections[] = {
     {"gateway", NULL, 0, "The whole process."},
     {"listen", NULL, 1,
-     "Where to listen. Without any: clients on 5222 and 5223, servers on 5269, on all addresses."},
+     "Where to listen. Without any: clients on 5222 and 5223, servers on 5269 and 5270, on all addresses."},
     {"community", "its domain", 1, "A local domain, as many as you like."},
     {"remote", "its domain", 1, "What is special about one other domain."},
     {"provider", "a name: a-z 0-9 -", 1, "An account at an outside API that sends for us."},
@@ -49,10 +49,10 @@ const struct option config_options[] = {
     TEXT("gateway", "speech_program", NULL, CHECK_FILE, NULL, "Program that speaks in calls, used like espeak-ng; /usr/bin/espeak-ng when not given."),
     TEXT("gateway", "profile_dir", NULL, CHECK_ANY, NULL, "Folder with provider profiles; the installed one when not given."),
 
-    TEXT("listen", "service", NULL, CHECK_WORD, "c2s|c2s-tls|s2s|http",
-         "Clients with STARTTLS, clients with direct TLS, servers, or HTTP (webhooks; plain, for a reverse proxy)."),
+    TEXT("listen", "service", NULL, CHECK_WORD, "c2s|c2s-tls|s2s|s2s-tls|http",
+         "Clients with STARTTLS or direct TLS, servers with STARTTLS or direct TLS, or HTTP (webhooks; plain, for a reverse proxy)."),
     TEXT("listen", "address", "0.0.0.0", CHECK_ADDRESS, NULL, "Numeric address; :: is all of IPv6 and only that."),
-    INT("listen", "port", 0, 0, 65535, "", "0: 5222, 5223, 5269 or 5280."),
+    INT("listen", "port", 0, 0, 65535, "", "0: 5222, 5223, 5269, 5270 or 5280."),
 
     TEXT("community", "certificate", NULL, CHECK_FILE, NULL, "Certificate chain, PEM."),
     TEXT("community", "key", NULL, CHECK_FILE, NULL, "Its private key, PEM."),

@@ -9,7 +9,9 @@
 #include "gateway/accounts_cli.h"
 #include "gateway/compose.h"
 #include "gateway/config.h"
+#include "gateway/doctor.h"
 #include "gateway/net/tls.h"
+#include "gateway/owner.h"
 
 static const char usage[] =
     "Usage: causeway COMMAND [--config FILE]\n"
@@ -22,6 +24,7 @@ static const char usage[] =
     "  account enable JID     let it log in again\n"
     "  account delete JID     end its sessions, delete the account and all that is its own\n"
     "  account list [DOMAIN]  list accounts\n"
+    "  doctor                 is it true of this machine and of the DNS? what is wrong, and what to do\n"
     "  webhooks               the addresses to enter at each provider\n"
     "  options                print every option with its default\n"
     "  version\n"
@@ -43,7 +46,7 @@ static int run(const struct config *c, int argc, char **argv)
 {
     (void)argc, (void)argv;
     struct error e = ERROR_INIT;
-    struct gateway *g = compose_create(c, &e);
+    struct gateway *g = owner_become(c->store_path, &e) ? compose_create(c, &e) : NULL;
     bool held = g && compose_run(g, &e);
     if (!held)
         fprintf(stderr, "causeway: %s\n", e.text);
@@ -65,7 +68,7 @@ static int webhooks(const struct config *c, int argc, char **argv)
 {
     (void)argc, (void)argv;
     struct error e = ERROR_INIT;
-    if (compose_webhooks(c, say, NULL, &e))
+    if (owner_become(c->store_path, &e) && compose_webhooks(c, say, NULL, &e))
         return 0;
     fprintf(stderr, "causeway: %s\n", e.text);
     return 1;
@@ -94,6 +97,7 @@ static const struct verb {
     {"run", 0, 0, false, run},
     {"check", 0, 0, false, check},
     {"account", 1, 2, false, accounts_cli},
+    {"doctor", 0, 0, false, doctor_cli},
     {"webhooks", 0, 0, false, webhooks},
     {"options", 0, 0, true, options},
     {"version", 0, 0, true, version},

@@ -102,8 +102,12 @@ static void copy_options(struct s2s *s, const struct s2s_options *o)
     memcpy(loops, o->loops, o->loop_count * sizeof *loops);
     s->o.loops = loops;
     struct s2s_listener *ls = arena_alloc(&s->arena, o->listener_count * sizeof *ls);
-    for (unsigned i = 0; i < o->listener_count; i++)
-        ls[i] = (struct s2s_listener){copy(s, o->listeners[i].address), o->listeners[i].port ? o->listeners[i].port : 5269};
+    for (unsigned i = 0; i < o->listener_count; i++) {
+        ls[i] = o->listeners[i];
+        ls[i].address = copy(s, ls[i].address);
+        if (!ls[i].port)
+            ls[i].port = ls[i].direct_tls ? 5270 : 5269;
+    }
     s->o.listeners = ls;
     for (unsigned i = 0; i < o->remote_count; i++) {
         struct s2s_remote *r = arena_new(&s->arena, struct s2s_remote);
@@ -165,7 +169,7 @@ struct door {
 static void on_accept(void *user, uv_os_sock_t fd)
 {
     struct door *d = user;
-    s2s_in_accept(d->shard, d->shard->listeners[d->index], fd);
+    s2s_in_accept(d->shard, d->shard->listeners[d->index], d->shard->s2s->o.listeners[d->index].direct_tls, fd);
 }
 
 bool s2s_start(struct s2s *s, struct error *e)

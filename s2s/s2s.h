@@ -18,7 +18,8 @@ struct s2s;
 
 struct s2s_listener {
     const char *address; /* numeric */
-    uint16_t port;       /* 0: 5269 */
+    uint16_t port;       /* 0: 5269, with direct TLS 5270 */
+    bool direct_tls;     /* XEP-0368: TLS from the first byte */
 };
 
 /* What the admin says of one other domain. */

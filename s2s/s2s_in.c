@@ -589,7 +589,7 @@ static const struct stream_policy policy = {
     .on_end = on_end,
 };
 
-void s2s_in_accept(struct s2s_shard *sh, struct listener *li, uv_os_sock_t fd)
+void s2s_in_accept(struct s2s_shard *sh, struct listener *li, bool direct_tls, uv_os_sock_t fd)
 {
     static const struct wire_events none = {0};
     struct s2s_in *in = mem_new(struct s2s_in);
@@ -600,6 +600,8 @@ void s2s_in_accept(struct s2s_shard *sh, struct listener *li, uv_os_sock_t fd)
     list_init(&in->unsettled);
     list_append(&sh->ins, &in->node);
     struct wire *w = wire_open(sh->loop, fd, &none, NULL);
+    if (direct_tls)
+        wire_accept_tls(w, sh->s2s->o.tls, NULL, false, TLS_ALPN_XMPP_SERVER);
     in->peer = listener_peer(li);
     in->stream = stream_open(w, &policy, in, XML_LIMITS_BEFORE_AUTH, HEADER_TIMEOUT_MS);
     log_ctx_set(stream_log(in->stream), "s2s-in %s", wire_peer_text(w));

@@ -142,7 +142,7 @@ void s2s_pair_look(const struct s2s_pair *p, struct s2s_pair_look *out);
 
 /* ---- s2s_in.c: incoming streams ---- */
 
-void s2s_in_accept(struct s2s_shard *sh, struct listener *li, uv_os_sock_t fd);
+void s2s_in_accept(struct s2s_shard *sh, struct listener *li, bool direct_tls, uv_os_sock_t fd);
 struct s2s_in;
 void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text);
 void s2s_in_gate_open(struct gate *g); /* of the shard: its incoming streams are read again */

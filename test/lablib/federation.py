@@ -11,8 +11,8 @@ TYBALT, PARIS = f"tybalt@{VERONA}", f"paris@{VERONA}"
 CONTACT = "{urn:causeway:contact:1}contact"
 
 
-def two_servers(t):
-    t.make_home(OURS, ["romeo", "benvolio"], remotes={VERONA: 101})
+def two_servers(t, **options):
+    t.make_home(OURS, ["romeo", "benvolio"], remotes={VERONA: 101}, **options)
     return t.peer_server(VERONA, 101, ["tybalt", "paris"])
 
 

@@ -17,7 +17,7 @@ from lablib.doubles import call_webhook
 from lablib.process import Failed
 
 ROOT = Path(__file__).resolve().parents[2]
-PORTS = {"c2s": 5222, "c2s_tls": 5223, "s2s": 5269, "http": 5280}
+PORTS = {"c2s": 5222, "c2s_tls": 5223, "s2s": 5269, "s2s_tls": 5270, "http": 5280}
 SMTP_PORT, PROVIDER_PORT, DNS_PORT = 2525, 8025, 5353
 OUR_NUMBER = "+447700900001"
 
@@ -73,12 +73,13 @@ class Lab:
     # ---- making
 
     def create(self, domains, accounts=2, names=None, remotes=(), extra="", mail_port=SMTP_PORT, options="", providers=PROVIDER,
-               secrets_of=()):
+               secrets_of=(), direct_s2s=False, dns=()):
         """Makes everything in the folder and starts it. `names`: {domain: [localpart]} instead of user1...;
         `remotes`: {domain: last number of its address} of servers that are not ours, for DNS; `extra`: more for
         each community's section, with {domain} filled in; `options`: more for the gateway's; `providers`: the [provider] sections, with the
         names of this file's PROVIDER filled in; `secrets_of`: NAME -> value of files for their secrets; `mail_port`: where
-        mail goes, the double's unless something else is to listen on the network's first address."""
+        mail goes, the double's unless something else is to listen on the network's first address; `direct_s2s`: DNS
+        says that servers are reached by direct TLS first; `dns`: more lines for dnsmasq, with {network} filled in."""
         if self.state:
             raise Failed(f"{self.file} exists: `test/lab down {self.folder}` first")
         if domains:
@@ -95,7 +96,7 @@ class Lab:
         try:
             for i, domain in enumerate(domains):
                 self.add_community(domain, f"{network}.{10 + i}", authority, extra, options, providers, dict(secrets_of))
-            self.start_dns({d: f"{network}.{n}" for d, n in dict(remotes).items()})
+            self.start_dns({d: f"{network}.{n}" for d, n in dict(remotes).items()}, direct_s2s, dns)
             self.start_doubles()
             for domain in domains:
                 self.add_accounts(domain, (names or {}).get(domain) or [f"user{n + 1}" for n in range(accounts)])
@@ -124,7 +125,7 @@ class Lab:
                             "our_number": OUR_NUMBER}.items():
             providers = providers.replace("{%s}" % name, str(value))
         listeners = "".join(f'listen {{ service = "{service}" address = "{address}" port = {port} }}\n'
-                            for service, port in (("c2s", 5222), ("c2s-tls", 5223), ("s2s", 5269), ("http", 5280)))
+                            for service, port in (("c2s", 5222), ("c2s-tls", 5223), ("s2s", 5269), ("s2s-tls", 5270), ("http", 5280)))
         config = folder / "causeway.conf"
         config.write_text(f'''# A community of the lab; every address is on loopback.
 gateway {{
@@ -156,16 +157,19 @@ gateway {{
         self.state["communities"].append(entry)
         self.save()
 
-    def start_dns(self, remotes):
+    def start_dns(self, remotes, direct_s2s, more):
         network = self.state["network"]
         lines = [f"port={DNS_PORT}", f"listen-address={network}.1", "bind-interfaces", "no-resolv", "no-hosts", "local=/#/",
                  "keep-in-foreground", "user=" + ("root" if os.geteuid() == 0 else ""), "pid-file="]
         hosts = {c["domain"]: c["address"] for c in self.state["communities"]}
         for domain, address in (hosts | remotes).items():
             lines += [f"host-record=xmpp.{domain},{address}", f"srv-host=_xmpp-server._tcp.{domain},xmpp.{domain},5269,5,0"]
+            if direct_s2s:
+                lines.append(f"srv-host=_xmpps-server._tcp.{domain},xmpp.{domain},5270,0,0")
             if domain in hosts:
                 lines += [f"srv-host=_xmpp-client._tcp.{domain},xmpp.{domain},5222,5,0",
                           f"srv-host=_xmpps-client._tcp.{domain},xmpp.{domain},5223,5,0"]
+        lines += [line.replace("{network}", network) for line in more]
         conf = self.folder / "dnsmasq.conf"
         conf.write_text("\n".join(line for line in lines if not line.endswith("user=")) + "\n")
         program = shutil.which("dnsmasq") or "/usr/sbin/dnsmasq"

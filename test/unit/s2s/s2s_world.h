@@ -348,7 +348,7 @@ static inline void side_open(struct side *s, struct world *w, const char *domain
               (!egress || egress_allow(s->egress, egress, &e));
     unsigned char secret[32];
     memset(secret, domain[0], sizeof secret);
-    struct s2s_listener l = {"127.0.0.1", port};
+    struct s2s_listener l = {.address = "127.0.0.1", .port = port};
     o.loops = &w->loop;
     o.loop_count = 1;
     o.exchange = &s->x;

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* The listeners, from this machine: does the gateway answer there, or is the port free for it? */
+#include "gateway/doctor_internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/probe.h"
+
+static bool address_of(struct sockaddr_storage *out, const char *address, uint16_t port)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+    memset(out, 0, sizeof *out);
+    if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
+        out->ss_family = AF_INET;
+        v4->sin_port = htons(port);
+        return true;
+    }
+    out->ss_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    return inet_pton(AF_INET6, address, &v6->sin6_addr) == 1;
+}
+
+/* 0: it is free for us; else errno. */
+static int bind_error(const struct sockaddr_storage *at)
+{
+    socklen_t len = at->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    int fd = socket(at->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1, why = 0;
+    if (fd < 0)
+        return errno;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (at->ss_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
+    if (bind(fd, (const struct sockaddr *)at, len) != 0 || listen(fd, 1) != 0)
+        why = errno;
+    close(fd);
+    return why;
+}
+
+static void say_silent(struct doctor *d, const char *address, uint16_t port, const char *who)
+{
+    struct sockaddr_storage at;
+    address_of(&at, address, port);
+    int why = bind_error(&at);
+    if (why == 0)
+        doctor_say(d, DOCTOR_NOTE, "start it: systemctl enable --now causeway, or causeway run", "port %u at %s is free for %s; nothing listens yet", port, address, who);
+    else if (why == EADDRINUSE)
+        doctor_say(d, DOCTOR_WRONG, arena_printf(&d->arena, "ss -ltnp 'sport = :%u' shows it; end it, or give causeway another port", port),
+                   "port %u at %s is taken by something that does not answer", port, address);
+    else if (why == EADDRNOTAVAIL)
+        doctor_say(d, DOCTOR_WRONG, "`ip address` shows those it has; write one of them, or 0.0.0.0", "%s is no address of this machine", address);
+    else
+        doctor_say(d, DOCTOR_WRONG, why == EACCES ? "choose a port from 1024 on" : "see above", "port %u at %s: %s", port, address, strerror(why));
+}
+
+static void examine_door(struct doctor *d, const char *address, uint16_t port, enum probe_kind kind, const char *who)
+{
+    struct sockaddr_storage at;
+    const char *from_here = strcmp(address, "0.0.0.0") == 0 ? "127.0.0.1" : strcmp(address, "::") == 0 ? "::1" : address;
+    address_of(&at, from_here, port);
+    struct probe p = probe_door(&at, kind, d->c->communities[0].exchange.domain, d->c->ca_file);
+    switch (p.result) {
+    case PROBE_NO_CONNECTION:
+        say_silent(d, address, port, who);
+        break;
+    case PROBE_NOT_XMPP:
+    case PROBE_NO_TLS:
+        doctor_say(d, DOCTOR_WRONG, arena_printf(&d->arena, "ss -ltnp 'sport = :%u' shows what it is; end it, or give causeway another port", port),
+                   "something else answers on port %u at %s: %s", port, address, p.text);
+        break;
+    case PROBE_WRONG_NAME:
+        doctor_say(d, DOCTOR_WRONG, "is another server there, or an older certificate loaded? systemctl restart causeway", "port %u at %s: %s", port, address, p.text);
+        break;
+    case PROBE_UNTRUSTED: /* said of the file already */
+    case PROBE_GOOD:
+        d->is_running = true;
+        doctor_say(d, DOCTOR_GOOD, NULL, "port %u at %s answers %s", port, address, who);
+        break;
+    }
+}
+
+void doctor_ports(struct doctor *d)
+{
+    const struct config *c = d->c;
+    for (unsigned i = 0; i < c->c2s_count; i++)
+        examine_door(d, c->c2s[i].address, c->c2s[i].port, c->c2s[i].direct_tls ? PROBE_CLIENT_TLS : PROBE_CLIENT,
+                     c->c2s[i].direct_tls ? "clients (direct TLS)" : "clients");
+    for (unsigned i = 0; i < c->s2s_count; i++)
+        examine_door(d, c->s2s[i].address, c->s2s[i].port, c->s2s[i].direct_tls ? PROBE_SERVER_TLS : PROBE_SERVER,
+                     c->s2s[i].direct_tls ? "servers (direct TLS)" : "servers");
+}
