@@ -97,13 +97,13 @@ const char *s2s_in_state(const struct s2s_in *in)
 
 void s2s_in_each_proved(const struct s2s_in *in, void (*each)(void *user, const char *local, const char *remote), void *user)
 {
-    const char *pair;
+    const struct proved *pair;
     char remote[2100];
     bool any = false;
     for (size_t i = 0; (pair = map_next(&in->proved, &i)); any = true) {
-        size_t len = strcspn(pair, " ");
-        snprintf(remote, sizeof remote, "%.*s", (int)len, pair);
-        each(user, pair + len + 1, remote);
+        size_t len = strcspn(pair->name, " ");
+        snprintf(remote, sizeof remote, "%.*s", (int)len, pair->name);
+        each(user, pair->name + len + 1, remote);
     }
     if (!any)
         each(user, in->local, NULL);
