@@ -201,6 +201,19 @@ void adhoc_finish(struct adhoc_call *c)
     adhoc_call_end(c);
 }
 
+/* Which command and session failed: clients look it up there. Without the form, which may hold a password. */
+static void repeat_command(struct builder *b, const struct stanza *iq)
+{
+    static const char *const names[] = {"node", "sessionid", "action"};
+    const struct element *command = stanza_child(iq, "command", NS_COMMANDS);
+    if (!command)
+        return;
+    build_open(b, "command", NS_COMMANDS);
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        build_attr(b, names[i], element_attr(command, names[i]));
+    build_close(b);
+}
+
 /* <error/> with a condition of XEP-0050 section 4.4 inside: build_error has no place for one. */
 void adhoc_send_error(struct exchange *x, const struct stanza *iq, enum stanza_error e, const char *specific,
                       const char *text)
@@ -210,6 +223,7 @@ void adhoc_send_error(struct exchange *x, const struct stanza *iq, enum stanza_e
     build_from(&b, iq->to);
     build_to(&b, iq->from);
     build_id(&b, iq->id);
+    repeat_command(&b, iq);
     build_open(&b, "error", NULL);
     build_attr(&b, "type", stanza_error_type(e));
     build_leaf(&b, stanza_error_name(e), NS_STANZA_ERRORS, NULL);

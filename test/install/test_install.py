@@ -13,6 +13,7 @@ from pathlib import Path
 EXPOSURE = 20  # tenths: systemd-analyze security may find so much, and no more
 
 FILES = """bin/causeway
+bin/causewayctl
 lib/systemd/system/causeway.service
 lib/sysusers.d/causeway.conf
 lib/tmpfiles.d/causeway.conf

@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Ad-hoc commands: slixmpp's xep_0050 as a stock client, and causewayctl end to end."""
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lablib import suite  # noqa: E402
+from lablib.lab import ROOT, find_program  # noqa: E402
+from lablib.suite import hold, wait_for  # noqa: E402
+from slixmpp.exceptions import IqError  # noqa: E402
+
+HERE, THERE = "montague.example", "capulet.example"
+ROMEO, ADMIN = f"romeo@{HERE}", f"admin@{HERE}"
+PLUGINS = ("xep_0030", "xep_0004", "xep_0050", "xep_0133", "xep_0122")
+COMMANDS = "http://jabber.org/protocol/commands"
+ADMINS = "http://jabber.org/protocol/admin#"
+DEVICES = "urn:causeway:devices:1#"
+
+
+# ---- slixmpp
+
+def perform(client, to, node, *forms):
+    """Runs a command by slixmpp's own workflow, submitting {var: value} a stage; the last iq."""
+    left = list(forms)
+
+    def start():
+        done = client.loop.create_future()
+
+        def on_answer(iq, session):
+            if iq["command"]["status"] == "completed" or not left:
+                done.set_result(iq)
+                return
+            form = iq["command"]["form"]
+            answer = client.xmpp["xep_0004"].make_form(ftype="submit")
+            for var, value in left.pop(0).items():
+                answer.add_field(var=var, value=value, ftype=form.get_fields()[var]["type"])
+            session["payload"] = answer
+            session["next"] = on_answer
+            actions = iq["command"].xml.find(f"{{{COMMANDS}}}actions")
+            client.xmpp["xep_0050"].continue_command(session, direction=actions.get("execute"))
+        client.xmpp["xep_0050"].start_command(to, node, {"next": on_answer, "error": lambda iq, _: done.set_result(iq)})
+        return done
+    return client.ask(start)
+
+
+def note(iq):
+    return " ".join(text for _, text in iq["command"]["notes"])
+
+
+def nodes(client, to):
+    found = client.ask(lambda: client.xmpp["xep_0050"].get_commands(to))
+    return {item[1] for item in found["disco_items"]["items"]}
+
+
+def stock_client(t):
+    """a person lists, adds, verifies and forgets a device, and asks what would happen; slixmpp shows the forms"""
+    lab = t.make_lab([HERE], {HERE: ["romeo"]})
+    romeo = t.slix(ROMEO, plugins=PLUGINS)
+    own = nodes(romeo, HERE)
+    hold({DEVICES + "list", DEVICES + "add", "urn:causeway:contact:1#requests"} <= own, f"the domain offers {own}")
+    hold(not any(n.startswith(ADMINS) for n in own), f"a person is shown {own}")
+    hold(nodes(romeo, ROMEO) == own, "the account offers others than the domain")
+    info = romeo.ask(lambda: romeo.xmpp["xep_0030"].get_info(jid=HERE, node=DEVICES + "add"))["disco_info"]
+    hold(("automation", "command-node", None, "Add a device") in info["identities"], f"the command is {info['identities']}")
+
+    hold("There are none" in note(perform(romeo, HERE, DEVICES + "list")), "there are devices already")
+    iq = perform(romeo, ROMEO, DEVICES + "add", {"kind": "email", "address": "romeo@mail.example", "full": True})
+    hold(iq["command"]["status"] == "completed", f"adding: {iq}")
+    wait_for(lambda: lab.mails(), "the mail with the code")
+    code = re.search(r"\b\d{6}\b", lab.mails()[0].get_content()).group()
+    hold("verified" in note(perform(romeo, HERE, DEVICES + "verify", {"code": code})).lower(), "the code did not verify it")
+    iq = perform(romeo, HERE, DEVICES + "list")
+    rows = iq["command"]["form"].get_items()
+    hold([(r["address"], r["state"], r["texts"]) for r in rows] == [("romeo@mail.example", "verified", "whole texts")], f"devices: {rows}")
+
+    plan = perform(romeo, HERE, DEVICES + "what-if", {"sender": f"juliet@{THERE}", "at": "2030-01-31T08:00:00Z"})
+    hold("stranger" in note(plan), f"what is said of a stranger: {note(plan)}")
+    words = plan["command"]["form"].get_values()["plan"]
+    hold("e-mail to romeo@mail.example" in str(words), f"the plan: {words}")
+    hold(len(lab.mails()) == 1, "the plan was carried out")
+
+    iq = perform(romeo, HERE, DEVICES + "remove", {"device": rows[0]["number"]})
+    hold("forgotten" in note(iq), f"forgetting: {note(iq)}")
+    hold("no devices" in note(perform(romeo, HERE, DEVICES + "remove")), "there is still a device to forget")
+
+
+def refused(client, node, form=None, **options):
+    """(condition, XEP-0050's) of the error for a first step, or for a second one with that form."""
+    def send(**more):
+        return client.xmpp["xep_0050"].send_command(HERE, node, **more)
+    try:
+        if form is not None:
+            first = client.ask(lambda: send())
+            answer = client.xmpp["xep_0004"].make_form(ftype="submit")
+            for var, value in form.items():
+                answer.add_field(var=var, value=value, ftype="hidden")
+            options = {"sessionid": first["command"]["sessionid"], "payload": answer, "action": "complete", **options}
+        client.ask(lambda: send(**options))
+    except IqError as e:
+        specific = [c.tag.rpartition("}")[2] for c in e.iq["error"].xml if c.tag.startswith(f"{{{COMMANDS}}}")]
+        return e.condition, *specific
+    return ()
+
+
+def bad_input(t):
+    """what is wrong has the name that XEP-0050 gives it; a person runs none of the admins' commands"""
+    lab = t.make_lab([HERE], {HERE: ["romeo"]})
+    romeo, admin = t.slix(ROMEO, plugins=PLUGINS), t.slix(ADMIN, plugins=PLUGINS)
+    theirs = nodes(admin, HERE) - nodes(romeo, HERE)
+    hold(len(theirs) > 10, f"admins have {theirs}")
+    for node in theirs:
+        hold(refused(romeo, node) == ("forbidden",), f"{node} is not refused to a person")
+    add = DEVICES + "add"
+    for what, expected, found in (
+            ("unknown command", ("item-not-found",), refused(romeo, "no-such")),
+            ("unknown action", ("bad-request", "malformed-action"), refused(romeo, add, action="dance")),
+            ("not the first action", ("bad-request", "bad-action"), refused(romeo, add, action="prev")),
+            ("back from the first step", ("bad-request", "bad-action"), refused(romeo, add, {}, action="prev")),
+            ("made-up session", ("bad-request", "bad-sessionid"), refused(romeo, add, sessionid="x", action="next")),
+            ("missing field", ("bad-request", "bad-payload"), refused(romeo, add, {"kind": "email"})),
+            ("unknown field", ("bad-request", "bad-payload"), refused(romeo, add, {"kind": "email", "address": "a@b.example", "x": "1"})),
+            ("not a choice", ("bad-request", "bad-payload"), refused(romeo, add, {"kind": "pigeon", "address": "a@b.example"})),
+            ("too long", ("bad-request", "bad-payload"), refused(romeo, add, {"kind": "email", "address": "a" * 300})),
+            ("two words", ("bad-request", "bad-payload"), refused(romeo, add, {"kind": "email", "address": "a@b.example full"}))):
+        hold(found == expected, f"{what}: {found}")
+    hold(not lab.mails(), "something was sent")
+
+
+# ---- causewayctl
+
+def ctl(t, *words, jid=ADMIN, password=None, stdin=None, expect=0, options=()):
+    """Its standard output; what it said wrong is in the failure."""
+    program = find_program(t.preset).parent / "ctl" / "causewayctl"
+    host, port = t.where(jid)[0].rsplit(":", 1)
+    env = dict(os.environ, CAUSEWAYCTL_PASSWORD=password or t.where(jid)[1], CAUSEWAYCTL_JID=jid, CAUSEWAYCTL_CA=t.lab.state["ca"])
+    done = subprocess.run([str(program), "-H", host, "-P", port, *options, *words], env=env, input=stdin, capture_output=True, text=True,
+                          timeout=120, start_new_session=True)  # no terminal: nothing may wait for one
+    hold(done.returncode == expect, f"causewayctl {' '.join(words)}: status {done.returncode}, not {expect}:\n{done.stdout}{done.stderr}")
+    return done.stdout if expect == 0 else done.stderr
+
+
+def as_json(t, *words, **more):
+    return json.loads(ctl(t, *words, options=("-o", "json"), **more))
+
+
+def accounts_by_shell(t):
+    """an admin adds, lists, disables, changes and deletes an account from a shell, and its links end"""
+    t.make_lab([HERE], {HERE: ["romeo"]})
+    listed = ctl(t, "list")
+    hold(ADMINS + "add-user" in listed and "Add an account" in listed, listed)
+    hold(any(c["node"] == DEVICES + "list" for c in as_json(t, "list")), "the JSON has no devices")
+    fields = {f["field"]: f for f in as_json(t, "describe", "add-user")}
+    hold(fields["password"]["type"] == "text-private" and fields["accountjid"]["required"], f"add-user has {fields}")
+    hold("--password-file VALUE (required)" in ctl(t, "describe", "add-user"), "describe does not say how")
+
+    juliet = f"juliet@{HERE}"
+    ctl(t, "add-user", "--accountjid", juliet, "--password-file", "-", stdin="first one\n")
+    t.lab.state["accounts"].append({"jid": juliet, "password": "first one", "admin": False})
+    session = t.strophe(juliet)
+    hold("exists already" in ctl(t, "add-user", "--accountjid", juliet, "--password-file", "-", stdin="x\n", expect=6), "it was added twice")
+    hold(juliet in as_json(t, "get-registered-users-list", "--max_items", "200")["fields"]["registereduserjids"], "it is not listed")
+    hold(juliet in as_json(t, "get-online-users-list")["fields"]["onlineuserjids"], "it is not linked")
+    links = as_json(t, "links", "--accountjid", juliet)["items"]
+    hold([(l["jid"], l["state"], l["presence"]) for l in links] == [(session.full_jid, "active", "available")], f"links: {links}")
+    table = ctl(t, "links", "--accountjid", juliet).split("\n")
+    hold(table[0].split() == ["Address", "Link", "Presence", "Priority"] and table[1].startswith(session.full_jid), f"table: {table}")
+
+    t.lab.account("juliet", HERE)["password"] = "second one"
+    said = ctl(t, "change-user-password", "--accountjid", juliet, "--password-file", "-", stdin="second one\n")
+    hold("1 link was ended" in said, said)
+    again = t.strophe(juliet)
+    ctl(t, "end-user-session", "--accountjids", again.full_jid)
+    ctl(t, "disable-user", f"--accountjids={juliet}")
+    ctl(t, "list", jid=juliet, expect=3)
+    ctl(t, "reenable-user", "--accountjids", juliet)
+    ctl(t, "list", jid=juliet)
+    ctl(t, "delete-user", "--accountjids", juliet)
+    ctl(t, "list", jid=juliet, expect=3)
+    hold(juliet not in ctl(t, "get-registered-users-list"), "it is still listed")
+
+
+def refused_by_shell(t):
+    """each way to fail has its exit status and its words; a password is never taken from an argument"""
+    t.make_lab([HERE], {HERE: ["romeo"]})
+    folder = t.folder / "secrets"
+    folder.mkdir()
+    (folder / "open").write_text("secret\n")
+    (folder / "open").chmod(0o644)
+    for words, expect, said, more in (
+            ((), 2, "which command", {}),
+            (("list", "more"), 2, "too much", {}),
+            (("list",), 3, "name or the password was refused", {"password": "wrong"}),
+            (("list",), 1, "", {"options": ("-P", "9")}),
+            (("no-such",), 5, "no such command", {}),
+            (("urn:no#such",), 5, "item-not-found", {}),
+            (("add-user",), 5, "no such command for this account", {"jid": ROMEO}),
+            ((ADMINS + "add-user",), 4, "forbidden", {"jid": ROMEO}),
+            (("add-user",), 2, "--accountjid is missing", {}),
+            (("add-user", "--accountjid", "x@" + HERE), 2, "password: there is no terminal", {}),
+            (("add-user", "--accountjid", "x@" + HERE, "--password", "p"), 2, "give --password-file FILE", {}),
+            (("add-user", "--accountjid", "x@" + HERE, "--password-file", str(folder / "open")), 2, "chmod 600", {}),
+            (("add-user", "--accountjid", "x@" + HERE, "--password-file", str(folder / "none")), 2, "No such file", {}),
+            (("delete-user", "--accountjids", "x@" + HERE, "--colour", "red"), 2, "--colour: the command has no such field", {}),
+            (("delete-user", "--accountjids"), 2, "a value is missing", {}),
+            (("delete-user", "x"), 2, "is not --field", {}),
+            (("delete-user", "--accountjids", "x@" + HERE), 5, "there is no account", {}),
+            (("delete-user", "--accountjids", "@"), 6, "is not an address", {}),
+            (("delete-user", "--accountjids", ADMIN), 4, "that is the account that you are using", {}),
+            (("get-registered-users-list", "--max_items", "7"), 6, "not one of the choices", {})):
+        found = ctl(t, *words, expect=expect, **more)
+        hold(said in found, f"{words}: it says {found!r}, not {said!r}")
+    hold("Exit status" in subprocess.run([str(find_program(t.preset).parent / "ctl" / "causewayctl"), "--help"], capture_output=True,
+                                         text=True, check=True).stdout, "--help does not list the exit codes")
+
+
+def parts_by_shell(t):
+    """streams with another community, up and broken; the outbox and one delivery; providers; sessions without words"""
+    lab = t.make_lab([HERE, THERE], {HERE: ["romeo"], THERE: ["juliet"]})
+    romeo, juliet = t.strophe(ROMEO), t.strophe(f"juliet@{THERE}")
+    romeo.message(f"juliet@{THERE}", "a secret thing")
+    juliet.wait(lambda s: s.tag.endswith("message") and s.get("from") == THERE, "the prompt")
+
+    def streams():
+        return {(s["remote"], s["direction"]): s for s in as_json(t, "communities")["items"]}
+    hold(streams()[(THERE, "out")]["state"] == "up", f"streams: {streams()}")
+    wait_for(lambda: (THERE, "in") in streams(), "the stream that came back")
+    hold(as_json(t, "community")["fields"]["domain"] == HERE, "the community is another one")
+    there = f"admin@{THERE}"
+    seen = ctl(t, "sessions", jid=there, options=("-o", "json"))
+    row = json.loads(seen)["items"][0]
+    hold((row["account"], row["peer"], row["consent"], row["held"]) == (f"juliet@{THERE}", ROMEO, "asked", "1"), f"sessions: {row}")
+    hold("secret" not in seen, "the admin reads what was said")
+    lab.kill(THERE)
+    romeo.message(f"juliet@{THERE}", "another one")
+    wait_for(lambda: streams()[(THERE, "out")]["error"], "the error")
+    hold(streams()[(THERE, "out")]["waiting"] == "1" or streams()[(THERE, "out")]["unconfirmed"] == "1", f"streams: {streams()}")
+
+    hold([p["name"] for p in as_json(t, "providers")["items"]] == ["sms"], "the provider is not there")
+    ctl(t, DEVICES + "add", "--kind", "email", "--address", "romeo@mail.example", jid=ROMEO)
+    wait_for(lambda: lab.mails(), "the mail with the code")
+    wait_for(lambda: [d for d in as_json(t, "outbox")["items"] if d["state"] == "sent"], "the delivery")
+    row = as_json(t, "outbox", "--account", ROMEO)["items"][0]
+    hold((row["account"], row["purpose"], row["address"]) == (ROMEO, "code", "romeo@mail.example"), f"outbox: {row}")
+    hold(as_json(t, "delivery", "--ref", row["ref"])["fields"]["state"] == "sent", "the one delivery is another")
+    ctl(t, "delivery", "--ref", "A" * 22, expect=5)
+    lab.start(THERE)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONPATH", str(ROOT / "test"))
+    suite.main(__doc__, stock_client, bad_input, accounts_by_shell, refused_by_shell, parts_by_shell)
