@@ -165,6 +165,7 @@ void c2s_link_end(struct c2s_link *l)
         atomic_fetch_sub(&l->shard->c2s->hibernating, 1);
     l->state = C2S_LINK_ENDED;
     timer_stop(&l->timer);
+    timer_stop(&l->answer_timer);
     unbind(l);
     c2s_link_detach(l);
     list_remove(&l->node);

@@ -42,7 +42,7 @@ struct c2s_link {
     enum c2s_link_state state;
     bool managed;                  /* XEP-0198 is on */
     bool resumable;                /* and the client asked for resumption */
-    bool short_answer;             /* the last <a/> told less than we had received */
+    bool short_answer;             /* the last <a/> told less than we had received, or is owed */
     bool asked;                    /* <r/> is out */
     bool pinged;                   /* without 0198: an iq ping is out */
     bool overfull;                 /* too much is not acknowledged: ends at the turn's end */
@@ -65,6 +65,7 @@ struct c2s_link {
     uint32_t unasked; /* sent since the last <r/> */
     size_t out_bytes;
     struct timer timer;    /* ATTACHED: <r/> is due, or its answer; HIBERNATING: the end */
+    struct timer answer_timer; /* an <a/> is owed */
     struct turn_hook hook; /* answers and credit, once a turn */
 };
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Stream management (XEP-0198): counters, acknowledgements, hibernation, resumption.
  *
- * `h` promises: what it covers is settled, so it survives us. It is told at once when asked, and
- * again unasked when a commit raised it after an answer that was short. A resumption waits until
+ * `h` promises: what it covers is settled, so it survives us. When it is asked for while something is
+ * on its way to the disk, the answer waits for that, at most ANSWER_MS (XEP-0198 section 4 allows
+ * a time-out and nothing else): one packet instead of a short answer and a second one behind it. When
+ * a commit raises it after an answer that was short, it is told again unasked. A resumption waits until
  * everything that the old connection brought has settled: the client repeats what <resumed h/> does
  * not cover, and that must not be under way already. */
 #include <inttypes.h>
@@ -19,6 +21,7 @@
 enum {
     ASK_AFTER = 16, /* so many unacknowledged stanzas do not wait for the delay */
     ASK_AGAIN_MS = 5000,
+    ANSWER_MS = 50, /* a commit takes a few; a store that fails holds no answer back */
 };
 
 static struct loop *loop_of(struct c2s_link *l)
@@ -142,9 +145,26 @@ void c2s_sm_sent(struct c2s_link *l)
 
 static void tell(struct c2s_link *l)
 {
+    timer_stop(&l->answer_timer);
     l->short_answer = l->handled != l->received;
     l->told = l->handled;
     c2s_link_send_text(l, "<a xmlns='" NS_SM "' h='%" PRIu32 "'/>", l->handled);
+}
+
+static void on_answer_due(struct timer *t)
+{
+    tell(container_of(t, struct c2s_link, answer_timer));
+}
+
+static void on_request(struct c2s_link *l)
+{
+    if (l->handled == l->received) {
+        tell(l);
+        return;
+    }
+    l->short_answer = true;
+    if (!timer_is_running(&l->answer_timer))
+        timer_start(&l->answer_timer, loop_of(l), ANSWER_MS, on_answer_due);
 }
 
 void c2s_sm_turn_end(struct c2s_link *l)
@@ -185,7 +205,7 @@ void c2s_sm_nonza(struct c2s_link *l, const struct stanza *st)
     if (element_is(e, "enable", NS_SM))
         on_enable(l, st);
     else if (element_is(e, "r", NS_SM) && l->managed)
-        tell(l);
+        on_request(l);
     else if (element_is(e, "a", NS_SM) && l->managed)
         on_ack(l, st);
     else if (element_is(e, "resume", NS_SM) || l->managed)
@@ -206,6 +226,7 @@ void c2s_sm_hibernate(struct c2s_link *l)
     c2s_link_detach(l);
     l->state = C2S_LINK_HIBERNATING;
     l->asked = l->short_answer = l->pinged = false;
+    timer_stop(&l->answer_timer);
     atomic_fetch_add(&c->hibernating, 1);
     timer_start(&l->timer, loop_of(l), c->times.resume_ms, on_timer);
     exchange_link_state(l->edge.resource, LINK_HIBERNATING);
