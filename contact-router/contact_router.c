@@ -36,12 +36,17 @@ enum profile_kind contact_router_profile_kind(enum device_kind k)
 const struct provider *contact_router_sender(const struct contact_router *r, const char *domain, enum device_kind k)
 {
     enum profile_kind kind = contact_router_profile_kind(k);
-    for (unsigned i = 0; i < r->provider_count; i++) {
+    const struct provider *borrowed = NULL; /* one that sends such messages by a section for others */
+    for (unsigned i = 0; kind < PROFILE_KINDS && i < r->provider_count; i++) {
         const struct provider *p = r->providers[i].provider;
-        if (kind < PROFILE_KINDS && profile_send_of(p->profile, kind) && provider_serves(p, domain))
+        if (!provider_serves(p, domain))
+            continue;
+        if (p->profile->send[kind].present)
             return p;
+        if (!borrowed && profile_send_of(p->profile, kind))
+            borrowed = p;
     }
-    return NULL;
+    return borrowed;
 }
 
 struct router_provider *contact_router_provider_named(struct contact_router *r, const char *name)
@@ -60,6 +65,16 @@ bool contact_router_number_allowed(const struct contact_router_community *c, con
         if (text_starts_with(e164, *p))
             return true;
     return false;
+}
+
+bool contact_router_address_allowed(const struct contact_router *r, const struct contact_router_community *c, enum device_kind k,
+                                    const char *address)
+{
+    if (k != DEVICE_PAGER)
+        return contact_router_number_allowed(c, address);
+    const struct provider *p = contact_router_sender(r, c->domain, k);
+    bool by_text = p && profile_send_of(p->profile, PROFILE_PAGER) == &p->profile->send[PROFILE_SMS];
+    return (*address != '+' && !by_text) || contact_router_number_allowed(c, address);
 }
 
 int64_t contact_router_now_us(const struct contact_router *r)

@@ -40,7 +40,7 @@ struct contact_router_community {
     const char *mail_user, *mail_password; /* NULL: none */
     const char *mail_reply_to; /* NULL: answers by mail are not received (the mail says so) */
     bool mail_require_tls;
-    unsigned sms_per_day;      /* the budget; 0: no text messages at all */
+    unsigned sms_per_day;      /* the budget; 0: no text messages and no pages at all */
     unsigned calls_per_day;    /* the budget for telephone calls; 0: none */
     const char *const *sms_prefixes; /* "+44", ...; ends with NULL; NULL: no numbers at all. For calls too */
 };

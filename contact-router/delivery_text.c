@@ -60,8 +60,8 @@ void delivery_text_sms(const struct delivery_text *t, struct bytes *out)
         sms_message(t, out);
         return;
     case OUTBOX_PURPOSE_CODE:
-        bytes_printf(out, "%s is your code for %s. If you did not ask for it, ignore this; STOP ends such messages.", r->text,
-                     r->community);
+        bytes_printf(out, "%s is your code for %s. If you did not ask for it, ignore this%s.", r->text, r->community,
+                     r->kind == DEVICE_SMS ? "; STOP ends such messages" : "");
         return;
     case OUTBOX_PURPOSE_TEST:
         bytes_printf(out, "This is the test that you asked %s for. Messages to you can arrive here.", r->community);

@@ -112,6 +112,28 @@ const char *device_mail(struct arena *a, const char *text)
     return out;
 }
 
+const char *device_pager(struct arena *a, const char *text)
+{
+    char digits[21];
+    size_t n = 0, len = strlen(text);
+    if (*text == '+')
+        return device_phone(a, text);
+    if (strchr(text, '@'))
+        return device_mail(a, text);
+    if (len && strspn(text, "0123456789 ().-/") == len) {
+        for (const char *c = text; *c; c++)
+            if (*c >= '0' && *c <= '9') {
+                if (n == sizeof digits - 1)
+                    return NULL;
+                digits[n++] = *c;
+            }
+        return n >= 3 ? arena_dup_n(a, digits, n) : NULL;
+    }
+    bool name = len && len <= 64 &&
+                strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len && *text != '.' && *text != '-';
+    return name ? arena_dup(a, text) : NULL;
+}
+
 bool device_phone_is_premium(const char *e164)
 {
     static const char *const prefixes[] = {
@@ -215,23 +237,28 @@ static bool parse_add(struct arena *a, struct words *w, struct device_command *o
 {
     out->verb = DEVICE_ADD;
     if (w->count < 3 || !device_kind_parse(w->v[1], &out->kind))
-        return wrong(out, "Write: add email ADDRESS, or: add phone +44... (for text messages), or: add call +44... (to be called); "
-                          "append \"full\" to get the whole text and not only a notice.");
+        return wrong(out, "Write: add email ADDRESS, or: add phone +44... (for text messages), or: add call +44... (to be called), or: "
+                          "add pager NUMBER; append \"full\" to get the whole text and not only a notice.");
     if (!device_kind_usable(out->kind))
-        return wrong(out, arena_printf(a, "A %s cannot be added yet; e-mail and phones (text messages, calls) can.",
+        return wrong(out, arena_printf(a, "A %s cannot be added yet; e-mail, phones (text messages, calls) and pagers can.",
                                        device_kind_people(out->kind)));
     out->any_phone = text_eq_nocase(w->v[1], "phone") || text_eq_nocase(w->v[1], "mobile");
     take_full(w, out);
     char *joined = arena_dup(a, "");
     for (unsigned i = 2; i < w->count; i++)
         joined = arena_printf(a, "%s%s", joined, w->v[i]);
+    bool digits = strspn(joined, "0123456789+().-/") == strlen(joined); /* only these may be written in groups */
     if (out->kind == DEVICE_EMAIL)
         out->address = w->count == 3 ? device_mail(a, joined) : NULL;
+    else if (out->kind == DEVICE_PAGER)
+        out->address = w->count == 3 || digits ? device_pager(a, joined) : NULL;
     else
         out->address = device_phone(a, joined);
     if (!out->address)
         return wrong(out, out->kind == DEVICE_EMAIL
                               ? "That is not an e-mail address that can be used here."
+                          : out->kind == DEVICE_PAGER
+                              ? "Write the pager's number or name as its carrier has it: add pager 415-555-1212."
                               : "Write the number with its country: +44 7700 900123.");
     return true;
 }
@@ -329,7 +356,7 @@ bool device_command_parse(struct arena *a, const char *line, struct device_comma
 const char *device_help(void)
 {
     return "devices: what you have listed to be reached by while you are not logged in\n"
-           "add email ADDRESS, add phone +44... (text messages), add call +44...: list one (append \"full\" for whole texts instead "
+           "add email ADDRESS, add phone +44... (text messages), add call +44..., add pager NUMBER: list one (append \"full\" for whole texts instead "
            "of notices)\n"
            "verify CODE: prove that it is yours, with the code that arrives on it\n"
            "full N, notice N: send the whole text to it, or only a notice\n"

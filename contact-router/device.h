@@ -14,7 +14,7 @@
     K(SMS, "sms", "text message", true)          \
     K(EMAIL, "email", "e-mail", true)            \
     K(VOICE, "voice", "phone call", true)        \
-    K(PAGER, "pager", "pager", false)            \
+    K(PAGER, "pager", "pager", true)             \
     K(WEBHOOK, "webhook", "webhook", false)      \
     K(TERMINAL, "terminal", "terminal", false)   \
     K(PUSH, "push", "push", false)
@@ -57,6 +57,9 @@ const char *device_phone(struct arena *a, const char *text);
 /* The address if it is one that may stand in SMTP and in a header (RFC 5321; ASCII), domain in lower case;
  * or NULL. */
 const char *device_mail(struct arena *a, const char *text);
+/* What a carrier or an app knows a pager by: digits (punctuation goes), a number with its country (+44...), a name of
+ * letters, digits, ".", "-" and "_", or one of these at a domain; or NULL. */
+const char *device_pager(struct arena *a, const char *text);
 /* Is the number dear or outside any country (premium, satellite, international networks)? */
 bool device_phone_is_premium(const char *e164);
 

@@ -95,10 +95,13 @@ static bool community_can(struct command_job *j)
     /* A "phone" takes text messages where there are any, and is called where there are none. */
     if (j->c.any_phone && !can_send(j, DEVICE_SMS) && can_send(j, DEVICE_VOICE))
         j->c.kind = DEVICE_VOICE;
-    const char *what = j->c.kind == DEVICE_EMAIL ? "send e-mail" : j->c.kind == DEVICE_VOICE ? "make calls" : "send text messages";
+    const char *what = j->c.kind == DEVICE_EMAIL   ? "send e-mail"
+                       : j->c.kind == DEVICE_VOICE ? "make calls"
+                       : j->c.kind == DEVICE_PAGER ? "send pages"
+                                                   : "send text messages";
     if (!can_send(j, j->c.kind))
         bytes_printf(&j->reply, "%s does not %s.", c->domain, what);
-    else if (j->c.kind != DEVICE_EMAIL && !contact_router_number_allowed(c, j->c.address))
+    else if (j->c.kind != DEVICE_EMAIL && !contact_router_address_allowed(j->r, c, j->c.kind, j->c.address))
         bytes_printf(&j->reply, "%s does not %s to such numbers.", c->domain, what);
     else
         return true;
@@ -108,7 +111,8 @@ static bool community_can(struct command_job *j)
 /* Does one more that this person asked for fit into the community's budget? */
 static bool affordable(const struct command_job *j, enum device_kind kind, const struct budget_use *use)
 {
-    return kind == DEVICE_SMS     ? budget_sms(use, j->community->sms_per_day, 0) == BUDGET_FITS
+    bool text = kind == DEVICE_SMS || kind == DEVICE_PAGER;
+    return text                   ? budget_sms(use, j->community->sms_per_day, 0) == BUDGET_FITS
            : kind == DEVICE_VOICE ? budget_call(use, j->community->calls_per_day, 0) == BUDGET_FITS
                                   : true;
 }

@@ -477,6 +477,14 @@ bool hook_read(const struct provider *p, const char *kind, const struct hook_req
     return out->proof != NULL;
 }
 
+bool hook_exists(const struct provider *p, const char *kind)
+{
+    for (unsigned i = 0; i < p->profile->hook_count; i++)
+        if (text_eq(p->profile->hooks[i].kind, kind))
+            return true;
+    return false;
+}
+
 bool hook_needs_token(const struct provider *p, const char *kind)
 {
     for (unsigned i = 0; i < p->profile->hook_count; i++) {

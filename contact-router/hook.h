@@ -33,6 +33,8 @@ enum { HOOK_EVENTS_MAX = 64 };
  * ERROR_NOT_FOUND: the profile has no such hook. */
 MUST_USE bool hook_read(const struct provider *p, const char *kind, const struct hook_request *r, struct arena *a,
                         struct hook_event *out, struct error *e);
+/* Has the profile any such hook? */
+bool hook_exists(const struct provider *p, const char *kind);
 /* Only a capability in the address proves such a hook. */
 bool hook_needs_token(const struct provider *p, const char *kind);
 

@@ -106,8 +106,9 @@ static bool count_windows(struct store_tx *tx, const char *account, const char *
     *by_peer = *by_domain = (struct budget_counts){ 0 };
     struct store_rows *r = store_query(tx, e,
                                        "select created_us, peer from deliveries where account = $1 and created_us > $2 and"
-                                       " peer_domain = $3 and kind = $4 and purpose = 'message' and state <> 'cancelled'",
-                                       "titt", account, now - budget_window_us(BUDGET_3_HOURS), domain, device_kind_word(kind));
+                                       " peer_domain = $3 and (kind = $4 or kind = $5) and purpose = 'message' and state <> 'cancelled'",
+                                       "titt" "t", account, now - budget_window_us(BUDGET_3_HOURS), domain, device_kind_word(kind),
+                                       device_kind_word(kind == DEVICE_SMS ? DEVICE_PAGER : kind)); /* one budget */
     while (r && store_next(r, e))
         for (unsigned w = 0; w < BUDGET_WINDOWS; w++)
             if (store_int(r, 0) > now - budget_window_us((enum budget_window)w)) {
@@ -129,7 +130,8 @@ bool outbox_query_use(struct store_tx *tx, const char *account, const char *peer
                                 "select count(*) from deliveries where community = $1 and kind = 'voice' and created_us > $2"
                                 " and state <> 'cancelled'", "ti", community, now - DAY), &calls, e) ||
         !one_number(store_query(tx, e,
-                                "select count(*) from deliveries where community = $1 and kind = 'sms' and created_us > $2"
+                                "select count(*) from deliveries where community = $1 and (kind = 'sms' or kind = 'pager') and"
+                                " created_us > $2"
                                 " and state <> 'cancelled'", "ti", community, now - DAY), &sms, e) ||
         !one_number(store_query(tx, e,
                                 "select count(*) from deliveries where account = $1 and created_us > $2 and purpose = 'request'"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The default: text messages and e-mail at once together, and a call when five minutes brought no answer, or at once
+/* The default: text messages, pages and e-mail at once together, and a call when five minutes brought no answer, or at once
  * where there is nothing else (not for what is of low urgency); of strangers one notice mail. Each device
  * is used at most once a rule's step; nothing here loops, so every plan ends. */
 #include "contact-router/planner.h"
@@ -7,7 +7,7 @@
 #include "gateway/base/text.h"
 
 static const struct planner_rule default_rules[] = {
-    { .delay_s = 0, .kinds = 1 << DEVICE_SMS | 1 << DEVICE_EMAIL, .first_only = false },
+    { .delay_s = 0, .kinds = 1 << DEVICE_SMS | 1 << DEVICE_PAGER | 1 << DEVICE_EMAIL, .first_only = false },
     { .delay_s = PLANNER_CALL_S, .kinds = 1 << DEVICE_VOICE, .first_only = true },
 };
 static const struct planner_rule call_rules[] = {
@@ -70,8 +70,9 @@ struct taken { unsigned sms, mail, calls; };
 static enum budget_refusal afford(const struct planner_input *in, enum device_kind kind, struct taken *taken)
 {
     enum budget_refusal r;
-    unsigned *count = kind == DEVICE_SMS ? &taken->sms : kind == DEVICE_VOICE ? &taken->calls : &taken->mail;
-    if (kind == DEVICE_SMS)
+    bool text = kind == DEVICE_SMS || kind == DEVICE_PAGER; /* of one budget */
+    unsigned *count = text ? &taken->sms : kind == DEVICE_VOICE ? &taken->calls : &taken->mail;
+    if (text)
         r = budget_sms(&in->use, in->sms_per_day, *count);
     else if (kind == DEVICE_VOICE)
         r = budget_call(&in->use, in->calls_per_day, *count);

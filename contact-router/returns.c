@@ -186,7 +186,7 @@ struct texting {
     struct returning *g;
     struct store_tx *tx;
     struct answer_text said;
-    const char *from;
+    const char *from, *via; /* via: the word of the device's kind */
     struct device_list devices; /* verified ones with that number, of communities that write from this one */
     struct outbox_conversation talks[CHOICES_MAX];
     unsigned talk_count;
@@ -234,7 +234,7 @@ static void give(struct texting *t, const char *account, const char *peer, enum 
     struct arena *a = &t->g->arena;
     t->g->action = ACTION_ANSWER;
     t->g->answer = (struct reach_answer){
-        .callee = arena_dup(a, account), .peer = arena_dup(a, peer), .verb = verbs[verb], .via = "sms",
+        .callee = arena_dup(a, account), .peer = arena_dup(a, peer), .verb = verbs[verb], .via = t->via,
         .text = verb == ANSWER_SAY ? arena_dup(a, text) : NULL,
         .dedup = arena_printf(a, "%s/%s", t->g->q.provider->provider->name, dedup),
     };
@@ -369,6 +369,73 @@ static bool find_place(struct texting *t, struct error *e)
     return found || without_code(t, e);
 }
 
+/* -- an answer to one delivery: its address, or the provider, says to which -- */
+
+static bool same_address(struct arena *a, const struct outbox_row *row, const char *from)
+{
+    const char *as = NULL;
+    if (row->kind == DEVICE_SMS || row->kind == DEVICE_VOICE)
+        as = number(a, from);
+    else if (row->kind == DEVICE_PAGER) /* NUMBER@CARRIER is NUMBER, where only that was listed */
+        as = device_pager(a, strchr(row->address, '@') ? from : arena_dup_n(a, from, strcspn(from, "@")));
+    const char *want = row->address;
+    return as && text_eq(as + (*as == '+'), want + (*want == '+'));
+}
+
+static bool is_listed(struct texting *t, const struct outbox_row *row, bool *listed, struct error *e)
+{
+    *listed = false;
+    if (!device_store_by_address(t->tx, row->kind, row->address, &t->g->arena, &t->devices, e))
+        return false;
+    for (unsigned i = 0; i < t->devices.count; i++)
+        *listed = *listed || (text_eq(t->devices.v[i].account, row->account) && !t->devices.v[i].opted_out);
+    return true;
+}
+
+/* What was said, to whom: to who caused the delivery, unless it begins with the code of another conversation. */
+static bool answer_delivery(struct texting *t, const struct outbox_row *row, struct error *e)
+{
+    struct outbox_conversation other;
+    bool own = t->said.code && text_eq(t->said.code, row->code), found = false;
+    if (t->said.code && !own &&
+        !outbox_query_by_code(t->tx, row->account, t->said.code, store_now_us(t->tx) - WINDOW_US, &t->g->arena, &other, &found, e))
+        return false;
+    bool coded = own || found;
+    const char *text = coded ? t->said.rest : t->said.text;
+    t->via = device_kind_word(row->kind);
+    if (*text || t->said.verb != ANSWER_SAY)
+        give(t, row->account, found ? other.peer : row->peer, !t->said.code || coded ? t->said.verb : ANSWER_SAY, text, t->g->dedup);
+    return true;
+}
+
+/* *found: the answer says which delivery it is to, and is dealt with. */
+static bool by_ref(struct texting *t, bool *found, struct error *e)
+{
+    struct returning *g = t->g;
+    const char *ref = g->q.ref ? g->q.ref : g->q.event->ref, *from = g->q.event->from;
+    struct outbox_row row;
+    bool listed;
+    *found = ref && *ref;
+    if (!*found)
+        return true;
+    if (!find_delivery(g, t->tx, &row, e))
+        return false;
+    bool talk = row.d.ref && (row.purpose == OUTBOX_PURPOSE_MESSAGE || row.purpose == OUTBOX_PURPOSE_REQUEST);
+    if (!row.d.ref || row.d.created_us < store_now_us(t->tx) - WINDOW_US)
+        g->news_for_log = "an answer to what was not sent lately";
+    else if (from && *from && !same_address(&g->arena, &row, from))
+        g->news_for_log = "an answer from another device than the one that was asked";
+    else if (t->said.word == ANSWER_STOP || t->said.word == ANSWER_START)
+        return device_store_refuse(t->tx, row.kind, row.address, t->said.word == ANSWER_STOP, e);
+    else if (!is_listed(t, &row, &listed, e))
+        return false;
+    else if (!listed || !talk)
+        g->news_for_log = "an answer from a device that is not listed, or to what is no message";
+    else
+        return answer_delivery(t, &row, e);
+    return true;
+}
+
 static bool to_us(const struct returning *g, struct arena *a)
 {
     const char *ours = number(a, g->q.provider->provider->from), *to = number(a, g->q.event->to);
@@ -381,6 +448,7 @@ static bool inbound_run(struct store_tx *tx, struct store_job *job, struct error
     const struct hook_event *ev = g->q.event;
     struct texting *t = arena_new(&g->arena, struct texting);
     bool was_done;
+    bool found;
     g->action = ACTION_NONE;
     g->held_key = g->news_for_log = NULL;
     g->sends = false;
@@ -388,12 +456,15 @@ static bool inbound_run(struct store_tx *tx, struct store_job *job, struct error
         return false;
     t->g = g;
     t->tx = tx;
+    t->via = device_kind_word(DEVICE_SMS);
     t->from = number(&g->arena, ev->from);
     answer_text_read(&g->arena, ev->text ? ev->text : "", &t->said);
     if (was_done) {
         g->action = ACTION_AGAIN;
         return true;
     }
+    if (!by_ref(t, &found, e) || found)
+        return e->code == ERROR_NONE;
     if (!t->from || !to_us(g, &g->arena)) {
         g->news_for_log = "a text from no number, or to a number that is not ours";
         return true;
@@ -467,18 +538,19 @@ static void inbound_done(struct store_job *job, const struct error *e)
 }
 
 /* The provider's word for "the same again": a token of the try, else the message's id, else its text. */
-static const char *dedup_of(struct arena *a, const struct hook_event *ev)
+static const char *dedup_of(struct arena *a, const char *in_address, const struct hook_event *ev)
 {
+    const char *ref = in_address ? in_address : ev->ref;
     const char *id = ev->dedup && *ev->dedup ? ev->dedup : ev->id && *ev->id ? ev->id : NULL;
     if (id)
         return arena_printf(a, "%.200s", id);
-    return arena_printf(a, "%.40s/%.160s", ev->from ? ev->from : "", ev->text ? ev->text : "");
+    return arena_printf(a, "%.40s/%.40s/%.120s", ref ? ref : "", ev->from ? ev->from : "", ev->text ? ev->text : "");
 }
 
 void returns_inbound(const struct returns_request *q)
 {
     struct returning *g = begin(q, inbound_run, inbound_done);
-    g->dedup = dedup_of(&g->arena, q->event);
+    g->dedup = dedup_of(&g->arena, q->ref, q->event);
     const char *key = arena_printf(&g->arena, "%s %s", q->provider->provider->name, g->dedup);
     if (map_get(&q->r->answering, key)) {
         struct error busy = ERROR_INIT;

@@ -3,6 +3,7 @@
  * says; then returns.c. The answer is given when what it caused is committed. Addresses:
  *     PUBLIC_URL/hook/PROVIDER/status/REF/EXPIRES/TOKEN   given with each message
  *     PUBLIC_URL/hook/PROVIDER/voice/REF/EXPIRES/TOKEN    given with each call (voice_http.h)
+ *     PUBLIC_URL/hook/PROVIDER/inbound/REF/EXPIRES/TOKEN  given with each message, to those who answer there
  *     PUBLIC_URL/hook/PROVIDER/inbound/TOKEN              entered at the provider by the admin
  * TOKEN is an HMAC over what stands before it. Where the provider signs, the address entered by hand
  * may leave it out. */
@@ -71,18 +72,18 @@ static void refuse(struct http_exchange *x, int status, const char *provider, co
 /* The address: ERROR_DENIED when it is not one that we gave out. */
 static bool check_address(struct hooking *h, const struct capability_path *p, struct error *e)
 {
-    bool voice = text_eq(h->kind, "voice"), status = voice || text_eq(h->kind, "status"), bare = p->count == 3 && !voice;
+    bool voice = text_eq(h->kind, "voice"), bare = p->count == 3 && !voice;
     struct bytes over = BYTES_EMPTY;
     bool ok = false;
     if (bare && !hook_needs_token(h->provider->provider, h->kind)) {
         ok = true; /* the signature must prove all */
-    } else if (status && p->count == 6) {
+    } else if (p->count == 6) {
         uint64_t expires;
         status_over(p->v[1], p->v[2], p->v[3], p->v[4], &over);
         ok = capability_fits(h->r->hook_key, bytes_text(&over), p->v[5]) && text_to_u64(p->v[4], &expires) &&
              (int64_t)expires >= contact_router_now_us(h->r) / 1000000;
         h->ref = arena_dup(&h->arena, p->v[3]);
-    } else if (!status && p->count == 4) {
+    } else if (text_eq(h->kind, "inbound") && p->count == 4) {
         bytes_printf(&over, "%s/inbound", p->v[1]);
         ok = capability_fits(h->r->hook_key, bytes_text(&over), p->v[3]);
     }

@@ -51,6 +51,9 @@ struct contact_router {
 const struct contact_router_community *contact_router_community(const struct contact_router *r, const char *domain);
 /* The provider that sends to such devices for a community: the first that can; NULL: none. Any thread. */
 const struct provider *contact_router_sender(const struct contact_router *r, const char *domain, enum device_kind k);
+/* May messages go to that address from that community? Whatever may be a telephone number must be allowed as one. Any thread. */
+bool contact_router_address_allowed(const struct contact_router *r, const struct contact_router_community *c, enum device_kind k,
+                                    const char *address);
 /* PROFILE_KINDS: no provider is asked (e-mail). */
 enum profile_kind contact_router_profile_kind(enum device_kind k);
 struct router_provider *contact_router_provider_named(struct contact_router *r, const char *name);

@@ -3,11 +3,12 @@
 #include <string.h>
 
 #include "contact-router/delivery_text.h"
+#include "contact-router/hook.h"
 #include "contact-router/provider_answer.h"
 #include "contact-router/provider_request.h"
 #include "contact-router/sender.h"
 
-enum { STATUS_LIFE_S = 4 * 86400, TTL_S = 4 * 3600 };
+enum { STATUS_LIFE_S = 4 * 86400, TTL_S = 4 * 3600, SEGMENTS_ANY = 255 };
 
 static const char *answer_header(const void *user, const char *name)
 {
@@ -66,29 +67,46 @@ static void post(struct sender_job *job, const struct provider_request *q)
     job->http = http_call(job->router->http, &h, on_answer, job);
 }
 
+/* An address of ours for this delivery; "" when there is none to be had. Counted from when it was made, so that a
+ * second try is the same request. */
+static const char *address(const struct sender_job *job, struct arena *a, const char *kind)
+{
+    const struct provider *p = job->provider->provider;
+    struct bytes url = BYTES_EMPTY;
+    if (job->router->public_url && hook_exists(p, kind))
+        returns_http_url(job->router, p->name, kind, job->row->d.ref, job->row->d.created_us / 1000000 + STATUS_LIFE_S, &url);
+    const char *text = arena_dup(a, bytes_text(&url));
+    bytes_fini(&url);
+    return text;
+}
+
+/* Can an answer on this device find its way back? A text message is answered to the number that we write from. */
+static bool answerable(const struct sender_job *job)
+{
+    const struct provider *p = job->provider->provider;
+    return job->router->public_url && hook_exists(p, "inbound") && (*p->from || job->row->kind != DEVICE_SMS);
+}
+
 void sender_http_send(struct sender_job *job)
 {
     const struct contact_router *r = job->router;
     const struct provider *p = job->provider->provider;
     const struct profile_send *s = section_of(job);
     bool call = job->row->kind == DEVICE_VOICE;
-    struct bytes text = BYTES_EMPTY, hook = BYTES_EMPTY, voice = BYTES_EMPTY;
-    struct delivery_text t = { .row = job->row, .full_text = job->full_text, .answerable = r->public_url && *p->from,
-                               .segments_max = s->max_parts, .characters_max = s->text_max };
+    struct bytes text = BYTES_EMPTY;
+    struct delivery_text t = { .row = job->row, .full_text = job->full_text, .answerable = answerable(job),
+                               .segments_max = s->encoding ? SEGMENTS_ANY : s->max_parts, .characters_max = s->text_max };
     if (!call) /* what a call says is asked for later */
         delivery_text_sms(&t, &text);
-    /* Counted from when it was made, so that a second try is the same request. */
-    if (r->public_url)
-        returns_http_url(r, p->name, "status", job->row->d.ref, job->row->d.created_us / 1000000 + STATUS_LIFE_S, &hook);
-    if (r->public_url && call)
-        returns_http_url(r, p->name, "voice", job->row->d.ref, job->row->d.created_us / 1000000 + STATUS_LIFE_S, &voice);
-    struct provider_message m = { .kind = contact_router_profile_kind(job->row->kind), .to = job->row->address, .from = p->from, .text = bytes_text(&text),
-                                  .ref = job->row->d.ref, .hook_status = bytes_text(&hook), .hook_voice = bytes_text(&voice),
-                                  .lang = job->lang, .ttl_s = TTL_S,
-                                  .priority = job->row->urgent ? 5 : 3, .now_us = job->now_us };
     struct provider_request q = { 0 };
     struct error e = ERROR_INIT;
     arena_init(&q.arena);
+    struct provider_message m = { .kind = contact_router_profile_kind(job->row->kind), .to = job->row->address, .from = p->from,
+                                  .text = bytes_text(&text), .subject = *job->row->peer ? job->row->peer : job->row->community,
+                                  .ref = job->row->d.ref, .hook_status = address(job, &q.arena, "status"),
+                                  .hook_inbound = address(job, &q.arena, "inbound"),
+                                  .hook_voice = call ? address(job, &q.arena, "voice") : NULL, .lang = job->lang, .ttl_s = TTL_S,
+                                  .priority = job->row->urgent ? 5 : 3, .now_us = job->now_us };
     if (provider_request_render(p, &m, &q, &e)) {
         post(job, &q);
     } else {
@@ -98,8 +116,6 @@ void sender_http_send(struct sender_job *job)
     }
     arena_fini(&q.arena);
     bytes_fini(&text);
-    bytes_fini(&hook);
-    bytes_fini(&voice);
 }
 
 void sender_http_cancel(struct sender_job *job)

@@ -67,7 +67,7 @@ const struct option config_options[] = {
     TEXT("community", "mail_user", NULL, CHECK_ANY, NULL, "Login at the mail server."),
     TEXT("community", "mail_password_file", NULL, CHECK_FILE, NULL, "File with its password."),
     BOOL("community", "mail_require_tls", 0, "Refuse a mail server that offers no TLS."),
-    INT("community", "sms_per_day", 0, 0, 1000000, "messages", "Budget for text messages; 0: none are sent."),
+    INT("community", "sms_per_day", 0, 0, 1000000, "messages", "Budget for text messages and pages; 0: none are sent."),
     INT("community", "calls_per_day", 0, 0, 1000000, "calls", "Budget for telephone calls; 0: none are made."),
     LIST("community", "sms_prefixes", CHECK_PREFIX, NULL, "Numbers that may be listed as devices, for text messages or calls, begin with one of these; none by default."),
 

@@ -266,6 +266,7 @@ struct stanza *session_text_answer(const struct jid *callee, const struct jid *p
     struct bytes body = BYTES_EMPTY;
     if (was_sealed)
         bytes_append_text(&body, text_eq(via, "email")  ? "[by e-mail, not encrypted] "
+                                 : text_eq(via, "pager") ? "[by pager, not encrypted] "
                                  : text_eq(via, "call") ? "[by telephone, not encrypted] "
                                                         : "[by text message, not encrypted] ");
     bytes_append_text(&body, text ? text : "");
