@@ -100,13 +100,26 @@ bool message_is_state(const struct stanza *msg)
     return state;
 }
 
+/* However it is spelt: clients compare addresses, not texts. */
+static bool names(const char *text, const char *bare)
+{
+    struct arena a;
+    if (!text || text_eq(text, bare))
+        return text != NULL;
+    arena_init(&a);
+    const struct jid *j = jid_parse_text(&a, text);
+    bool same = j && text_eq(j->full, bare);
+    arena_fini(&a);
+    return same;
+}
+
 /* An id of our archive that is not ours, a copy that we did not make; and what was said to the server
  * only (XEP-0280 section 8). */
 static bool is_to_go(const struct element *e, const char *by)
 {
     if (text_eq(e->ns, NS_CARBONS))
         return text_eq(e->name, "sent") || text_eq(e->name, "received") || text_eq(e->name, "private");
-    return element_is(e, "stanza-id", NS_SID) && text_eq(element_attr(e, "by"), by);
+    return element_is(e, "stanza-id", NS_SID) && names(element_attr(e, "by"), by);
 }
 
 struct stanza *message_strip(struct stanza *msg, const char *by)

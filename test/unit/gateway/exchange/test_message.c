@@ -75,6 +75,7 @@ static void ids(void **state)
     (void)state;
     struct stanza *st =
         message("chat", "<stanza-id xmlns='urn:xmpp:sid:0' by='b@b' id='1'/><body>x</body>"
+                        "<stanza-id xmlns='urn:xmpp:sid:0' by='B@b' id='3'/>"
                         "<stanza-id xmlns='urn:xmpp:sid:0' by='room@c' id='2'/>");
     struct stanza *clean = message_strip(st, "b@b"), *same = message_strip(clean, "b@b");
     assert_ptr_equal(clean, same);
