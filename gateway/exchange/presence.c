@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/exchange/exchange_internal.h"
@@ -504,7 +505,11 @@ static enum event_fate subscription_in_perform(struct event *ev)
     struct plan *plan = ev->data;
     if (!plan)
         return EVENT_FINISHED;
-    if (ev->error.code != ERROR_NONE || ev->refused != STANZA_OK) {
+    if (ev->refused != STANZA_OK) { /* an error would say that there is such an account (3.1.3) */
+        log_info(NULL, "%s: too many requests wait; that of %s is dropped", p->jid->bare, plan->contact->bare);
+        return EVENT_FINISHED;
+    }
+    if (ev->error.code != ERROR_NONE) {
         route_refuse(ev, STANZA_RESOURCE_CONSTRAINT, NULL);
         return EVENT_FINISHED;
     }

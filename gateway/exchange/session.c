@@ -494,6 +494,21 @@ static void wrote_presence(struct person *p, const struct jid *peer, const struc
     }
 }
 
+/* Clients ask this of whoever sends them a presence, unasked by their people, and the answer is an iq:
+ * it must not open the door to a stranger who knocks with a presence. */
+static bool asks_by_itself(const struct stanza *iq)
+{
+    static const char *const about[] = {
+        NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_VERSION, NS_TIME, NS_VCARD, "jabber:iq:last",
+        "urn:ietf:params:xml:ns:vcard-4.0", "urn:xmpp:bob", "http://jabber.org/protocol/pubsub",
+    };
+    const struct element *e = stanza_first(iq);
+    for (size_t i = 0; e && i < sizeof about / sizeof *about; i++)
+        if (text_eq(e->ns, about[i]))
+            return true;
+    return false;
+}
+
 /* Until the answer has had its time, the peer is no stranger; nothing of that outlives the process. */
 static void wrote_iq(struct person *p, const struct jid *peer)
 {
@@ -511,7 +526,7 @@ void session_wrote_to(struct person *p, const struct jid *peer, const struct sta
         wrote_message(p, peer, st);
     else if (st->kind == STANZA_PRESENCE)
         wrote_presence(p, peer, st);
-    else if (st->type == IQ_GET || st->type == IQ_SET)
+    else if ((st->type == IQ_GET || st->type == IQ_SET) && !asks_by_itself(st))
         wrote_iq(p, peer);
 }
 

@@ -104,6 +104,8 @@ static inline void remote_send(struct edge_remote *e, struct stanza *st, struct 
     (void)e;
     if (st->kind == STANZA_MESSAGE)
         line_of(&world.left, st);
+    else if (st->type == PRESENCE_ERROR)
+        bytes_printf(&world.left, "presence error from %s\n", st->from->full);
     exchange_remote_done(world.x, st, id.seq);
 }
 

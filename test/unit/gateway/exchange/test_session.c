@@ -501,7 +501,8 @@ static void an_iq_and_directed_presence(void **state)
     (void)state;
     struct terminal t;
     log_on(&t, JULIET);
-    sends_xml(&t, "<iq xmlns='jabber:client' to='" ROMEO "/orchard' type='get' id='i'><ping xmlns='urn:xmpp:ping'/></iq>");
+    sends_xml(&t, "<iq xmlns='jabber:client' to='" ROMEO "/orchard' type='set' id='i'>"
+                  "<command xmlns='http://jabber.org/protocol/commands' node='n'/></iq>");
     writes(ROMEO "/orchard", JULIET, "pong");
     expect_text(&t.got, MESSAGE(ROMEO "/orchard", JULIET, "pong"));
     clock_fake_advance(&world.clock, 121000);
@@ -515,6 +516,44 @@ static void an_iq_and_directed_presence(void **state)
     writes("hall@rooms.example/nurse", JULIET, "still there?");
     expect_text(&t.got, PROMPT("hall@rooms.example", "2", "still there?"));
     log_off(&t);
+}
+
+/* What a client asks by itself of whoever sends a presence lets nobody in. */
+static void a_client_that_asks_by_itself(void **state)
+{
+    (void)state;
+    static const char *const asked[] = {
+        "<query xmlns='http://jabber.org/protocol/disco#info' node='http://evil.example#ver'/>",
+        "<query xmlns='http://jabber.org/protocol/disco#items'/>",
+        "<vCard xmlns='vcard-temp'/>",
+        "<ping xmlns='urn:xmpp:ping'/>",
+        "<query xmlns='jabber:iq:version'/>",
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:xmpp:avatar:data'/></pubsub>",
+    };
+    struct terminal t;
+    char xml[400];
+    log_on(&t, JULIET);
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        snprintf(xml, sizeof xml, "<iq xmlns='jabber:client' to='" ROMEO "/orchard' type='get' id='i'>%s</iq>", asked[i]);
+        sends_xml(&t, xml);
+    }
+    bytes_clear(&world.left);
+    writes(ROMEO "/orchard", JULIET, "psst");
+    expect_text(&t.got, PROMPT(ROMEO, "1", "psst"));
+    log_off(&t);
+}
+
+/* Strangers fill the room for requests: the one who finds it full learns no more than of nobody. */
+static void too_many_want_to_see_her(void **state)
+{
+    (void)state;
+    char xml[200];
+    for (int i = 0; i < 520; i++) {
+        snprintf(xml, sizeof xml,
+                 "<presence xmlns='jabber:client' from='u%d@evil.example' to='" JULIET "' type='subscribe'/>", i);
+        comes(xml);
+    }
+    expect_text(&world.left, "");
 }
 
 static void policies(void **state)
@@ -581,6 +620,8 @@ int main(void)
         SESSION_TEST(a_request_is_accepted_by_device),
         SESSION_TEST(approving_a_subscription_is_consent),
         SESSION_TEST(an_iq_and_directed_presence),
+        SESSION_TEST(a_client_that_asks_by_itself),
+        SESSION_TEST(too_many_want_to_see_her),
         SESSION_TEST(policies),
         SESSION_TEST(lines_to_the_domain),
     };
