@@ -137,13 +137,13 @@ static const struct adhoc_stage outbox_stages[] = {{.title = "The outbox to devi
 static const struct adhoc_stage delivery_stages[] = {{.title = "One delivery", .fields = delivery_fields}};
 
 #define COMMAND(node_, name_, stages_, run_) \
-    {.node = NODE(node_), .name = name_, .who = ADHOC_ADMIN, .form_type = NS_OWN, .stages = stages_, .stage_count = 1, .run = run_}
+    {.node = NODE(node_), .name = name_, .who = ADHOC_ADMIN, .stages = stages_, .stage_count = 1, .run = run_}
 const struct adhoc_command admin_tables[] = {
-    {.node = NODE("community"), .name = "This community", .who = ADHOC_ADMIN, .form_type = NS_OWN, .run = run_community},
+    {.node = NODE("community"), .name = "This community", .who = ADHOC_ADMIN, .run = run_community},
     COMMAND("communities", "Streams with other communities", communities_stages, run_communities),
     COMMAND("sessions", "Messaging sessions", sessions_stages, run_sessions),
     COMMAND("outbox", "The outbox to devices", outbox_stages, run_outbox),
     COMMAND("delivery", "One delivery", delivery_stages, run_delivery),
-    {.node = NODE("providers"), .name = "Providers", .who = ADHOC_ADMIN, .form_type = NS_OWN, .run = run_providers},
+    {.node = NODE("providers"), .name = "Providers", .who = ADHOC_ADMIN, .run = run_providers},
     {0},
 };

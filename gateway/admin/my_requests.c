@@ -135,10 +135,10 @@ static const struct adhoc_stage decide_stages[] = {
 static const struct adhoc_stage block_stages[] = {{.title = "Block somebody", .fields = block_fields}};
 
 const struct adhoc_command my_requests[] = {
-    {.node = NODE("requests"), .name = "Contact requests", .who = ADHOC_PERSON, .form_type = NS_CONTACT, .run = run_list},
-    {.node = NODE("answer"), .name = "Answer a contact request", .who = ADHOC_PERSON, .form_type = NS_CONTACT,
+    {.node = NODE("requests"), .name = "Contact requests", .who = ADHOC_PERSON, .run = run_list},
+    {.node = NODE("answer"), .name = "Answer a contact request", .who = ADHOC_PERSON,
      .stages = decide_stages, .stage_count = 1, .run = run_decide},
-    {.node = NODE("block"), .name = "Block somebody", .who = ADHOC_PERSON, .form_type = NS_CONTACT,
+    {.node = NODE("block"), .name = "Block somebody", .who = ADHOC_PERSON,
      .stages = block_stages, .stage_count = 1, .run = run_block},
     {0},
 };
