@@ -6,6 +6,7 @@
 #include "gateway/admin/adhoc.h"
 
 extern const struct adhoc_command admin_accounts[]; /* XEP-0133: accounts and who is linked */
+extern const struct adhoc_command admin_admins[];   /* XEP-0133: who is an admin */
 extern const struct adhoc_command admin_tables[];   /* communities, links, sessions, outbox, providers */
 extern const struct adhoc_command my_devices[];     /* a person's devices, and what would happen if */
 extern const struct adhoc_command my_requests[];    /* who waits for a person's answer */

@@ -23,8 +23,10 @@ static void on_reply(void *user, const char *text)
 static void say_line(struct adhoc_call *c, const char *line)
 {
     struct reach *r = exchange_reach(adhoc_exchange(c));
-    if (!r || !r->ops->command(r, adhoc_asker(c), line, on_reply, c))
+    if (!r)
         adhoc_refuse(c, STANZA_FEATURE_NOT_IMPLEMENTED, "devices are not available here");
+    else if (!r->ops->command(r, adhoc_asker(c), line, on_reply, c))
+        adhoc_reject(c, "that cannot be right; \"help\", written to %s, shows how", adhoc_domain(c));
 }
 
 /* A value that becomes one word of a line. */
@@ -59,12 +61,16 @@ static void run_remove(struct adhoc_call *c)
 static void run_change(struct adhoc_call *c)
 {
     const char *what = adhoc_text(c, "change"), *quiet = adhoc_text(c, "quiet");
+    if (!is_word(c, "language"))
+        return;
     for (const char *at = quiet; *at; at++)
         if ((unsigned char)*at < ' ') {
             adhoc_reject(c, "quiet: one line");
             return;
         }
-    if (text_eq(what, "quiet"))
+    if (text_eq(what, "language"))
+        say_line(c, arena_printf(adhoc_arena(c), "language %s %s", adhoc_text(c, "device"), adhoc_text(c, "language")));
+    else if (text_eq(what, "quiet"))
         say_line(c, arena_printf(adhoc_arena(c), "quiet %s %s", adhoc_text(c, "device"), *quiet ? quiet : "off"));
     else
         say_line(c, arena_printf(adhoc_arena(c), "%s %s", what, adhoc_text(c, "device")));
@@ -136,11 +142,12 @@ static void run_plan(struct adhoc_call *c)
 /* ---- the table ---- */
 
 static const struct form_option kinds[] = {
-    {"A mailbox (e-mail)", "email"}, {"A telephone, by text message", "phone"}, {"A telephone, by call", "voice"},
+    {"A mailbox (e-mail)", "email"}, {"A telephone, by text message", "sms"}, {"A telephone, by call", "voice"},
     {"A pager", "pager"}, {NULL, NULL},
 };
 static const struct form_option changes[] = {
-    {"Show whole texts", "full"}, {"Show notices only", "notice"}, {"Set quiet hours", "quiet"}, {"Send a test", "test"}, {NULL, NULL},
+    {"Show whole texts", "full"}, {"Show notices only", "notice"}, {"Set quiet hours", "quiet"},
+    {"Set the language that calls speak", "language"}, {"Send a test", "test"}, {NULL, NULL},
 };
 static const struct form_option urgencies[] = {
     {"Low", "low"}, {"Medium", "medium"}, {"High", "high"}, {"Emergency", "emergency"}, {NULL, NULL},
@@ -164,6 +171,7 @@ static const struct adhoc_field change_fields[] = {
     {.type = FORM_LIST_SINGLE, .var = "device", .label = "Which one", .required = true},
     {.type = FORM_LIST_SINGLE, .var = "change", .label = "What", .required = true, .options = changes},
     {.type = FORM_TEXT_SINGLE, .var = "quiet", .label = "Quiet hours", .hint = "22:00-07:00 Europe/London; empty: none", .max_bytes = 100},
+    {.type = FORM_TEXT_SINGLE, .var = "language", .label = "Language", .hint = "en, de, fr, es", .max_bytes = 16},
     {0},
 };
 static const struct adhoc_field plan_fields[] = {

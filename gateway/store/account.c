@@ -176,6 +176,21 @@ bool account_count(struct store_tx *tx, const char *domain, int64_t *out, struct
     return e->code == ERROR_NONE;
 }
 
+bool account_admins(struct store_tx *tx, const char *domain, void (*each)(void *user, const char *bare), void *user, struct error *e)
+{
+    struct store_rows *r = store_query(tx, e, "select bare from accounts where domain = $1 and is_admin > 0 order by bare", "t", domain);
+    while (r && store_next(r, e))
+        each(user, store_text(r, 0));
+    return r && e->code == ERROR_NONE;
+}
+
+bool account_mark_admin(struct store_tx *tx, const char *bare, bool is_admin, struct error *e)
+{
+    if (!store_exec(tx, e, "update accounts set is_admin = $1 where bare = $2", "it", (int64_t)is_admin, bare))
+        return false;
+    return store_changes(tx) || error_set(e, ERROR_NOT_FOUND, "there is no account %s", bare);
+}
+
 bool account_set_password(struct account *a, const char *password)
 {
     static const struct {

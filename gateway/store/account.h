@@ -43,6 +43,10 @@ MUST_USE bool account_find(struct store_tx *tx, const char *bare, struct arena *
 MUST_USE bool account_list(struct store_tx *tx, const char *domain, const char *after, unsigned limit,
                            void (*each)(void *user, const struct account *a), void *user, struct error *e);
 
+/* Those of a domain that are marked as admins, by name; and changing that. */
+MUST_USE bool account_admins(struct store_tx *tx, const char *domain, void (*each)(void *user, const char *bare), void *user,
+                             struct error *e);
+MUST_USE bool account_mark_admin(struct store_tx *tx, const char *bare, bool is_admin, struct error *e); /* ERROR_NOT_FOUND */
 MUST_USE bool account_count(struct store_tx *tx, const char *domain, int64_t *out, struct error *e);
 
 /* Fills the keys of every mechanism there is. Slow (libuv's pool, a tool). false: the password is empty, or

@@ -210,6 +210,31 @@ static void test_pages(void **state)
     }
 }
 
+/* The form shows who is one; what comes back is who shall be, and the asker is among them. */
+static void test_admins(void **state)
+{
+    struct scene *s = *state;
+    static const char node[] = NS_ADMIN "#edit-admin";
+    struct stanza *st = ask(s, s->escalus, node, NULL, "");
+    const struct element *x = element_child(stanza_first(st), "x", NS_DATA), *list = NULL;
+    for (const struct element *f = element_child(x, "field", NS_DATA); f; f = element_next(f, "field", NS_DATA))
+        if (text_eq(element_attr(f, "var"), "adminjids"))
+            list = f;
+    assert_string_equal(element_child(list, "value", NS_DATA)->text, "escalus@a.example");
+    assert_string_equal(condition_of(run(s, node, FORM(FIELD("adminjids", "romeo@a.example")))), "not-allowed");
+    assert_string_equal(condition_of(run(s, node, FORM("<field var='adminjids'><value>escalus@a.example</value><value>x@a.example</value></field>"))),
+                        "item-not-found");
+    assert_string_equal(condition_of(run(s, node, FORM("<field var='adminjids'><value>escalus@a.example</value><value>paris@b.example</value></field>"))),
+                        "bad-request");
+    assert_string_equal(condition_of(ask(s, s->romeo, node, NULL, "")), "forbidden");
+    st = run(s, node, FORM("<field var='adminjids'><value>escalus@a.example</value><value>romeo@a.example</value></field>"));
+    assert_string_equal(element_attr(stanza_first(st), "status"), "completed");
+    st = ask(s, s->romeo, node, NULL, "");
+    assert_string_equal(element_attr(stanza_first(st), "status"), "executing");
+    assert_string_equal(element_attr(stanza_first(run(s, node, FORM(FIELD("adminjids", "escalus@a.example")))), "status"), "completed");
+    assert_string_equal(condition_of(ask(s, s->romeo, node, NULL, "")), "forbidden");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +242,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_passwords, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_admins, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
