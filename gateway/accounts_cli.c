@@ -16,7 +16,7 @@
 #include "gateway/store/account.h"
 #include "gateway/xmpp/jid.h"
 
-enum { LINE_BYTES = 4096, LIST_SLICE = 500 };
+enum { LINE_BYTES = ACCOUNTS_CLI_PASSWORD_BYTES, LIST_SLICE = 500 };
 
 struct work {
     struct store_job job;
@@ -48,7 +48,7 @@ static bool read_line(FILE *in, char *line)
     return whole;
 }
 
-static bool ask_password(const char *jid, char *line)
+bool accounts_cli_ask_password(const char *jid, char line[ACCOUNTS_CLI_PASSWORD_BYTES])
 {
     struct termios before, quiet;
     bool tty = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0;
@@ -128,7 +128,7 @@ static int take_lines(struct work *w)
 static int take_one(struct work *w, const char *jid)
 {
     char line[LINE_BYTES];
-    int rc = ask_password(jid, line) ? take_account(w, jid, line) : complain("no password was given");
+    int rc = accounts_cli_ask_password(jid, line) ? take_account(w, jid, line) : complain("no password was given");
     mem_wipe(line, sizeof line);
     return rc;
 }

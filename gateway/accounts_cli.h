@@ -12,5 +12,8 @@ int accounts_cli(const struct config *c, int argc, char **argv);
 MUST_USE bool accounts_cli_find(const struct config *c, const char *bare, bool *found, struct error *e);
 /* As `account add`, but with the password given; false: complained of on standard error. */
 MUST_USE bool accounts_cli_add(const struct config *c, const char *jid, const char *password);
+/* One line of standard input, or from the terminal without echo. false: none, or an empty one. */
+enum { ACCOUNTS_CLI_PASSWORD_BYTES = 4096 };
+MUST_USE bool accounts_cli_ask_password(const char *jid, char line[ACCOUNTS_CLI_PASSWORD_BYTES]);
 
 #endif

@@ -72,7 +72,7 @@ static void examine_admin(struct doctor *d, const char *bare)
     struct error e = ERROR_INIT;
     bool found = false;
     if (!accounts_cli_find(d->c, bare, &found, &e))
-        doctor_say(d, DOCTOR_WRONG, "run this as root, or as the user that serves", "admin %s: %s", bare, e.text);
+        doctor_say(d, DOCTOR_WRONG, "mend that first; if it is a question of rights, run this as root", "admin %s: %s", bare, e.text);
     else if (found)
         doctor_say(d, DOCTOR_GOOD, NULL, "admin %s", bare);
     else

@@ -4,7 +4,6 @@
 #include "gateway/doctor_internal.h"
 
 #include <arpa/inet.h>
-#include <idn2.h>
 #include <ifaddrs.h>
 #include <string.h>
 
@@ -73,16 +72,6 @@ static bool ask(struct doctor *d, struct question *q, unsigned count)
     return count == 0 || round.left == 0;
 }
 
-static const char *a_labels(struct doctor *d, const char *domain)
-{
-    uint8_t *ascii = NULL;
-    if (idn2_lookup_u8((const uint8_t *)domain, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
-        return domain;
-    const char *copy = arena_dup(&d->arena, (const char *)ascii);
-    idn2_free(ascii);
-    return copy;
-}
-
 /* ---- what they say ---- */
 
 static bool is_this_machine(const struct sockaddr_storage *at)
@@ -129,7 +118,7 @@ static void knock(struct doctor *d, const struct records_srv *r, const char *dom
     if (p.result == PROBE_GOOD)
         doctor_say(d, DOCTOR_GOOD, NULL, "%s: %s port %u at %s answers", r->who, srv->target, srv->port, where);
     else if (p.result == PROBE_NO_CONNECTION && !d->is_running)
-        doctor_say(d, DOCTOR_NOTE, "start causeway, then ask again", "%s: %s port %u at %s does not answer yet", r->who, srv->target, srv->port, where);
+        doctor_say(d, DOCTOR_GOOD, NULL, "%s: %s port %u at %s; nothing listens there yet", r->who, srv->target, srv->port, where);
     else if (p.result == PROBE_NO_CONNECTION && !is_this_machine(&at))
         doctor_say(d, DOCTOR_WRONG,
                    arena_printf(&d->arena, "let the firewall, and a router before this machine, pass port %u on; some routers cannot be reached from inside: try from elsewhere", srv->port),
@@ -211,7 +200,7 @@ void doctor_dns(struct doctor *d)
     struct question *q = arena_alloc(&d->arena, (communities * RECORDS_SRV_COUNT + 1) * sizeof *q);
     const char **ascii = arena_alloc(&d->arena, (communities + 1) * sizeof *ascii);
     for (unsigned i = 0; i < communities; i++) {
-        ascii[i] = a_labels(d, d->c->communities[i].exchange.domain);
+        ascii[i] = records_ascii(&d->arena, d->c->communities[i].exchange.domain);
         for (unsigned k = 0; k < RECORDS_SRV_COUNT; k++) {
             q[i * RECORDS_SRV_COUNT + k].service = records_srv[k].service;
             q[i * RECORDS_SRV_COUNT + k].name = arena_printf(&d->arena, "%s%s", records_srv[k].part, ascii[i]);

@@ -12,9 +12,11 @@
 #include "gateway/doctor.h"
 #include "gateway/net/tls.h"
 #include "gateway/owner.h"
+#include "gateway/setup.h"
 
 static const char usage[] =
     "Usage: causeway COMMAND [--config FILE]\n"
+    "  setup DOMAIN           a new community by five questions; `causeway setup --help` has a flag for each\n"
     "  run                    serve, in the foreground, until SIGTERM\n"
     "  check                  tell every mistake in the configuration, with file and line\n"
     "  account add JID        add an account; the password is asked, or is the first line of standard input\n"
@@ -127,7 +129,9 @@ static int perform(const struct verb *verb, const char *file, int argc, char **a
 int main(int argc, char **argv)
 {
     static const struct option flags[] = {{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
-    const char *file = "/etc/causeway/causeway.conf";
+    const char *file = SETUP_CONFIG;
+    if (argc > 1 && strcmp(argv[1], "setup") == 0) /* it has flags of its own */
+        return setup_cli(argc - 1, argv + 1);
     tls_memory_init();
     for (int o; (o = getopt_long(argc, argv, "c:h", flags, NULL)) != -1;) {
         if (o == 'c')

@@ -25,7 +25,8 @@ void manager_tell(const char *state)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
-    if (sendto(fd, state, strlen(state), 0, (struct sockaddr *)&to, len) < 0)
+    /* Who waited for READY alone may be gone when we stop: no news. */
+    if (sendto(fd, state, strlen(state), 0, (struct sockaddr *)&to, len) < 0 && !text_eq(state, "STOPPING=1"))
         log_warn(NULL, "cannot tell the service manager %s", state);
     close(fd);
 }

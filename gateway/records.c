@@ -2,6 +2,7 @@
 /* RFC 6120 3.2.1 (SRV), XEP-0368 (SRV for direct TLS, which is tried first), XEP-0156 is not needed. */
 #include "gateway/records.h"
 
+#include <idn2.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -16,6 +17,16 @@ const struct records_srv records_srv[RECORDS_SRV_COUNT] = {
 
 const char *const records_parts[] = {"rooms.", "upload.", NULL};
 
+const char *records_ascii(struct arena *a, const char *domain)
+{
+    uint8_t *ascii = NULL;
+    if (idn2_lookup_u8((const uint8_t *)domain, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+        return arena_dup(a, domain);
+    const char *copy = arena_dup(a, (const char *)ascii);
+    idn2_free(ascii);
+    return copy;
+}
+
 void records_print(FILE *out, const char *domain, const char *host, const char *const *addresses)
 {
     for (size_t i = 0; i < RECORDS_SRV_COUNT; i++)
@@ -25,5 +36,6 @@ void records_print(FILE *out, const char *domain, const char *host, const char *
         fprintf(out, "%s. 3600 IN A this machine's public address\n", host);
     for (; *addresses; addresses++)
         fprintf(out, "%s. 3600 IN %s %s\n", host, strchr(*addresses, ':') ? "AAAA" : "A", *addresses);
-    fprintf(out, "upload.%s. 3600 IN CNAME %s.\n", domain, host);
+    for (const char *const *part = records_parts; *part; part++)
+        fprintf(out, "%s%s. 3600 IN CNAME %s.\n", *part, domain, host);
 }

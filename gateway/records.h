@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "gateway/base/arena.h"
+
 enum { RECORDS_SRV_COUNT = 6 };
 
 struct records_srv {
@@ -14,6 +16,9 @@ struct records_srv {
     uint16_t port, priority;
     const char *who;       /* for people: who finds us by it */
 };
+/* The domain in A-labels (RFC 5890), in the arena; as it is where it has none. */
+const char *records_ascii(struct arena *a, const char *domain);
+
 /* Both kinds, for clients and for servers; and for the parts that have names of their own. */
 extern const struct records_srv records_srv[RECORDS_SRV_COUNT];
 
