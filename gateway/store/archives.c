@@ -11,7 +11,10 @@
 #include "gateway/store/archive_run.h"
 #include "gateway/store/journal_internal.h"
 
-enum { COUNT_MOST = 2000 }; /* beyond, a total is not worth its price */
+enum {
+    COUNT_MOST = 2000,        /* beyond, a total is not worth its price */
+    PAGE_BYTES = 1024 * 1024, /* a page ends there, or behind its first row (XEP-0059 2.1: fewer may come) */
+};
 
 /* -- pages -- */
 
@@ -74,6 +77,7 @@ struct walk {
     bool (*each)(struct walk *w, const struct archive_entry *entry, struct error *e);
     struct archive_page *page; /* of each */
     int64_t count;             /* of each */
+    size_t bytes;              /* of the page's rows */
 };
 
 /* The run that holds or follows `below` may begin in front of it: the seq to read it by. */
@@ -196,6 +200,11 @@ static bool taken(struct walk *w, const struct archive_entry *entry, struct erro
     *row = (struct archive_row){.seq = entry->seq, .kept_us = entry->first_us};
     if (!stanza_of(w, entry->seq, &row->xml, e))
         return false;
+    w->bytes += row->xml.len;
+    if (p->count && w->bytes > PAGE_BYTES) {
+        p->complete = false;
+        return false;
+    }
     p->count += row->xml.data != NULL;
     return true;
 }

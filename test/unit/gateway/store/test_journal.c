@@ -121,6 +121,41 @@ static void archive_paging(void)
     bytes_fini(&got);
 }
 
+/* Large rows make short pages, in both directions; one that is larger than a page comes alone. */
+static void archive_pages_by_bytes(void)
+{
+    enum { BIG = 200000, HUGE_ONE = 600000 }; /* world_message says it twice */
+    char *body = test_malloc(HUGE_ONE + 1);
+    uint64_t seqs[6];
+    for (int i = 0; i < 6; i++) {
+        size_t len = i == 4 ? HUGE_ONE : BIG;
+        memset(body, 'a' + i, len);
+        body[len] = '\0';
+        seqs[i] = world_keep(ROMEO, JULIET, body, NULL);
+    }
+    test_free(body);
+    static const struct {
+        int after; /* of seqs; -1: none */
+        bool last;
+        unsigned count;
+        int first;
+        bool complete;
+    } rows[] = {{-1, false, 2, 0, false}, {1, false, 2, 2, false}, {3, false, 1, 4, false},
+                {4, false, 1, 5, true},   {-1, true, 1, 5, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct archive_page p = {.owner = ROMEO, .max = 100, .last_page = rows[i].last,
+                                 .after = rows[i].after < 0 ? 0 : seqs[rows[i].after],
+                                 .job = {.reply_on = world.loop, .done = world_done}};
+        arena_init(&p.arena);
+        archive_query(world.store, &p);
+        world_wait(1);
+        assert_int_equal(p.count, rows[i].count);
+        assert_int_equal(p.rows[0].seq, seqs[rows[i].first]);
+        assert_int_equal(p.complete, rows[i].complete);
+        arena_fini(&p.arena);
+    }
+}
+
 static void archive_ids(void)
 {
     char id[ARCHIVE_ID_LEN + 1], other[ARCHIVE_ID_LEN + 1];
@@ -297,6 +332,7 @@ static void a_restart_keeps_all(void)
 BOTH(keep_read_done)
 BOTH(queue_windows)
 BOTH(archive_paging)
+BOTH(archive_pages_by_bytes)
 BOTH(archive_ids)
 BOTH(held_messages_enter_late)
 BOTH(done_now_is_part_of_its_transaction)
@@ -317,6 +353,7 @@ int main(void)
         WORLD_TEST(test_keep_read_done),
         WORLD_TEST(test_queue_windows),
         WORLD_TEST(test_archive_paging),
+        WORLD_TEST(test_archive_pages_by_bytes),
         WORLD_TEST(test_archive_ids),
         WORLD_TEST(test_held_messages_enter_late),
         WORLD_TEST(test_done_now_is_part_of_its_transaction),
