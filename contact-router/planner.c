@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The default: text messages, pages and e-mail at once together, and a call when five minutes brought no answer, or at once
- * where there is nothing else (not for what is of low urgency); of strangers one notice mail. Each device
+ * where there is nothing else or it is urgent (never for what is of low urgency); of strangers one notice mail. Each device
  * is used at most once a rule's step; nothing here loops, so every plan ends. */
 #include "contact-router/planner.h"
 
@@ -9,6 +9,10 @@
 static const struct planner_rule default_rules[] = {
     { .delay_s = 0, .kinds = 1 << DEVICE_SMS | 1 << DEVICE_PAGER | 1 << DEVICE_EMAIL, .first_only = false },
     { .delay_s = PLANNER_CALL_S, .kinds = 1 << DEVICE_VOICE, .first_only = true },
+};
+static const struct planner_rule urgent_rules[] = {
+    { .delay_s = 0, .kinds = 1 << DEVICE_SMS | 1 << DEVICE_PAGER | 1 << DEVICE_EMAIL, .first_only = false },
+    { .delay_s = 0, .kinds = 1 << DEVICE_VOICE, .first_only = true },
 };
 static const struct planner_rule call_rules[] = {
     { .delay_s = 0, .kinds = 1 << DEVICE_VOICE, .first_only = true },
@@ -142,7 +146,7 @@ static const struct planner_rule *choose_rules(const struct planner_input *in, u
     if (in->urgency != PLANNER_LOW && only_calls(in))
         return call_rules;
     *count = in->urgency == PLANNER_LOW ? 1 : 2;
-    return default_rules;
+    return is_urgent(in) ? urgent_rules : default_rules;
 }
 
 void planner_plan(const struct planner_input *in, struct planner_plan *out)

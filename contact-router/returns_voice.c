@@ -130,7 +130,7 @@ static bool answer_of(const struct voicing *v, struct reach_answer *a)
 {
     a->callee = v->row.account;
     a->peer = v->row.peer;
-    a->via = "call";
+    a->via = "voice";
     a->dedup = v->dedup;
     switch (v->turn.act) {
     case VOICE_DO_HEARD:

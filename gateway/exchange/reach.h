@@ -53,7 +53,7 @@ struct reach_answer {
     const char *callee, *peer; /* bare JIDs */
     enum reach_verb verb;
     const char *text;   /* for REACH_SAY */
-    const char *via;    /* "sms", "email" */
+    const char *via;    /* "sms", "email", "voice", "pager" */
     const char *dedup;  /* provider's id of the answer: the message's id is made of it */
     /* After the answer is committed (e->code ERROR_NONE) or refused; on any loop. */
     void (*done)(void *user, const struct error *e);

@@ -267,7 +267,7 @@ struct stanza *session_text_answer(const struct jid *callee, const struct jid *p
     if (was_sealed)
         bytes_append_text(&body, text_eq(via, "email")  ? "[by e-mail, not encrypted] "
                                  : text_eq(via, "pager") ? "[by pager, not encrypted] "
-                                 : text_eq(via, "call") ? "[by telephone, not encrypted] "
+                                 : text_eq(via, "voice") ? "[by telephone, not encrypted] "
                                                         : "[by text message, not encrypted] ");
     bytes_append_text(&body, text ? text : "");
     begin(&b, callee, peer);

@@ -5,42 +5,21 @@
 
 Each mail becomes MAIL_DIR/NNNN.eml with its envelope in header lines in front. Each request to the provider
 becomes a line of JSON in PROVIDER_LOG; it is answered as the provider would, and its status webhook is
-called: sent, then delivered. A file PROVIDER_LOG.fail holding "STATUS BODY" makes the provider refuse (noted as
+called: sent, then delivered. A call is answered by a telephone that keeps what it hears as PROVIDER_LOG.calls/NNNN.wav and presses
+the keys that stand in PROVIDER_LOG.keys (2 when there is no such file). A file PROVIDER_LOG.fail holding "STATUS BODY" makes the provider refuse (noted as
 "refused"); while there is a file PROVIDER_LOG.hold it takes requests and does not answer them."""
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
 import os
 import secrets
 import sys
 import time
 import urllib.parse
-import urllib.request
 from pathlib import Path
 
 from lablib import notify
-
-
-def signature(url, form, token):
-    text = url + "".join(k + form[k] for k in sorted(form))
-    return base64.b64encode(hmac.new(token.encode(), text.encode(), hashlib.sha1).digest()).decode()
-
-
-def call_webhook(url, form, token, patience=20, wrong_signature=False):
-    """What the provider does with an address that it was given. Returns (status, body)."""
-    body = urllib.parse.urlencode(form).encode()
-    sig = "AAAA" + signature(url, form, token)[4:] if wrong_signature else signature(url, form, token)
-    request = urllib.request.Request(url, data=body, headers={
-        "Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": sig,
-        "I-Twilio-Idempotency-Token": secrets.token_hex(8)})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=patience) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as e:
-        return e.code, e.read().decode()
+from lablib.calls import Call, Ear
+from lablib.webhook import call_webhook
 
 
 class Mailbox:
@@ -95,7 +74,7 @@ class Provider:
         self.tasks = set()
 
     def note(self, **entry):
-        with self.log.open("a") as out:
+        with self.log.open("a") as out:  # one write a line: calls note from threads of their own
             out.write(json.dumps({"at": time.time(), **entry}) + "\n")
 
     async def report(self, url, sid, to, sender):
@@ -107,12 +86,24 @@ class Provider:
                 answer = (0, str(e))
             self.note(kind="status", sid=sid, status=status, answer=answer[0])
 
-    def answer(self, form):
+    def telephone(self):
+        keys = Path(f"{self.log}.keys")
+        return Ear(f"{self.log}.calls", keys.read_text().strip() if keys.exists() else "2")
+
+    def answer_call(self, form):
+        sid = "CA" + secrets.token_hex(16)
+        self.note(kind="call", sid=sid, to=form.get("To", ""), sender=form.get("From", ""))
+        Call(sid, form, self.token, self.telephone(), self.note).start()
+        return 201, json.dumps({"sid": sid, "status": "queued"})
+
+    def answer(self, target, form):
         fail = Path(str(self.log) + ".fail")
         if fail.exists():
             status, _, body = fail.read_text().partition(" ")
             self.note(kind="refused", status=int(status), to=form.get("To", ""), text=form.get("Body", ""))
             return int(status), body
+        if target.endswith("/Calls.json"):
+            return self.answer_call(form)
         sid = "SM" + secrets.token_hex(16)
         self.note(kind="sms", sid=sid, to=form.get("To", ""), sender=form.get("From", ""), text=form.get("Body", ""))
         if form.get("StatusCallback"):
@@ -128,7 +119,7 @@ class Provider:
                 headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:] if ":" in line)}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 form = dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True))
-                status, text = self.answer(form)
+                status, text = self.answer(lines[0].split(" ")[1], form)
                 while Path(f"{self.log}.hold").exists() and not reader.at_eof():
                     await asyncio.sleep(0.02)
                 out = text.encode()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lablib import process
 from lablib.authority import Authority
-from lablib.doubles import call_webhook
+from lablib.webhook import call_webhook
 from lablib.process import Failed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,6 +146,7 @@ gateway {{
     admins = {{ "admin@{domain}" }}
     mail_server = "smtp://{self.state['smtp']}"
     sms_per_day = 1000
+    calls_per_day = 1000
     sms_prefixes = {{ "+4477009" }}
     {extra.replace("{domain}", domain)}
 }}
@@ -271,6 +272,15 @@ gateway {{
         """What the provider was asked to send so far."""
         with open(self.state["provider_log"]) as log:
             return [e for e in map(json.loads, log) if e["kind"] == "sms"]
+
+    def provider_notes(self, kind):
+        """Lines of the provider's log of that kind: call, call-status, call-turn, call-sound, call-error."""
+        with open(self.state["provider_log"]) as log:
+            return [e for e in map(json.loads, log) if e["kind"] == kind]
+
+    def sounds(self):
+        """What was said in calls so far, as WAV files."""
+        return sorted(Path(self.state["provider_log"] + ".calls").glob("*.wav"))
 
     def mails(self):
         import email

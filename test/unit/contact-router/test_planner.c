@@ -64,6 +64,8 @@ static const struct row rows[] = {
       "step 1: text message to +447700900123, at once\nstep 2: phone call to +447700900127, in 5 minutes\n" },
     { "at once where there is nothing else", { &call, &unverified }, REACH_MESSAGE, PLANNER_MEDIUM, PLANNER_NONE, 100, 0, 0, 0, 0,
       "step 1: phone call to +447700900127, at once\ntext message +447700900124 is not verified yet\n" },
+    { "or where it is urgent", { &call, &mail }, REACH_MESSAGE, PLANNER_HIGH, PLANNER_NONE, 100, 0, 0, 0, 0,
+      "step 1: e-mail to j@example.net, at once\nstep 2: phone call to +447700900127, at once\n" },
     { "not for what is of low urgency", { &call, &mail }, REACH_MESSAGE, PLANNER_LOW, PLANNER_NONE, 100, 0, 0, 0, 0,
       "step 1: e-mail to j@example.net, at once\nphone call +447700900127 is not asked for by the rules\n" },
     { "nor from strangers", { &call }, REACH_REQUEST, PLANNER_HIGH, PLANNER_NONE, 100, 0, 0, 0, 0,

@@ -200,7 +200,7 @@ static void test_a_message_is_spoken(void **state)
     assert_string_equal(sound_in(&a), sound);
     expect_log("");
     assert_int_equal(said(voice, key_two, "<Hangup/>"), 200);
-    expect_log(JULIET " " ROMEO " 11 read phone call\n" JULIET " say " ROMEO " `I have heard your message.` via call\n");
+    expect_log(JULIET " " ROMEO " 11 read phone call\n" JULIET " say " ROMEO " `I have heard your message.` via voice\n");
     expect_in(sound_in(&a), "/heard/");
     assert_int_equal(said(voice, key_two, "<Hangup/>"), 200); /* the provider asks again */
     expect_log("");
@@ -294,7 +294,7 @@ static void test_the_next_step(void **state)
     bytes_clear(&world.log);
     said(voice, key_two, "<Hangup/>");
     expect_log(JULIET " " ROMEO " 11 read phone call\n" JULIET " " ROMEO " 12 read phone call\n" JULIET " say " ROMEO
-               " `I have heard your message.` via call\n");
+               " `I have heard your message.` via voice\n");
     /* A text message that fails for good brings the call at once. */
     advance(3600);
     somebody_writes(REACH_MESSAGE, ROMEO, "r7", 13, "hi");
@@ -378,10 +378,10 @@ static void test_requests(void **state)
 {
     (void)state;
     static const struct { const char *key, *line, *log; enum error_code code; } rows[] = {
-        { "2", "/accepted/", JULIET " " TYBALT " 11 read phone call\n" JULIET " accept " TYBALT " `` via call\n", ERROR_NONE },
-        { "3", "/declined/", JULIET " " TYBALT " 11 read phone call\n" JULIET " decline " TYBALT " `` via call\n", ERROR_NONE },
-        { "2", "/over/", JULIET " " TYBALT " 11 read phone call\n" JULIET " accept " TYBALT " `` via call\n", ERROR_NOT_FOUND },
-        { "2", "/failed/", JULIET " " TYBALT " 11 read phone call\n" JULIET " accept " TYBALT " `` via call\n", ERROR_TEMPORARY },
+        { "2", "/accepted/", JULIET " " TYBALT " 11 read phone call\n" JULIET " accept " TYBALT " `` via voice\n", ERROR_NONE },
+        { "3", "/declined/", JULIET " " TYBALT " 11 read phone call\n" JULIET " decline " TYBALT " `` via voice\n", ERROR_NONE },
+        { "2", "/over/", JULIET " " TYBALT " 11 read phone call\n" JULIET " accept " TYBALT " `` via voice\n", ERROR_NOT_FOUND },
+        { "2", "/failed/", JULIET " " TYBALT " 11 read phone call\n" JULIET " accept " TYBALT " `` via voice\n", ERROR_TEMPORARY },
     };
     struct arena a;
     arena_init(&a);
@@ -404,7 +404,7 @@ static void test_requests(void **state)
         expect_log(rows[i].log);
         if (rows[i].code == ERROR_TEMPORARY) { /* pressed again, it is taken */
             assert_int_equal(said(voice, key, "<Hangup/>"), 200);
-            expect_log(JULIET " accept " TYBALT " `` via call\n");
+            expect_log(JULIET " accept " TYBALT " `` via voice\n");
         }
         call_status(status, "completed");
         arena_fini(&p.arena);
