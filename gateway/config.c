@@ -452,7 +452,7 @@ bool config_read(struct config *c, const char *file, void (*complain)(void *, co
     cfg_t *cfg = make_parser(&r);
     int rc = cfg_parse(cfg, file);
     if (rc == CFG_FILE_ERROR)
-        mistake(&r, NULL, errno == ENOENT ? "%s; README.md shows the smallest one, --config names another" : "%s",
+        mistake(&r, NULL, errno == ENOENT ? "%s; `causeway setup DOMAIN` writes one, --config names another" : "%s",
                 strerror(errno));
     else if (rc == CFG_PARSE_ERROR && r.mistakes == 0)
         mistake(&r, NULL, "cannot be parsed");

@@ -139,7 +139,7 @@ static void say_absent(struct doctor *d, const struct records_srv *r, const char
         doctor_say(d, DOCTOR_WRONG, "ask again in a minute; is the name server reachable? ('dns_server', /etc/resolv.conf)",
                    "%s.%s cannot be asked for: %s", r->service, q->name, q->text);
     else if (needed)
-        doctor_say(d, DOCTOR_WRONG, line, "there is no record %s.%s: %s cannot find it", r->service, q->name, r->who);
+        doctor_say(d, DOCTOR_WRONG, line, "there is no record %s.%s (%s)", r->service, q->name, r->who);
     else
         doctor_say(d, DOCTOR_NOTE, line, "there is no record %s.%s (%s)", r->service, q->name, r->who);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "gateway/accounts_cli.h"
 #include "gateway/compose.h"
@@ -130,6 +131,7 @@ int main(int argc, char **argv)
 {
     static const struct option flags[] = {{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
     const char *file = SETUP_CONFIG;
+    umask(S_IRWXG | S_IRWXO); /* what is written here is people's mail */
     if (argc > 1 && strcmp(argv[1], "setup") == 0) /* it has flags of its own */
         return setup_cli(argc - 1, argv + 1);
     tls_memory_init();

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""profanity, as Debian has it, at a terminal: what a person sees of a stranger's request, and how they answer with
+what they have. The screens stay in BUILD/captures/profanity-*.txt."""
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lablib import suite  # noqa: E402
+from lablib.client import C  # noqa: E402
+from lablib.lab import ROOT  # noqa: E402
+from lablib.peers import need  # noqa: E402
+from lablib.screen import Screen  # noqa: E402
+from lablib.suite import PATIENCE, token  # noqa: E402
+
+CAPULET, MONTAGUE = "capulet.example", "montague.example"
+JULIET, MERCUTIO = f"juliet@{CAPULET}", f"mercutio@{MONTAGUE}"
+CONTACT = "{urn:causeway:contact:1}contact"
+
+
+def keep(t, screen):
+    """Whatever becomes of the case, what was on the screen is kept."""
+    folder = ROOT / "build" / t.preset / "captures"
+
+    def close():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"profanity-{t.name}.txt").write_text(screen.evidence())
+        screen.close()
+    t.closing.append(close)
+
+
+def profanity(t, jid):
+    """Logged in, at the console, with the bell on."""
+    address, password = t.where(jid)
+    host, port = address.split(":")
+    home = t.folder / "profanity"
+    screen = Screen(home, [need("profanity", "profanity")], PATIENCE,
+                    env={"XDG_CONFIG_HOME": str(home / "config"), "XDG_DATA_HOME": str(home / "data"), "HOME": str(home)})
+    keep(t, screen)
+    screen.wait(r"offline\]", "profanity's console")
+    screen.type("/beep on")
+    screen.type(f"/connect {jid} server {host} port {port} tls trust")
+    screen.wait("Enter password", "the question for the password")
+    screen.type(password)
+    screen.wait("logged in successfully", "the log-in")
+    return screen
+
+
+def two_communities(t):
+    t.make_lab([MONTAGUE, CAPULET], {MONTAGUE: ["mercutio"], CAPULET: ["juliet"]})
+    return profanity(t, JULIET), t.strophe(MERCUTIO)
+
+
+def accepted(t):
+    """a stranger's request is shown and rings; "accept 1" brings the message; they talk"""
+    screen, stranger = two_communities(t)
+    asked, answer = f"May I write to you? {token()}", f"You may. {token()}"
+    stranger.message(JULIET, asked)
+    stranger.wait(lambda s: s.find(CONTACT) is not None, "the notice to the stranger")
+    screen.wait(f"chat message: {CAPULET} \\(win 2\\)", "the console tells of a message from the community")
+    suite.wait_for(screen.rings, "the bell")
+    screen.type("/win 2")
+    screen.wait(f"{MERCUTIO} would like to write.*{re.escape(asked)}.*accept 1", "the request, with what was written and how to answer")
+    screen.type("accept 1")
+    screen.wait(f"{MERCUTIO} \\(win 3\\)|\\[3\\]|{MERCUTIO} \\(3\\)", "the message of who was accepted, in a window of its own")
+    screen.type("/win 3")
+    screen.wait(re.escape(asked), "what the stranger wrote")
+    screen.type(answer)
+    stranger.wait_body(answer, JULIET)
+    again = f"Thank you. {token()}"
+    stranger.message(JULIET, again)
+    screen.wait(re.escape(again), "the conversation")
+
+
+def just_written_to(t):
+    """who writes to the stranger has accepted too"""
+    screen, stranger = two_communities(t)
+    stranger.message(JULIET, f"Hello {token()}")
+    screen.wait(f"chat message: {CAPULET} \\(win 2\\)", "the console tells of a message from the community")
+    words = f"Who are you? {token()}"
+    screen.type(f"/msg {MERCUTIO} {words}")
+    stranger.wait_body(words, JULIET)
+    screen.wait("Hello", "what was held")
+
+
+def declined(t):
+    """"decline 1 openly": the stranger is told, juliet's screen says that it was done"""
+    screen, stranger = two_communities(t)
+    stranger.message(JULIET, f"Hello {token()}", ident="d1")
+    screen.wait(f"chat message: {CAPULET} \\(win 2\\)", "the console tells of a message from the community")
+    screen.type("/win 2")
+    screen.wait("decline 1", "the request")
+    screen.type("decline 1 openly")
+    stranger.wait(lambda s: s.tag == C + "message" and s.get("type") == "error", "the refusal")
+    screen.wait("eclined", "that it was declined")
+
+
+def devices(t):
+    """a person's devices by writing to the community"""
+    screen, _ = two_communities(t)
+    screen.type(f"/msg {CAPULET} help")
+    screen.wait("add phone", "what the community understands")
+    screen.type("devices")
+    screen.wait("You have listed no devices", "the devices")
+
+
+if __name__ == "__main__":
+    suite.main(__doc__, accepted, just_written_to, declined, devices)
