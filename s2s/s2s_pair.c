@@ -415,6 +415,8 @@ static void on_idle(struct timer *t)
     struct s2s_pair *p = container_of(t, struct s2s_pair, timer);
     if (list_is_empty(&p->sent) && list_is_empty(&p->waiting))
         close_stream(p, STREAM_OK, NULL);
+    else if (list_is_empty(&p->sent)) /* no ping is under way that would tell */
+        close_stream(p, STREAM_CONNECTION_TIMEOUT, "the peer does not read what it is sent");
     else
         timer_start(&p->timer, p->shard->loop, p->shard->s2s->o.idle_close_ms, on_idle);
 }

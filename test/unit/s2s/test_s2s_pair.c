@@ -222,6 +222,31 @@ static void never_answers(void **state)
     duo_close(&d);
 }
 
+/* A peer that takes dialback and then reads nothing: what weighs little fills its socket, so no ping goes
+ * out that it could fail to answer. It must not hold back a message for ever. */
+static void reads_nothing(void **state)
+{
+    (void)state;
+    struct duo d;
+    duo_open(&d);
+    world_say(&d.a.x, "presence", "peer.test", "0");
+    world_until(&d.w, strstr(d.p.heard, "presence:0"));
+    for (unsigned i = 0; i < d.p.conn_count; i++)
+        if (d.p.conns[i].stream)
+            stream_pause(d.p.conns[i].stream);
+    for (unsigned i = 0; i < 200000 && !strstr(d.a.x.out, "resource-constraint"); i++) {
+        world_say(&d.a.x, "presence", "peer.test", "1");
+        if (i % 64 == 0)
+            world_turn(&d.w);
+    }
+    assert_non_null(strstr(d.a.x.out, "resource-constraint"));
+    world_say(&d.a.x, "message", "peer.test", "m");
+    for (int i = 0; i < 130 && !strstr(d.w.log, "interrupted"); i++)
+        world_advance(&d.w, 10000);
+    assert_non_null(strstr(d.w.log, "interrupted"));
+    duo_close(&d);
+}
+
 /* What is said while a stream is already ending (the peer broke the rules, or its ping is overdue) waits
  * for the next one. */
 static void said_while_ending(void **state)
@@ -481,7 +506,7 @@ int main(void)
         cmocka_unit_test(in_doubt),          cmocka_unit_test(confirmed_after_all),
         cmocka_unit_test(in_doubt_numbered), cmocka_unit_test(blamed),
         cmocka_unit_test(failed_ones_hold_the_mark),
-        cmocka_unit_test(never_answers),     cmocka_unit_test(said_while_ending),
+        cmocka_unit_test(never_answers), cmocka_unit_test(reads_nothing),     cmocka_unit_test(said_while_ending),
         cmocka_unit_test(down_and_up),       cmocka_unit_test(peer_is_alive),
         cmocka_unit_test(deadline),          cmocka_unit_test(failing),
         cmocka_unit_test(permanent_failure_drains), cmocka_unit_test(silent_peers),
