@@ -55,12 +55,15 @@ void log_set_sink(void (*sink)(void *, enum log_level, const char *), void *user
 static size_t clean(char *out, size_t cap, const char *from)
 {
     size_t n = 0;
-    for (; *from && n + 5 < cap; from++) {
-        unsigned char c = (unsigned char)*from;
-        if (c < 0x20 || c == 0x7f)
+    for (; *from && n + 9 < cap; from++) {
+        unsigned char c = (unsigned char)from[0], next = (unsigned char)from[1];
+        bool c1 = c == 0xc2 && next >= 0x80 && next <= 0x9f; /* U+009B begins a command to a terminal */
+        if (c < 0x20 || c == 0x7f || c1)
             n += (size_t)snprintf(out + n, cap - n, "\\x%02x", c);
         else
             out[n++] = (char)c;
+        if (c1)
+            n += (size_t)snprintf(out + n, cap - n, "\\x%02x", (unsigned char)*++from);
     }
     out[n] = '\0';
     return n;

@@ -183,9 +183,12 @@ static void no_peer_forges_a_log_line(void **state)
     log_ctx_set(&ctx, "c2s:%d\nx", 7);
     log_set_sink(keep_line, NULL);
     log_warn(&ctx, "said '%s'", "a\n2030 error");
-    log_set_sink(NULL, NULL);
-    assert_null(strchr(seen, '\n'));
     assert_non_null(strstr(seen, "[c2s:7\\x0ax] said 'a\\x0a2030 error'"));
+    log_warn(NULL, "%s", "\xc3\xa9 \xc2\x9b" "31m");
+    log_set_sink(NULL, NULL);
+    assert_null(strchr(seen, 0x9b));
+    assert_non_null(strstr(seen, "\xc3\xa9 \\xc2\\x9b" "31m"));
+    assert_null(strchr(seen, '\n'));
 }
 
 int main(void)
