@@ -320,7 +320,7 @@ static char *read_groups(const struct element *item)
          g = element_next(g, "group", NS_ROSTER)) {
         size_t len = strlen(g->text);
         ok = len > 0 && len <= ROSTER_NAME_MAX && !strchr(g->text, '\n') &&
-             ++count <= ROSTER_GROUPS_MAX;
+             ++count <= ROSTER_GROUPS_MAX && joined.len + len < ROSTER_GROUPS_BYTES;
         if (joined.len)
             bytes_append_char(&joined, '\n');
         bytes_append(&joined, g->text, len);

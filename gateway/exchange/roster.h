@@ -9,7 +9,8 @@
 #include "gateway/exchange/subscription.h"
 #include "gateway/store/rosters.h"
 
-enum { ROSTER_ITEMS_MAX = 5000, ROSTER_NAME_MAX = 1023, ROSTER_GROUPS_MAX = 32 };
+enum { ROSTER_ITEMS_MAX = 5000, ROSTER_NAME_MAX = 1023, ROSTER_GROUPS_MAX = 32,
+       ROSTER_GROUPS_BYTES = 4096 /* of all names of an item */ };
 
 struct roster_item {
     struct jid *contact;          /* bare; owned */

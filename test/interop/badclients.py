@@ -106,6 +106,9 @@ STANZAS = [
     ("<message type='chat' id='{id}' to='nobody@montague.example'><body>x</body></message>", "service-unavailable|item-not-found",
      "a neighbour that is not there"),
     ("<iq type='set' id='{id}'><query xmlns='jabber:iq:roster'><item/></query></iq>", "bad-request|jid-malformed", "a roster item of nobody"),
+    ("<iq type='set' id='{id}'><query xmlns='jabber:iq:roster'><item jid='x@y'>" +
+     "".join(f"<group>{n}{'g' * 1000}</group>" for n in range(30)) + "</item></query></iq>", "not-acceptable",
+     "a roster item of 30 KB: five thousand of them would be loaded with the account"),
     ("<iq type='set' id='{id}' to='benvolio@montague.example'><query xmlns='jabber:iq:roster'><item jid='x@y'/></query></iq>",
      "forbidden|service-unavailable|not-allowed", "another's roster"),
     ("<iq type='set' id='{id}' to='benvolio@montague.example'><query xmlns='urn:xmpp:mam:2'/></iq>",
