@@ -89,7 +89,7 @@ struct call {
     struct contact_router *r;
     struct arena arena;
     const char *account, *peer, *domain, *line;
-    void (*reply)(void *user, const char *text);
+    void (*reply)(void *user, enum stanza_error refused, const char *text);
     void *user;
 };
 
@@ -146,7 +146,7 @@ static void run_command(struct command *cmd)
 }
 
 static bool on_command(struct reach *reach, const struct jid *account, const char *line,
-                       void (*reply)(void *user, const char *text), void *user)
+                       void (*reply)(void *user, enum stanza_error refused, const char *text), void *user)
 {
     struct device_command parsed;
     struct arena a;

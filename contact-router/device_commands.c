@@ -26,16 +26,25 @@ struct command_job {
     struct bytes reply;
     const char *warn;      /* for the log */
     bool sends;
-    void (*on_reply)(void *user, const char *text);
+    enum stanza_error refused; /* STANZA_OK: it was done */
+    void (*on_reply)(void *user, enum stanza_error refused, const char *text);
     void *user;
 };
+
+/* It is not done: why, by name for a program and in words for the person. */
+static bool no(struct command_job *j, enum stanza_error why, const char *text)
+{
+    j->refused = why;
+    bytes_append_text(&j->reply, text);
+    return true;
+}
 
 static struct device *find(struct command_job *j, int64_t n)
 {
     for (unsigned i = 0; i < j->devices.count; i++)
         if (j->devices.v[i].n == n)
             return &j->devices.v[i];
-    bytes_printf(&j->reply, "You have no device %lld; \"devices\" shows them.", (long long)n);
+    no(j, STANZA_ITEM_NOT_FOUND, arena_printf(&j->arena, "You have no device %lld; \"devices\" shows them.", (long long)n));
     return NULL;
 }
 
@@ -100,9 +109,9 @@ static bool community_can(struct command_job *j)
                        : j->c.kind == DEVICE_PAGER ? "send pages"
                                                    : "send text messages";
     if (!can_send(j, j->c.kind))
-        bytes_printf(&j->reply, "%s does not %s.", c->domain, what);
+        no(j, STANZA_NOT_ALLOWED, arena_printf(&j->arena, "%s does not %s.", c->domain, what));
     else if (j->c.kind != DEVICE_EMAIL && !contact_router_address_allowed(j->r, c, j->c.kind, j->c.address))
-        bytes_printf(&j->reply, "%s does not %s to such numbers.", c->domain, what);
+        no(j, STANZA_NOT_ALLOWED, arena_printf(&j->arena, "%s does not %s to such numbers.", c->domain, what));
     else
         return true;
     return false;
@@ -144,8 +153,7 @@ static bool send_code(struct command_job *j, struct store_tx *tx, const struct d
         return false;
     if (!budget_code_fits(&used) || !affordable(j, d->kind, &use)) {
         j->warn = "a limit of verification codes was reached";
-        bytes_append_text(&j->reply, "No more codes can be sent for now. Write the same again tomorrow.");
-        return true;
+        return no(j, STANZA_POLICY_VIOLATION, "No more codes can be sent for now. Write the same again tomorrow.");
     }
     bytes_printf(&j->reply, "%lld: %s to %s is listed. If codes may be sent there, one is on its way: write it to me within"
                             " 15 minutes. ", (long long)d->n, device_kind_people(d->kind), d->address);
@@ -173,14 +181,12 @@ static bool do_add(struct command_job *j, struct store_tx *tx, struct error *e)
             same = &j->devices.v[i];
     }
     if (same && same->verified_us) {
-        bytes_append_text(&j->reply, "That is listed already. ");
+        no(j, STANZA_CONFLICT, "That is listed already. ");
         say_device(j, same);
         return true;
     }
-    if (!same && j->devices.count >= DEVICE_PER_ACCOUNT_MAX) {
-        bytes_append_text(&j->reply, "You have listed as many devices as one may; remove one first.");
-        return true;
-    }
+    if (!same && j->devices.count >= DEVICE_PER_ACCOUNT_MAX)
+        return no(j, STANZA_POLICY_VIOLATION, "You have listed as many devices as one may; remove one first.");
     d = same ? *same : (struct device){ .account = j->account, .n = n, .kind = j->c.kind, .address = j->c.address };
     d.full_text = j->c.full || d.full_text;
     return device_store_put(tx, &d, e) && send_code(j, tx, &d, e);
@@ -193,11 +199,9 @@ static bool do_verify(struct command_job *j, struct store_tx *tx, struct error *
     int64_t n;
     if (!device_store_code_try(tx, j->account, j->c.code, &n, e))
         return false;
-    if (!n) {
-        bytes_append_text(&j->reply, "That is no code that I wait for. It may be too old (15 minutes) or tried too often; "
-                                     "\"add\" the device again for a new one.");
-        return true;
-    }
+    if (!n)
+        return no(j, STANZA_NOT_ACCEPTABLE, "That is no code that I wait for. It may be too old (15 minutes) or tried too often; "
+                                            "\"add\" the device again for a new one.");
     for (unsigned i = 0; i < j->devices.count; i++) {
         struct device *d = &j->devices.v[i];
         if (d->n != n)
@@ -244,8 +248,8 @@ static bool do_quiet(struct command_job *j, struct store_tx *tx, struct error *e
     if (!d)
         return true;
     if (j->c.quiet.set && !zone_offset(j->r->zone_dir, j->c.quiet.zone, store_now_us(tx) / 1000000, &offset)) {
-        bytes_printf(&j->reply, "I do not know the time zone %s. Write it like Europe/London.", j->c.quiet.zone);
-        return true;
+        return no(j, STANZA_NOT_ACCEPTABLE,
+                  arena_printf(&j->arena, "I do not know the time zone %s. Write it like Europe/London.", j->c.quiet.zone));
     }
     d->quiet = j->c.quiet;
     say_device(j, d);
@@ -257,10 +261,8 @@ static bool do_speak(struct command_job *j, struct store_tx *tx, struct error *e
     struct device *d = find(j, j->c.n);
     if (!d)
         return true;
-    if (d->kind != DEVICE_VOICE) {
-        bytes_append_text(&j->reply, "Only calls are spoken.");
-        return true;
-    }
+    if (d->kind != DEVICE_VOICE)
+        return no(j, STANZA_NOT_ACCEPTABLE, "Only calls are spoken.");
     d->lang = j->c.lang;
     say_device(j, d);
     return device_store_put(tx, d, e);
@@ -276,17 +278,17 @@ static bool do_test(struct command_job *j, struct store_tx *tx, struct error *e)
     if (!outbox_query_count_day(tx, j->account, NULL, OUTBOX_PURPOSE_TEST, &tests, e) ||
         !outbox_query_use(tx, j->account, "", "", j->community->domain, &use, e))
         return false;
-    if (!d->verified_us || d->opted_out)
+    if (!d->verified_us || d->opted_out) {
+        j->refused = STANZA_NOT_ALLOWED;
         say_device(j, d);
-    else if (tests >= TESTS_A_DAY)
-        bytes_append_text(&j->reply, "Enough tests for today.");
-    else if (!affordable(j, d->kind, &use))
-        bytes_append_text(&j->reply, "The community's budget does not allow that now.");
-    else {
-        bytes_printf(&j->reply, "A test is on its way to %s.", d->address);
-        return queue(j, tx, d, OUTBOX_PURPOSE_TEST, "", e);
+        return true;
     }
-    return true;
+    if (tests >= TESTS_A_DAY)
+        return no(j, STANZA_POLICY_VIOLATION, "Enough tests for today.");
+    if (!affordable(j, d->kind, &use))
+        return no(j, STANZA_POLICY_VIOLATION, "The community's budget does not allow that now.");
+    bytes_printf(&j->reply, "A test is on its way to %s.", d->address);
+    return queue(j, tx, d, OUTBOX_PURPOSE_TEST, "", e);
 }
 
 static bool carry_out(struct command_job *j, struct store_tx *tx, struct error *e)
@@ -301,9 +303,7 @@ static bool carry_out(struct command_job *j, struct store_tx *tx, struct error *
     case DEVICE_QUIET: return do_quiet(j, tx, e);
     case DEVICE_TEST: return do_test(j, tx, e);
     case DEVICE_SPEAK: return do_speak(j, tx, e);
-    case DEVICE_WRONG:
-        bytes_append_text(&j->reply, j->c.why);
-        return true;
+    case DEVICE_WRONG: return no(j, STANZA_NOT_ACCEPTABLE, j->c.why);
     }
     return true;
 }
@@ -312,6 +312,7 @@ static bool command_run(struct store_tx *tx, struct store_job *job, struct error
 {
     struct command_job *j = container_of(job, struct command_job, job);
     bytes_clear(&j->reply);
+    j->refused = STANZA_OK;
     j->sends = false;
     j->warn = NULL;
     return device_store_list(tx, j->account, &j->arena, &j->devices, e) && carry_out(j, tx, e);
@@ -320,7 +321,7 @@ static bool command_run(struct store_tx *tx, struct store_job *job, struct error
 static void command_answer(struct command *cmd)
 {
     struct command_job *j = container_of(cmd, struct command_job, answer);
-    j->on_reply(j->user, bytes_text(&j->reply));
+    j->on_reply(j->user, j->refused, bytes_text(&j->reply));
     bytes_fini(&j->reply);
     arena_fini(&j->arena);
     mem_free(j);
@@ -339,7 +340,7 @@ static void command_done(struct store_job *job, const struct error *e)
     if (e->code != ERROR_NONE) {
         log_error(NULL, "a line about devices of %s: %s", j->account, e->text);
         bytes_clear(&j->reply);
-        bytes_append_text(&j->reply, "That did not work just now. Please try again later.");
+        no(j, STANZA_RESOURCE_CONSTRAINT, "That did not work just now. Please try again later.");
     } else {
         if (j->warn)
             log_warn(NULL, "devices of %s: %s", j->account, j->warn);
@@ -350,7 +351,7 @@ static void command_done(struct store_job *job, const struct error *e)
 }
 
 void device_commands_run(struct contact_router *r, const char *account, const char *domain, const char *line,
-                         void (*reply)(void *user, const char *text), void *user)
+                         void (*reply)(void *user, enum stanza_error refused, const char *text), void *user)
 {
     struct command_job *j = mem_new(struct command_job);
     arena_init(&j->arena);
@@ -362,7 +363,7 @@ void device_commands_run(struct contact_router *r, const char *account, const ch
     j->job = (struct store_job){ .reply_on = r->loop, .run = command_run, .done = command_done };
     CHECK(device_command_parse(&j->arena, line, &j->c));
     if (!r->running || !j->community) {
-        bytes_append_text(&j->reply, "Devices are not available here.");
+        no(j, STANZA_FEATURE_NOT_IMPLEMENTED, "Devices are not available here.");
         answer(j);
         return;
     }

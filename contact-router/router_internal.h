@@ -91,7 +91,7 @@ void worker_tell(struct contact_router *r, const struct worker_news *news);
 
 /* device_commands.c */
 void device_commands_run(struct contact_router *r, const char *account, const char *domain, const char *line,
-                         void (*reply)(void *user, const char *text), void *user);
+                         void (*reply)(void *user, enum stanza_error refused, const char *text), void *user);
 
 /* returns_http.c: the webhooks, and their capability addresses (appended; kind "status"). */
 void returns_http_request(struct contact_router *r, struct http_exchange *x, const struct http_incoming *in);

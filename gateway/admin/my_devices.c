@@ -13,11 +13,17 @@
 
 /* ---- by a line ---- */
 
-static void on_reply(void *user, const char *text)
+static void on_reply(void *user, enum stanza_error refused, const char *text)
 {
     struct adhoc_call *c = user;
-    adhoc_note(c, "%s", text);
-    adhoc_finish(c);
+    if (refused == STANZA_NOT_ACCEPTABLE) {
+        adhoc_reject(c, "%s", text); /* what was written: another try may do */
+    } else if (refused != STANZA_OK) {
+        adhoc_refuse(c, refused, "%s", text);
+    } else {
+        adhoc_note(c, "%s", text);
+        adhoc_finish(c);
+    }
 }
 
 static void say_line(struct adhoc_call *c, const char *line)

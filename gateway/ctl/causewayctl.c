@@ -60,7 +60,7 @@ static const char usage[] =
     "JSON: list and describe give an array; a command {\"node\", \"notes\": [{\"type\", \"text\"}], \"fields\": {}, \"items\": [{}]}.\n"
     "\n"
     "Exit status: 0 done; 1 no connection, or no answer; 2 the call is wrong; 3 name or password refused;\n"
-    "4 not for this account; 5 no such command or thing; 6 the fields were refused; 7 the server could not.\n"
+    "4 not allowed to this account; 5 no such command or thing; 6 the fields were refused; 7 the server could not.\n"
     "\n"
     "  causewayctl -j admin@capulet.example list\n"
     "  causewayctl -j admin@capulet.example add-user --accountjid juliet@capulet.example\n"

@@ -27,10 +27,10 @@ struct reach_ops {
      * peer NULL: all conversations. */
     void (*stop)(struct reach *r, const char *callee, const char *peer);
     /* A line that an account wrote to its domain ("devices", "add email ..."). Answers by `reply`
-     * exactly once, later, on the callee's loop; the text is for the person. false: not a command
-     * that concerns devices; reply is not called. */
+     * exactly once, later, on the callee's loop: `refused` names why it was not done (STANZA_OK: it was), the
+     * text says it to the person. false: not a command that concerns devices; reply is not called. */
     bool (*command)(struct reach *r, const struct jid *account, const char *line,
-                    void (*reply)(void *user, const char *text), void *user);
+                    void (*reply)(void *user, enum stanza_error refused, const char *text), void *user);
     /* The lines for "help". */
     const char *(*help)(struct reach *r);
 };

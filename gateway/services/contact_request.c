@@ -43,8 +43,9 @@ static void give_answer(struct person *p, void *user)
     finish(q);
 }
 
-static void on_device_reply(void *user, const char *text)
+static void on_device_reply(void *user, enum stanza_error refused, const char *text)
 {
+    (void)refused; /* the text says it too */
     struct asked *q = user;
     q->answer = mem_dup(text);
     exchange_with_person(q->x, q->who->bare, give_answer, q);

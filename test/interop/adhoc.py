@@ -126,6 +126,9 @@ def bad_input(t):
             ("unknown field", ("bad-request", "bad-payload"), refused(romeo, add, {"kind": "email", "address": "a@b.example", "x": "1"})),
             ("not a choice", ("bad-request", "bad-payload"), refused(romeo, add, {"kind": "pigeon", "address": "a@b.example"})),
             ("too long", ("bad-request", "bad-payload"), refused(romeo, add, {"kind": "email", "address": "a" * 300})),
+            ("a premium number", ("not-allowed",), refused(romeo, add, {"kind": "sms", "address": "+449001234567"})),
+            ("no number", ("bad-request", "bad-payload"), refused(romeo, add, {"kind": "sms", "address": "12"})),
+            ("a code that nobody waits for", ("bad-request", "bad-payload"), refused(romeo, DEVICES + "verify", {"code": "123456"})),
             ("two words", ("bad-request", "bad-payload"), refused(romeo, add, {"kind": "email", "address": "a@b.example full"}))):
         hold(found == expected, f"{what}: {found}")
     hold(not lab.mails(), "something was sent")

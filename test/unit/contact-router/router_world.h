@@ -68,6 +68,7 @@ struct world {
     struct bytes answer; /* what the last webhook was answered */
     const char *speech_program; /* NULL: espeak-ng */
     bool replied;
+    enum stanza_error refused; /* of the last line; STANZA_OK: it was done */
     enum error_code answer_code; /* what exchange_reach_answer says */
     struct reach_answer held_answer; /* when hold_answers: not answered yet */
     bool hold_answers;
@@ -286,9 +287,10 @@ static inline void expect_log(const char *want)
 
 /* ---- what people and providers do ---- */
 
-static inline void on_reply(void *user, const char *text)
+static inline void on_reply(void *user, enum stanza_error refused, const char *text)
 {
     (void)user;
+    world.refused = refused;
     bytes_clear(&world.reply);
     bytes_append_text(&world.reply, text);
     world.replied = true;

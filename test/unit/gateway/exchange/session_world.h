@@ -142,12 +142,12 @@ static inline void reach_stop(struct reach *r, const char *callee, const char *p
 }
 
 static inline bool reach_command(struct reach *r, const struct jid *account, const char *line,
-                                 void (*reply)(void *user, const char *text), void *user)
+                                 void (*reply)(void *user, enum stanza_error refused, const char *text), void *user)
 {
     (void)r, (void)account;
     if (!text_eq(line, "devices"))
         return false;
-    reply(user, "You have no devices.");
+    reply(user, STANZA_OK, "You have no devices.");
     return true;
 }
 
