@@ -168,6 +168,25 @@ static bool send_code(struct command_job *j, struct store_tx *tx, const struct d
            queue(j, tx, d, OUTBOX_PURPOSE_CODE, arena_dup(&j->arena, code), e);
 }
 
+/* A number that was proved to be this person's by a text message is theirs in a call too, and the other way round;
+ * unless its owner wants none of that kind. */
+static bool know_number(struct command_job *j, struct store_tx *tx, struct device *d, struct error *e)
+{
+    bool phone = d->kind == DEVICE_SMS || d->kind == DEVICE_VOICE, refused = true;
+    for (unsigned i = 0; phone && i < j->devices.count; i++) {
+        const struct device *other = &j->devices.v[i];
+        bool known = other->kind == (d->kind == DEVICE_SMS ? DEVICE_VOICE : DEVICE_SMS) && other->verified_us && !other->opted_out &&
+                     text_eq(other->address, d->address);
+        if (!known)
+            continue;
+        if (!device_store_is_refused(tx, d->kind, d->address, &refused, e))
+            return false;
+        if (!refused)
+            d->verified_us = store_now_us(tx);
+    }
+    return true;
+}
+
 static bool do_add(struct command_job *j, struct store_tx *tx, struct error *e)
 {
     struct device *same = NULL, d;
@@ -189,7 +208,13 @@ static bool do_add(struct command_job *j, struct store_tx *tx, struct error *e)
         return no(j, STANZA_POLICY_VIOLATION, "You have listed as many devices as one may; remove one first.");
     d = same ? *same : (struct device){ .account = j->account, .n = n, .kind = j->c.kind, .address = j->c.address };
     d.full_text = j->c.full || d.full_text;
-    return device_store_put(tx, &d, e) && send_code(j, tx, &d, e);
+    if (!know_number(j, tx, &d, e) || !device_store_put(tx, &d, e))
+        return false;
+    if (!d.verified_us)
+        return send_code(j, tx, &d, e);
+    bytes_append_text(&j->reply, "The number is known to be yours. ");
+    say_device(j, &d);
+    return true;
 }
 
 /* -- the others -- */

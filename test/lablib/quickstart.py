@@ -13,12 +13,22 @@ import time
 from pathlib import Path
 
 from lablib.client import C, Client
-from lablib.lab import ROOT, Lab
+from lablib.hearing import find, loudness, say, without_silence
+from lablib.lab import PROVIDER, ROOT, Lab
 from lablib.process import Failed
+from lablib.wctp import Carrier
 
 MONTAGUE, CAPULET = "montague.example", "capulet.example"
 ROMEO, JULIET, STRANGER = f"romeo@{MONTAGUE}", f"juliet@{CAPULET}", f"mercutio@{MONTAGUE}"
-NUMBER, MAIL = "+447700900123", "juliet@mail.example"
+NUMBER, MAIL, PAGER = "+447700900123", "juliet@mail.example", "4155551212"
+PAGER_PORT = 8026
+PAGER_PROVIDER = '''
+provider "pages" {
+    profile = "wctp"
+    options = { "url=http://{network}.1:%d/wctp" }
+    secret_files = { "sender={folder}/sender", "code={folder}/code" }
+    allow_http = true
+}''' % PAGER_PORT
 
 
 class Steps:
@@ -45,11 +55,16 @@ NAMES = [
     "juliet logs in with a stock client and lists her devices",
     "the code that came to her mailbox verifies her e-mail address",
     "the code that came as a text message verifies her telephone",
+    "the code that came as a page (WCTP 1.3) verifies her pager",
+    "her telephone may ring too: the number is known to be hers",
     "romeo and juliet subscribe to each other across dialback",
     "juliet logs off; romeo writes to her",
     "juliet gets an e-mail",
     "juliet gets a text message",
+    "juliet gets a page",
     "she answers by text message; romeo reads it in the same conversation",
+    "romeo writes again, urgently: juliet's telephone rings, and what he wrote is spoken",
+    "she presses 2; romeo reads that she heard it",
     "juliet logs in and sees what was said",
     "a stranger's request waits, and he is told so",
     "juliet's client shows the request; she accepts and gets the message",
@@ -87,8 +102,8 @@ def wait_for(find, what, patience=60):
 
 
 class Play:
-    def __init__(self, lab):
-        self.lab = lab
+    def __init__(self, lab, carrier):
+        self.lab, self.carrier = lab, carrier
         self.client_program = ROOT / "build" / lab.preset / "test" / "client" / "strophe-client"
 
     def log_in(self, jid):
@@ -106,6 +121,9 @@ class Play:
 
     def text_with(self, part):
         return next((e for e in self.lab.texts() if part(e["text"])), None)
+
+    def page_with(self, part):
+        return next((p for p in self.carrier.pages if part(p.text)), None)
 
     @staticmethod
     def code_in(text):
@@ -133,6 +151,21 @@ def befriend(romeo, juliet):
                  f"presence of {other}")
 
 
+def ring(play, romeo, steps):
+    """An urgent message is spoken: what the telephone heard is a WAV file that says what was written."""
+    urgent = "The carriage is at the gate."
+    romeo.send(f"<message type='chat' to='{JULIET}' id='urgent'><body>{urgent}</body>"
+               "<headers xmlns='http://jabber.org/protocol/shim'><header name='Urgency'>high</header></headers></message>")
+    sound = wait_for(play.lab.sounds, "the call")[0]
+    words = f"Hello. This is capulet dot example. romeo at montague dot example wrote to you: {urgent}"
+    like, _ = find(without_silence(loudness(say(words))), loudness(sound))
+    if like < 0.9:
+        raise Failed(f"{sound} does not say {words!r} (likeness {like:.2f})")
+    steps.hold(str(sound))
+    heard = romeo.wait_body("I have heard your message.", JULIET)
+    steps.hold(f"from {heard.get('from')}")
+
+
 def perform(play, steps):
     lab = play.lab
     juliet = play.log_in(JULIET)
@@ -149,9 +182,19 @@ def perform(play, steps):
     play.verify(juliet, f"add email {MAIL}", mail_code)
     steps.hold(MAIL)
     play.verify(juliet, f"add phone {NUMBER}", text_code)
-    for number in (1, 2):
-        juliet.tell(CAPULET, f"full {number}")
     steps.hold(NUMBER)
+
+    def page_code():
+        found = play.page_with(lambda text: Play.code_in(text))
+        return found and Play.code_in(found.text)
+    play.verify(juliet, f"add pager {PAGER}", page_code)
+    steps.hold(PAGER)
+    answer = juliet.tell(CAPULET, f"add call {NUMBER}")
+    if ", verified" not in answer:
+        raise Failed(f"'add call' was answered: {answer}")
+    for number in (1, 2, 3, 4):
+        juliet.tell(CAPULET, f"full {number}")
+    steps.hold(answer.split("\n")[0])
 
     romeo = play.log_in(ROMEO)
     befriend(romeo, juliet)
@@ -166,6 +209,8 @@ def perform(play, steps):
     steps.hold(str(path))
     sms = wait_for(lambda: play.text_with(lambda text: said in text), "the text message")
     steps.hold(f"{lab.state['provider_log']}: {sms['text']!r}")
+    page = wait_for(lambda: play.page_with(lambda text: said in text), "the page")
+    steps.hold(f"{page.text!r}")
 
     code = re.search(r"\b([a-z]\d+)\b", sms["text"])
     answer = "On the train, ten minutes " + secrets.token_hex(3)
@@ -174,6 +219,7 @@ def perform(play, steps):
     if status // 100 != 2:
         raise Failed(f"the provider's webhook was answered {status}")
     steps.hold(f"from {got.get('from')}")
+    ring(play, romeo, steps)
 
     juliet = play.log_in(JULIET)
     juliet.wait_body(said, ROMEO)
@@ -222,7 +268,8 @@ trust the authority {lab.state['ca']}:
               /connect {romeo['jid']} server {host} port {port} tls trust
   Gajim:      add the account {romeo['jid']}, custom host {host} port {port}, START TLS
 Then write to {MONTAGUE} itself: "help" lists what it understands.
-Mail to devices: {lab.state['mail_dir']}; text messages: {lab.state['provider_log']}""", flush=True)
+Mail to devices: {lab.state['mail_dir']}; text messages and calls: {lab.state['provider_log']};
+what was spoken in calls: {lab.state['provider_log']}.calls""", flush=True)
 
 
 def main():
@@ -238,9 +285,11 @@ def main():
     try:
         build_program(True)
         steps.hold()
-        lab.create([MONTAGUE, CAPULET], names={MONTAGUE: ["romeo", "mercutio"], CAPULET: ["juliet"]})
+        lab.create([MONTAGUE, CAPULET], names={MONTAGUE: ["romeo", "mercutio"], CAPULET: ["juliet"]},
+                   providers=PROVIDER + PAGER_PROVIDER, secrets_of={"sender": "capulet", "code": "lab-code"})
+        carrier = Carrier(f"{lab.state['network']}.1:{PAGER_PORT}", "capulet", "lab-code", {PAGER})
         steps.hold(str(folder))
-        perform(Play(lab), steps)
+        perform(Play(lab, carrier), steps)
         rc = 0
         if options.once:
             print(f"# all steps held; stores, logs and mail stay in {folder}")

@@ -424,6 +424,12 @@ static bool code_run(struct store_tx *tx, struct store_job *job, struct error *e
     return e->code == ERROR_NONE;
 }
 
+static bool refuse_run(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    (void)job;
+    return device_store_refuse(tx, DEVICE_VOICE, PHONE, true, e);
+}
+
 static void test_a_code_is_spoken(void **state)
 {
     (void)state;
@@ -453,6 +459,23 @@ static void test_a_code_is_spoken(void **state)
     expect_in(command("test 1"), "A test is on its way");
     call_out(&a, 1, &voice, &status);
     arena_fini(&a);
+}
+
+/* A number that text messages reach is this person's already; not where its owner pressed 9. */
+static void test_a_known_number(void **state)
+{
+    (void)state;
+    add_device(1, DEVICE_SMS, PHONE, true);
+    expect_in(command("add call " PHONE), "The number is known to be yours. 2: phone call to +447700900123, verified, notices only");
+    assert_int_equal(world.http_count, 0);
+    expect_in(command("remove 2"), "forgotten");
+    struct put_row p = { .job = { .run = refuse_run } };
+    write_now(&p.job);
+    expect_in(command("add call " PHONE), "is listed. If codes may be sent there");
+    expect_in(command("devices"), "2: phone call to +447700900123, not verified yet");
+    assert_int_equal(world.http_count, 0);
+    expect_in(command("add call +447700900124"), "3: phone call to +447700900124 is listed. If codes may be sent there");
+    assert_int_equal(world.http_count, 1);
 }
 
 /* Where there is no synthesiser the provider speaks. */
@@ -502,7 +525,7 @@ int main(void)
         cmocka_unit_test(test_turns), cmocka_unit_test(test_texts), cmocka_unit_test(test_texts_are_bounded),
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
         T(test_a_message_is_spoken), T(test_addresses_of_sounds), T(test_nobody_hears), T(test_the_next_step),
-        T(test_one_call_at_a_time), T(test_machine), T(test_no_more_calls), T(test_requests), T(test_a_code_is_spoken),
+        T(test_one_call_at_a_time), T(test_machine), T(test_no_more_calls), T(test_requests), T(test_a_code_is_spoken), T(test_a_known_number),
         T(test_the_provider_speaks), T(test_terrible_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
