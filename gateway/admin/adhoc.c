@@ -361,8 +361,8 @@ static void go_on(struct request *r, const struct adhoc_command *command, enum a
         cancel(c, r);
         return;
     }
-    if (++c->steps > ADHOC_STEPS_MAX) {
-        refuse(r, STANZA_NOT_ALLOWED, "session-expired", "too many steps in one session; begin again");
+    if (++c->steps > ADHOC_STEPS_MAX || c->arena.total_bytes > ADHOC_SESSION_BYTES) {
+        refuse(r, STANZA_NOT_ALLOWED, "session-expired", "too much was said in one session; begin again");
         adhoc_call_end(c);
         return;
     }

@@ -23,6 +23,7 @@ enum {
     ADHOC_SESSIONS_MAX = 1000,     /* a loop */
     ADHOC_SESSION_MS = 600000,     /* since its last step */
     ADHOC_STEPS_MAX = 64,          /* of one session */
+    ADHOC_SESSION_BYTES = 262144,  /* of all that was said in it, before its next step */
     ADHOC_VALUE_BYTES = 1023,      /* where the field does not say */
     ADHOC_VALUES_MAX = 100,        /* of a field with many */
     ADHOC_FIELDS_MAX = 64,         /* of a submitted form */

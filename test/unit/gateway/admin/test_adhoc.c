@@ -400,8 +400,34 @@ static void test_too_long(void **state)
     for (unsigned i = 0; i < ADHOC_STEPS_MAX; i++)
         step(s, s->romeo, "tale", id, "next", FORM(""));
     assert_string_equal(error_of(step(s, s->romeo, "tale", id, "next", FORM(""))),
-                        "not-allowed/session-expired: too many steps in one session; begin again");
+                        "not-allowed/session-expired: too much was said in one session; begin again");
     assert_int_equal(adhoc_session_count(world_adhoc(s->w, "a.example")), 0);
+}
+
+/* Nor can a session be made to hold much. */
+static void test_too_large(void **state)
+{
+    struct scene *s = *state;
+    struct bytes form = BYTES_EMPTY;
+    char id[128];
+    begin(s, s->romeo, "tale", id);
+    bytes_append_text(&form, "<x xmlns='jabber:x:data' type='submit'>" FIELD("name", "R") "<field var='guests'>");
+    for (unsigned i = 0; i < 60; i++) {
+        bytes_append_text(&form, "<value>");
+        for (unsigned k = 0; k < 1000; k++)
+            bytes_append_char(&form, 'g');
+        bytes_append_text(&form, "@a.example</value>");
+    }
+    bytes_append_text(&form, "</field></x>");
+    unsigned steps = 0;
+    const char *error;
+    do
+        error = error_of(step(s, s->romeo, "tale", id, steps % 2 ? "prev" : "next", steps % 2 ? "" : bytes_text(&form)));
+    while (!*error && ++steps < ADHOC_STEPS_MAX);
+    assert_string_equal(error, "not-allowed/session-expired: too much was said in one session; begin again");
+    assert_true(steps < 10);
+    assert_int_equal(adhoc_session_count(world_adhoc(s->w, "a.example")), 0);
+    bytes_fini(&form);
 }
 
 /* While a command is at work, its session is left alone, even when the person begins others. */
@@ -520,6 +546,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sessions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_long, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_too_large, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_busy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forms, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_oversized, set_up, tear_down),
