@@ -67,9 +67,21 @@ bool contact_router_number_allowed(const struct contact_router_community *c, con
     return false;
 }
 
+bool contact_router_is_ours(const struct contact_router *r, const char *address)
+{
+    for (unsigned i = 0; i < r->provider_count; i++) {
+        const char *from = r->providers[i].provider->from;
+        if (*from && text_eq(from + (*from == '+'), address + (*address == '+')))
+            return true;
+    }
+    return false;
+}
+
 bool contact_router_address_allowed(const struct contact_router *r, const struct contact_router_community *c, enum device_kind k,
                                     const char *address)
 {
+    if (contact_router_is_ours(r, address))
+        return false;
     if (k != DEVICE_PAGER)
         return contact_router_number_allowed(c, address);
     const struct provider *p = contact_router_sender(r, c->domain, k);

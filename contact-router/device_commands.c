@@ -110,6 +110,8 @@ static bool community_can(struct command_job *j)
                                                    : "send text messages";
     if (!can_send(j, j->c.kind))
         no(j, STANZA_NOT_ALLOWED, arena_printf(&j->arena, "%s does not %s.", c->domain, what));
+    else if (j->c.kind != DEVICE_EMAIL && contact_router_is_ours(j->r, j->c.address))
+        no(j, STANZA_NOT_ALLOWED, arena_printf(&j->arena, "That is the number that messages of %s come from.", c->domain));
     else if (j->c.kind != DEVICE_EMAIL && !contact_router_address_allowed(j->r, c, j->c.kind, j->c.address))
         no(j, STANZA_NOT_ALLOWED, arena_printf(&j->arena, "%s does not %s to such numbers.", c->domain, what));
     else

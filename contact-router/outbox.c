@@ -84,30 +84,11 @@ static unsigned unclear(struct outbox_delivery *d, const struct outbox_input *in
     return OUTBOX_NEXT_STEP;
 }
 
-static unsigned waiting(struct outbox_delivery *d, const struct outbox_input *in, const struct outbox_policy *p)
-{
-    if (in->event == OUTBOX_STOPPED) {
-        set(d, OUTBOX_CANCELLED);
-        return 0;
-    }
-    if (in->event != OUTBOX_TRY || in->now_us < d->due_us)
-        return 0;
-    /* One that waited for quiet hours was due only then: its life is counted from there. */
-    int64_t from = d->state == OUTBOX_PLANNED ? d->due_us : d->created_us;
-    if (in->now_us - from > p->life_us) {
-        set(d, OUTBOX_DEAD);
-        return OUTBOX_NEXT_STEP;
-    }
-    set(d, OUTBOX_SENDING);
-    d->attempts++;
-    return OUTBOX_SEND;
-}
-
 static unsigned said(struct outbox_delivery *d, enum outbox_event event)
 {
     switch (event) {
     case OUTBOX_SAID_SENT:
-        if (d->state != OUTBOX_IN_DOUBT)
+        if (d->state != OUTBOX_IN_DOUBT && d->state != OUTBOX_DUE)
             return 0;
         set(d, OUTBOX_SENT);
         return OUTBOX_TELL_SENT;
@@ -125,6 +106,28 @@ static unsigned said(struct outbox_delivery *d, enum outbox_event event)
         break;
     }
     return 0;
+}
+
+static unsigned waiting(struct outbox_delivery *d, const struct outbox_input *in, const struct outbox_policy *p)
+{
+    if (in->event == OUTBOX_STOPPED) {
+        set(d, OUTBOX_CANCELLED);
+        return 0;
+    }
+    bool receipt = in->event == OUTBOX_SAID_SENT || in->event == OUTBOX_SAID_DELIVERED || in->event == OUTBOX_SAID_READ;
+    if (receipt && d->state == OUTBOX_DUE) /* refused, they said, but it went out after all: not once more */
+        return said(d, in->event);
+    if (in->event != OUTBOX_TRY || in->now_us < d->due_us)
+        return 0;
+    /* One that waited for quiet hours was due only then: its life is counted from there. */
+    int64_t from = d->state == OUTBOX_PLANNED ? d->due_us : d->created_us;
+    if (in->now_us - from > p->life_us) {
+        set(d, OUTBOX_DEAD);
+        return OUTBOX_NEXT_STEP;
+    }
+    set(d, OUTBOX_SENDING);
+    d->attempts++;
+    return OUTBOX_SEND;
 }
 
 static unsigned sending(struct outbox_delivery *d, const struct outbox_input *in, const struct outbox_policy *p)

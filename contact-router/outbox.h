@@ -12,7 +12,8 @@
 #define TO(name) (1u << OUTBOX_##name)
 #define OUTBOX_STATES(S) /* name      may be followed by                                                      */ \
     S(PLANNED,   "planned",   TO(DUE) | TO(SENDING) | TO(CANCELLED) | TO(DEAD)) /* waits for its time         */ \
-    S(DUE,       "due",       TO(SENDING) | TO(CANCELLED) | TO(DEAD)) /* tried and refused for now            */ \
+    S(DUE,       "due",       TO(SENDING) | TO(CANCELLED) | TO(DEAD) | TO(SENT) | TO(DELIVERED) |                \
+                              TO(READ)) /* tried and refused for now; a receipt can say that it was not       */ \
     S(SENDING,   "sending",   TO(DUE) | TO(SENT) | TO(DELIVERED) | TO(READ) | TO(FAILED) | TO(IN_DOUBT) |        \
                               TO(DEAD)) /* written before the try: it may have gone out                       */ \
     S(SENT,      "sent",      TO(DELIVERED) | TO(READ) | TO(FAILED)) /* a provider or mail server has it      */ \

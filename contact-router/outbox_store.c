@@ -160,6 +160,6 @@ bool outbox_store_sweep(struct store_tx *tx, struct error *e)
                       "delete from delivery_messages where ref in"
                       " (select ref from deliveries where ended_us > 0 and ended_us < $1)", "i", now - 30 * DAY) &&
            store_exec(tx, e, "delete from deliveries where ended_us > 0 and ended_us < $1", "i", now - 30 * DAY) &&
-           store_exec(tx, e, "delete from hooks_seen where at_us < $1", "i", now - 7 * DAY) &&
+           store_exec(tx, e, "delete from hooks_seen where at_us < $1", "i", now - 30 * DAY) &&
            store_exec(tx, e, "delete from held_answers where at_us < $1", "i", now - 3 * DAY);
 }

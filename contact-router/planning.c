@@ -60,9 +60,10 @@ static const char *domain_of(const char *bare)
 static bool is_reachable(const struct contact_router *r, const struct contact_router_community *c, const struct device *d)
 {
     if (d->kind == DEVICE_SMS)
-        return contact_router_sender(r, c->domain, DEVICE_SMS) && contact_router_number_allowed(c, d->address);
+        return contact_router_sender(r, c->domain, DEVICE_SMS) && contact_router_address_allowed(r, c, DEVICE_SMS, d->address);
     if (d->kind == DEVICE_VOICE) /* a provider fetches from us what it says */
-        return contact_router_sender(r, c->domain, DEVICE_VOICE) && contact_router_number_allowed(c, d->address) && r->public_url;
+        return contact_router_sender(r, c->domain, DEVICE_VOICE) && contact_router_address_allowed(r, c, DEVICE_VOICE, d->address) &&
+               r->public_url;
     if (d->kind == DEVICE_PAGER)
         return contact_router_sender(r, c->domain, DEVICE_PAGER) && contact_router_address_allowed(r, c, DEVICE_PAGER, d->address);
     return d->kind == DEVICE_EMAIL && c->mail_url && r->mail;

@@ -51,6 +51,8 @@ struct contact_router {
 const struct contact_router_community *contact_router_community(const struct contact_router *r, const char *domain);
 /* The provider that sends to such devices for a community: the first that can; NULL: none. Any thread. */
 const struct provider *contact_router_sender(const struct contact_router *r, const char *domain, enum device_kind k);
+/* Is it a number that some provider of ours writes from? It would answer itself. Any thread. */
+bool contact_router_is_ours(const struct contact_router *r, const char *address);
 /* May messages go to that address from that community? Whatever may be a telephone number must be allowed as one. Any thread. */
 bool contact_router_address_allowed(const struct contact_router *r, const struct contact_router_community *c, enum device_kind k,
                                     const char *address);

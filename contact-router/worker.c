@@ -81,8 +81,9 @@ bool worker_step(struct contact_router *r, struct store_tx *tx, struct outbox_ro
     struct outbox_policy policy = policy_of(r, row);
     enum outbox_state before = row->d.state;
     unsigned effects = outbox_step(&row->d, in, &policy);
-    if (reason)
-        row->reason = reason;
+    /* Why it is as it is: a word that changes nothing does not change that. */
+    if (before != row->d.state)
+        row->reason = reason ? reason : outbox_is_reached(row->d.state) ? "" : row->reason;
     if (outbox_is_ended(row->d.state) && !row->ended_us)
         row->ended_us = in->now_us;
     /* In doubt counts as told: the person may answer it. */

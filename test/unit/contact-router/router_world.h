@@ -390,11 +390,14 @@ static inline const char *hook_header(const struct http_incoming *in, const char
  * 0: not answered yet. */
 static inline struct http_exchange webhook(const char *target, bool forge, const char *const *fields)
 {
-    static struct http_exchange x;
+    static struct http_exchange last[4]; /* one that is answered later is not the next one's */
+    static unsigned turn;
+    struct http_exchange *x = &last[turn++ % 4];
     static struct arena a;
     arena_fini(&a);
     arena_init(&a);
-    x = (struct http_exchange){ 0 };
+    mem_free(x->body);
+    *x = (struct http_exchange){ 0 };
     struct bytes over = BYTES_EMPTY, body = BYTES_EMPTY, mac = BYTES_EMPTY, sig = BYTES_EMPTY;
     bytes_printf(&over, "%s%s", URL, target);
     for (; *fields; fields += 2) {
@@ -407,16 +410,17 @@ static inline struct http_exchange webhook(const char *target, bool forge, const
     current_signature.value = sig.data;
     struct http_incoming in = { .method = "POST", .target = target, .host = "h", .peer = "127.0.0.1", .body = bytes_span(&body),
                                 .arena = &a, .header = hook_header };
-    contact_router_on_request(world.router, &x, &in);
+    contact_router_on_request(world.router, x, &in);
     settle();
     bytes_fini(&over);
     bytes_fini(&body);
     bytes_fini(&mac);
     bytes_fini(&sig);
-    struct http_exchange answer = x;
+    struct http_exchange answer = *x;
     bytes_clear(&world.answer);
-    bytes_append(&world.answer, x.body ? x.body : "", x.len);
-    mem_free(x.body);
+    bytes_append(&world.answer, x->body ? x->body : "", x->len);
+    mem_free(x->body);
+    x->body = NULL;
     answer.body = NULL;
     arena_fini(&a);
     return answer;
