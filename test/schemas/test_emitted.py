@@ -31,10 +31,10 @@ ROWS = [
     ("an error needs no words", message("state='waiting'", body="", kind="error"), None),
     ("inside of something else", "<message><forwarded xmlns='urn:xmpp:forward:0'>" + message("state='x'") + "</forwarded></message>", "state"),
     ("a namespace without a schema", "<message><body>b</body><x xmlns='urn:causeway:other:1'/></message>", "has no schema"),
-    ("a form", FORM.format("<field var='number' type='text-single'><value>1</value></field>"), None),
-    ("a form's field without a name of ours", FORM.format("<field var='Number#1' type='text-single'/>"), "Number#1"),
-    ("a form's field of no kind", FORM.format("<field var='number' type='digits'/>"), "digits"),
-    ("another's form", FORM.format("<field var='Number#1'/>").replace("urn:causeway:devices:1", "urn:other"), None),
+    ("a form", FORM.format("<field var='device' type='text-single'><value>1</value></field>"), None),
+    ("a form's field without a name of ours", FORM.format("<field var='colour' type='text-single'/>"), "colour"),
+    ("a form's field of no kind", FORM.format("<field var='device' type='digits'/>"), "digits"),
+    ("another's form", FORM.format("<field var='colour'/>").replace("urn:causeway:devices:1", "urn:other"), None),
 ]
 
 
