@@ -166,6 +166,8 @@ bool c2s_start(struct c2s *c, struct error *e)
     if (!c->has_secret && !secret_load(c->store, "c2s-login", c->secret, e))
         return false;
     c->has_secret = true;
+    if (!c2s_keep_start(c, e))
+        return false;
     for (unsigned i = 0; i < c->io_count; i++) {
         if (open_ports(&c->ios[i], e))
             continue;

@@ -82,6 +82,7 @@ struct c2s {
     struct c2s_times times;
     unsigned char secret[C2S_SECRET_LEN];
     bool has_secret;
+    uint64_t started_ms; /* streams of before can be resumed until so long after */
     bool refuse_plain;
     atomic_uint connections, links, hibernating;
     atomic_ullong auth_failures, auth_successes, stanzas_in, stanzas_out;
@@ -97,6 +98,8 @@ struct c2s_shard *c2s_shard_of(struct c2s *c, const char *bare);
 void c2s_io_left(struct c2s_io *io);           /* a connection ended */
 void c2s_io_quiet(struct c2s_io *io);          /* something else did */
 void c2s_shard_quiet(struct c2s_shard *shard); /* a link or an inbound ended */
+
+bool c2s_keep_start(struct c2s *c, struct error *e); /* c2s_keep.c */
 
 /* ---- mail ---- */
 

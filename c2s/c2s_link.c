@@ -74,6 +74,8 @@ void c2s_link_out_pop(struct c2s_link *l, bool arrived)
     l->out_first = (l->out_first + 1) & (l->out_cap - 1);
     l->out_count--;
     l->out_bytes -= o.bytes;
+    if (l->released)
+        l->released--;
     if (l->plain_count)
         l->plain_count--;
     if (!l->out_count && l->out_cap > RING_MIN)
@@ -200,6 +202,7 @@ static void on_turn_end(struct turn_hook *h)
         return;
     }
     l->credit_bytes = 0;
+    c2s_keep_turn_end(l);
     if (l->conn)
         c2s_sm_turn_end(l);
     if (l->conn && credit)
@@ -228,6 +231,23 @@ void c2s_link_send_text(struct c2s_link *l, const char *fmt, ...)
     arena_fini(&a);
 }
 
+void c2s_link_pump(struct c2s_link *l)
+{
+    while (l->conn && l->state == C2S_LINK_ATTACHED && l->released < l->out_count) {
+        struct c2s_out *o = c2s_link_out_at(l, l->released);
+        uint32_t number = l->acked + 1 + l->released - l->plain_count;
+        if (o->seq && l->kept && (int32_t)(number - l->saved_out) > 0) {
+            c2s_keep_want(l);
+            return;
+        }
+        if ((int32_t)(number - l->sent_top) > 0)
+            l->sent_top = number;
+        l->released++;
+        c2s_link_send(l, o);
+        c2s_sm_sent(l);
+    }
+}
+
 static void deliver(struct edge_link *edge, struct stanza *st, uint64_t seq)
 {
     struct c2s_link *l = container_of(edge, struct c2s_link, edge);
@@ -239,11 +259,13 @@ static void deliver(struct edge_link *edge, struct stanza *st, uint64_t seq)
         o.bytes = (uint32_t)stanza_size(st);
         stanza_ref(st);
         ring_push(l, o);
-        if (l->conn)
-            c2s_sm_sent(l);
-    } else if (seq) {
+        c2s_link_pump(l);
+        return;
+    }
+    if (seq) {
         ring_push(l, (struct c2s_out){NULL, seq, 0});
         l->plain_count++;
+        l->released++;
     }
     if (l->conn)
         c2s_link_send(l, &o);
@@ -264,6 +286,10 @@ static void on_bound(struct edge_link *edge, const struct jid *full, enum stanza
     struct builder b;
 
     CHECK(l->state == C2S_LINK_BINDING && l->conn);
+    if (l->restore) {
+        c2s_keep_bound(l, full != NULL);
+        return;
+    }
     if (!full) {
         refuse_bind(l, why);
         return;
@@ -334,15 +360,16 @@ static void on_settled(struct command *cmd)
     while ((first = list_first(&l->unsettled)) &&
            (in = list_entry(first, struct c2s_inbound, node))->settled) {
         list_remove(&in->node);
-        if (in->counted)
+        if (in->counted) {
             l->handled++;
+            c2s_keep_settled(l, in);
+        }
         if (in->generation == l->generation)
             l->credit_bytes += in->bytes;
         inbound_give(shard, in);
     }
     if (l->state != C2S_LINK_ENDED) {
-        if (l->resuming && list_is_empty(&l->unsettled))
-            c2s_sm_settled(l);
+        c2s_sm_saved(l);
         if (l->credit_bytes || l->short_answer)
             loop_at_turn_end(shard->loop, &l->hook);
     }
@@ -385,6 +412,8 @@ static void receive(struct c2s_link *l, struct stanza *st, size_t bytes)
     in->counted = l->managed;
     l->received += l->managed;
     list_append(&l->unsettled, &in->node);
+    if (l->managed)
+        c2s_keep_inbound(l, in, st);
     if (is_ping_answer(l, st)) {
         l->pinged = false;
     } else if ((answer = own_answer(st))) {

@@ -24,6 +24,9 @@ struct c2s_inbound {
     uint32_t generation; /* of the connection that brought it */
     bool counted;        /* stream management was on */
     bool settled;
+    bool saved;          /* a transaction that kept it has saved its number (store thread) */
+    uint32_t number;     /* its place on the stream */
+    uint64_t serial;     /* among the messages worth keeping; 0: none of them */
 };
 
 /* A stanza to the client until it is acknowledged (XEP-0198), or without that until the socket took
@@ -45,6 +48,8 @@ struct c2s_link {
     bool short_answer;             /* the last <a/> told less than we had received, or is owed */
     bool asked;                    /* <r/> is out */
     bool pinged;                   /* without 0198: an iq ping is out */
+    bool kept;                     /* it has a row, and can be resumed after a restart (c2s_keep.c) */
+    bool save_wanted, saving;
     bool overfull;                 /* too much is not acknowledged: ends at the turn's end */
     struct c2s_conn *conn;         /* counted; NULL: none */
     struct c2s_conn *resuming;     /* counted; waits until `unsettled` is empty; NULL: none */
@@ -61,9 +66,20 @@ struct c2s_link {
     /* out: a ring of stanzas, oldest first; the first `plain_count` were sent before <enable/> */
     struct c2s_out *out;
     uint32_t out_cap, out_first, out_count, plain_count;
+    uint32_t released; /* so many of the ring, from the front, went to the connection */
+    uint32_t sent_top; /* number of the newest stanza that was ever sent */
     uint32_t acked;   /* `h` of the client */
     uint32_t unasked; /* sent since the last <r/> */
     size_t out_bytes;
+    /* its row: what a restart would find */
+    char row[RANDOM_ID_LEN + 1]; /* the token; read by the store's thread, so it stays */
+    uint32_t saved_top;          /* `handled`: no more is told */
+    uint32_t saved_out;          /* kept messages up to this number may be sent */
+    uint64_t serial, resolved;
+    struct stanza *saved_presence; /* counted; NULL: none */
+    int64_t saved_flags;
+    struct timer save_again;       /* the disk refused */
+    struct c2s_restore *restore; /* while it is bound after a restart */
     struct timer timer;    /* ATTACHED: <r/> is due, or its answer; HIBERNATING: the end */
     struct timer answer_timer; /* an <a/> is owed */
     struct turn_hook hook; /* answers and credit, once a turn */
@@ -72,6 +88,8 @@ struct c2s_link {
 struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct jid *account);
 void c2s_link_send(struct c2s_link *l, const struct c2s_out *o);
 void c2s_link_send_text(struct c2s_link *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Sends what waits in the ring, up to the first that is not saved yet. */
+void c2s_link_pump(struct c2s_link *l);
 /* Drops the connection (no word to it) and what waits for one. */
 void c2s_link_detach(struct c2s_link *l);
 /* Unbinds and ends; what was not acknowledged goes back to the exchange. */
@@ -89,7 +107,24 @@ void c2s_sm_settled(struct c2s_link *l);
 void c2s_sm_sent(struct c2s_link *l);     /* one more stanza is unacknowledged */
 void c2s_sm_turn_end(struct c2s_link *l); /* <a/> and <r/> where they are due */
 void c2s_sm_hibernate(struct c2s_link *l);
+/* More may be told now. */
+void c2s_sm_saved(struct c2s_link *l);
+void c2s_sm_tell_resumed(struct c2s_link *l);
+void c2s_sm_refuse_unknown(struct c2s_shard *shard, struct c2s_conn *k, const char *token);
 /* The link ends: its token is forgotten, its count remembered. */
 void c2s_sm_forget(struct c2s_link *l);
+
+/* What outlives the process (c2s_keep.c). Loop: the link's. */
+void c2s_keep_begin(struct c2s_link *l); /* l->token is set */
+void c2s_keep_end(struct c2s_link *l);
+/* `in` is `st`, counted; before the exchange has it. */
+void c2s_keep_inbound(struct c2s_link *l, struct c2s_inbound *in, const struct stanza *st);
+void c2s_keep_settled(struct c2s_link *l, const struct c2s_inbound *in); /* it is in `handled` now */
+/* The row is behind: saved at the end of the turn, or when the save that is under way is through. */
+void c2s_keep_want(struct c2s_link *l);
+void c2s_keep_turn_end(struct c2s_link *l);
+/* <resume/> of a token that nobody here has: looks for its row, and answers. `h` is the client's. */
+void c2s_keep_restore(struct c2s_shard *shard, struct c2s_conn *k, const char *token, uint32_t h);
+void c2s_keep_bound(struct c2s_link *l, bool bound); /* l->restore: the exchange has answered */
 
 #endif

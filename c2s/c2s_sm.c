@@ -31,14 +31,10 @@ static struct loop *loop_of(struct c2s_link *l)
 
 /* ---- what the client acknowledges ---- */
 
+/* Sent and not acknowledged. */
 static uint32_t unacked(const struct c2s_link *l)
 {
-    return l->out_count - l->plain_count;
-}
-
-static uint32_t sent(const struct c2s_link *l)
-{
-    return l->acked + unacked(l);
+    return l->sent_top - l->acked;
 }
 
 static void close_too_high(struct c2s_conn *k, uint32_t h, uint32_t count)
@@ -89,8 +85,8 @@ static void on_ack(struct c2s_link *l, const struct stanza *st)
                                             .why = "'h' is not a count"});
         return;
     }
-    if (!sm_count_ack(l->acked, sent(l), h, &n)) {
-        close_too_high(l->conn, h, sent(l));
+    if (!sm_count_ack(l->acked, l->sent_top, h, &n)) {
+        close_too_high(l->conn, h, l->sent_top);
         return;
     }
     l->asked = false;
@@ -143,12 +139,20 @@ void c2s_sm_sent(struct c2s_link *l)
 
 /* ---- what we acknowledge ---- */
 
+/* What a restart would still know: no more is promised. */
+static uint32_t tellable(const struct c2s_link *l)
+{
+    return l->kept && (int32_t)(l->handled - l->saved_top) > 0 ? l->saved_top : l->handled;
+}
+
 static void tell(struct c2s_link *l)
 {
     timer_stop(&l->answer_timer);
-    l->short_answer = l->handled != l->received;
-    l->told = l->handled;
-    c2s_link_send_text(l, "<a xmlns='" NS_SM "' h='%" PRIu32 "'/>", l->handled);
+    l->told = tellable(l);
+    l->short_answer = l->told != l->received;
+    if (l->told != l->handled)
+        c2s_keep_want(l);
+    c2s_link_send_text(l, "<a xmlns='" NS_SM "' h='%" PRIu32 "'/>", l->told);
 }
 
 static void on_answer_due(struct timer *t)
@@ -158,10 +162,12 @@ static void on_answer_due(struct timer *t)
 
 static void on_request(struct c2s_link *l)
 {
-    if (l->handled == l->received) {
+    if (tellable(l) == l->received) {
         tell(l);
         return;
     }
+    if (tellable(l) != l->handled)
+        c2s_keep_want(l);
     l->short_answer = true;
     if (!timer_is_running(&l->answer_timer))
         timer_start(&l->answer_timer, loop_of(l), ANSWER_MS, on_answer_due);
@@ -169,8 +175,10 @@ static void on_request(struct c2s_link *l)
 
 void c2s_sm_turn_end(struct c2s_link *l)
 {
-    if (l->short_answer && l->handled != l->told)
+    if (l->short_answer && tellable(l) != l->told)
         tell(l);
+    else if (l->short_answer && l->handled != l->told && !l->saving && !l->save_wanted)
+        c2s_keep_want(l);
     if (!l->asked && l->unasked && (!l->shard->c2s->times.ack_delay_ms || l->unasked >= ASK_AFTER))
         ask(l);
 }
@@ -194,6 +202,7 @@ static void on_enable(struct c2s_link *l, const struct stanza *st)
     }
     random_id(l->token);
     map_put(&l->shard->by_token, l->token, l);
+    c2s_keep_begin(l);
     c2s_link_send_text(l, "<enabled xmlns='" NS_SM "' id='%s' resume='true' max='%" PRIu64 "'/>",
                        l->token, l->shard->c2s->times.resume_ms / 1000);
 }
@@ -236,6 +245,7 @@ void c2s_sm_forget(struct c2s_link *l)
 {
     struct c2s_shard *shard = l->shard;
 
+    c2s_keep_end(l);
     if (!l->token[0])
         return;
     CHECK(map_remove(&shard->by_token, l->token) == l);
@@ -262,7 +272,7 @@ static void refuse(struct c2s_conn *k, const char *h, const char *condition)
 }
 
 /* Not found among the living: the count is told if it is remembered. */
-static void refuse_unknown(struct c2s_shard *shard, struct c2s_conn *k, const char *token)
+void c2s_sm_refuse_unknown(struct c2s_shard *shard, struct c2s_conn *k, const char *token)
 {
     char h[24] = "";
 
@@ -292,12 +302,16 @@ void c2s_sm_resume(struct c2s_shard *shard, struct c2s_conn *k, struct stanza *r
         refuse(k, "", "bad-request");
         return;
     }
-    if (!l || !jid_eq_bare(l->account, k->account)) {
-        refuse_unknown(shard, k, token);
+    if (!l) {
+        c2s_keep_restore(shard, k, token, h);
         return;
     }
-    if (!sm_count_ack(l->acked, sent(l), h, &n)) {
-        close_too_high(k, h, sent(l));
+    if (!jid_eq_bare(l->account, k->account)) {
+        c2s_sm_refuse_unknown(shard, k, token);
+        return;
+    }
+    if (!sm_count_ack(l->acked, l->sent_top, h, &n)) {
+        close_too_high(k, h, l->sent_top);
         return;
     }
     dismiss(l->conn);
@@ -310,8 +324,27 @@ void c2s_sm_resume(struct c2s_shard *shard, struct c2s_conn *k, struct stanza *r
     l->resuming = k;
     l->resume_acked = n;
     timer_stop(&l->timer); /* from here the connection's own time-out watches */
-    if (list_is_empty(&l->unsettled))
-        c2s_sm_settled(l);
+    if (tellable(l) != l->handled)
+        c2s_keep_want(l);
+    c2s_sm_saved(l);
+}
+
+void c2s_sm_saved(struct c2s_link *l)
+{
+    if (l->resuming && list_is_empty(&l->unsettled)) {
+        if (tellable(l) == l->handled)
+            c2s_sm_settled(l);
+        else
+            c2s_keep_want(l);
+    } else if (l->short_answer) {
+        loop_at_turn_end(loop_of(l), &l->hook);
+    }
+}
+
+void c2s_sm_tell_resumed(struct c2s_link *l)
+{
+    c2s_link_send_text(l, "<resumed xmlns='" NS_SM "' previd='%s' h='%" PRIu32 "'/>", l->token,
+                       l->handled);
 }
 
 void c2s_sm_settled(struct c2s_link *l)
@@ -326,11 +359,8 @@ void c2s_sm_settled(struct c2s_link *l)
     c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_BOUND, .conn = l->conn, .link = l});
     if (!l->conn)
         return; /* it has ended meanwhile, and hibernates again */
-    c2s_link_send_text(l, "<resumed xmlns='" NS_SM "' previd='%s' h='%" PRIu32 "'/>", l->token,
-                       l->handled);
-    for (uint32_t i = 0; i < l->out_count; i++) {
-        c2s_link_send(l, c2s_link_out_at(l, i));
-        c2s_sm_sent(l);
-    }
+    c2s_sm_tell_resumed(l);
+    l->released = l->plain_count;
+    c2s_link_pump(l);
     exchange_link_state(l->edge.resource, LINK_ACTIVE);
 }

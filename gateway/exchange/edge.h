@@ -58,6 +58,14 @@ void exchange_link_state(struct resource *r, enum link_state state);
  * never arrived: iq are answered with recipient-unavailable, the rest dropped (XEP-0198 section 4).
  * The exchange announces unavailable presence. Clears l->resource. */
 void exchange_unbind(struct resource *r, struct stanza *const *undelivered, unsigned count);
+/* What a terminal has said of itself and would not say again on a stream that goes on. */
+struct link_snapshot {
+    struct stanza *presence; /* the last available one; borrowed; NULL: not available */
+    bool interested, carbons, reads_blocklist;
+};
+void exchange_snapshot(const struct resource *r, struct link_snapshot *out);
+/* Right after on_bound: as if the terminal had said all that (presence is broadcast, what waits comes). */
+void exchange_restore(struct resource *r, const struct link_snapshot *s);
 const struct jid *exchange_resource_jid(const struct resource *r);
 
 /* ---- other communities ---- */

@@ -218,18 +218,21 @@ struct keep *event_keep_new(struct event *ev)
     return &ev->kept->keep;
 }
 
-static bool also_mark(struct store_tx *tx, struct keep *k, struct error *e)
+/* What whoever sent it must find after a crash is in the same transaction. */
+static bool also_origin(struct store_tx *tx, struct keep *k, struct error *e)
 {
     const struct event_keep *kept = container_of(k, struct event_keep, keep);
-    return origin_mark_put(tx, kept->ev->mark, e) && (!kept->also || kept->also(tx, k, e));
+    struct event *ev = kept->ev;
+    return (!ev->mark || origin_mark_put(tx, ev->mark, e)) && (!kept->also || kept->also(tx, k, e)) &&
+           (!ev->settle || !ev->settle->save || ev->settle->save(tx, ev->settle, e));
 }
 
 void event_keep_start(struct event *ev)
 {
     struct keep *k = &ev->kept->keep;
-    if (ev->mark) {
+    if (ev->mark || (ev->settle && ev->settle->save)) {
         ev->kept->also = k->also;
-        k->also = also_mark;
+        k->also = also_origin;
     }
     k->job.reply_on = ev->loop;
     k->job.done = on_kept;

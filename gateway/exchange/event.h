@@ -52,7 +52,8 @@ struct event_ops {
 struct event_keep {
     struct keep keep;
     struct event *ev;
-    bool (*also)(struct store_tx *tx, struct keep *k, struct error *e); /* keep's, when it has a mark */
+    /* keep's own, when what came with the message writes too: a mark, or its stream's count. */
+    bool (*also)(struct store_tx *tx, struct keep *k, struct error *e);
 };
 
 struct event {

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/random.h"
 #include "gateway/base/text.h"
@@ -225,6 +226,21 @@ void exchange_link_state(struct resource *r, enum link_state state)
         timer_start(&r->away, r->person->loop, AWAY_MS, on_away);
     r->state = state;
     resource_note_linked(r->person);
+}
+
+void exchange_snapshot(const struct resource *r, struct link_snapshot *out)
+{
+    *out = (struct link_snapshot){r->presence, r->interested, r->carbons, r->reads_blocklist};
+}
+
+void exchange_restore(struct resource *r, const struct link_snapshot *s)
+{
+    loop_check(r->person->loop);
+    r->interested = s->interested;
+    r->carbons = s->carbons;
+    r->reads_blocklist = s->reads_blocklist;
+    if (s->presence && !route_from_link(r, s->presence, NULL))
+        log_error(NULL, "%s: presence of another address was kept", r->jid->full);
 }
 
 const struct jid *exchange_resource_jid(const struct resource *r)

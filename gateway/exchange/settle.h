@@ -7,12 +7,18 @@
 #define CAUSEWAY_EXCHANGE_SETTLE_H
 
 #include "gateway/base/ref.h"
+#include "gateway/base/error.h"
 #include "gateway/net/loop.h"
+
+struct store_tx;
 
 struct settle {
     struct ref ref;
     struct loop *loop;    /* the edge's: on_settled runs there, posted through cmd */
     struct command cmd;   /* cmd.run is the edge's on_settled */
+    /* Store thread, in the transaction that keeps what this covers (set after settle_init; it may run again,
+     * and what it wrote may be rolled back). NULL: the edge has nothing to write. */
+    bool (*save)(struct store_tx *tx, struct settle *s, struct error *e);
 };
 
 /* One count, the edge's caller's. */

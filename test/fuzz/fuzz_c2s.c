@@ -116,8 +116,16 @@ static void end_run(struct world *w, int peer)
     }
     script_reset(&w->x);
     turn(w, -1);
+    while (w->c2s->shards[0].inbound_count) { /* the store is at work */
+        poll(NULL, 0, 1);
+        turn(w, -1);
+    }
     clock_fake_advance(&w->clock, w->c2s->times.resume_ms * 2);
     turn(w, -1);
+    while (w->c2s->shards[0].inbound_count) {
+        poll(NULL, 0, 1);
+        turn(w, -1);
+    }
     CHECK(!w->c2s->ios[0].conn_count && !w->c2s->shards[0].link_count &&
           !w->c2s->shards[0].inbound_count);
     CHECK(!w->c2s->shards[0].by_token.count);

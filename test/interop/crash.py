@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
+from lablib.raw import condition  # noqa: E402
 from lablib.suite import befriend, hold, token, wait_for  # noqa: E402
 
 MONTAGUE, CAPULET = "montague.example", "capulet.example"
@@ -83,7 +84,7 @@ def chat(t, kill_after):
         acknowledged[jid] = [i for i in clients[jid].acknowledged() if "-own" not in i]
     t.note(f"{number} sent each; acknowledged: {', '.join(str(len(a)) for a in acknowledged.values())}")
     t.lab.start(MONTAGUE)
-    after = {jid: t.terminal(jid, previous=clients[jid]) for jid in people}
+    after = {jid: t.terminal(jid) for jid in people}  # anew: what was in doubt may come again
     for jid, other in people.items():
         after[jid].message(other, f"{jid[:3]}-last")
         after[jid].wait_acked()
@@ -110,6 +111,63 @@ def chat_40(t):
 def chat_400(t):
     """a chat, killed after 400 acknowledgements"""
     chat(t, 400)
+
+
+def resumed(t, kill_after, between=None):
+    """As chat, but the clients resume their streams after the restart, and say again what `<resumed h/>` does not cover:
+    every message comes once, in order, whatever was on its way; and again after a second kill."""
+    t.make_lab([MONTAGUE], {MONTAGUE: ["romeo", "benvolio"]})
+    people = {ROMEO: BENVOLIO, BENVOLIO: ROMEO}
+    clients = {jid: t.terminal(jid) for jid in people}
+    for jid in people:
+        clients[jid].iq("get", "<ping xmlns='urn:xmpp:ping'/>")
+    streams, number = [clients], 0
+    for _ in range(2):
+        base = clients[ROMEO].acked
+        try:
+            while clients[ROMEO].acked - base < kill_after:
+                for jid, other in people.items():
+                    clients[jid].wait_room()
+                    clients[jid].message(other, f"{jid[:3]}-{number}", ask=number % 3 == 0)
+                    if between:
+                        clients[jid].send(between.format(other=other, number=number))
+                number += 1
+        finally:
+            t.lab.kill(MONTAGUE)
+        for jid in people:
+            clients[jid].wait_end()
+        t.lab.start(MONTAGUE)
+        clients = {jid: t.terminal(jid, previous=clients[jid]) for jid in people}
+        for jid in people:
+            hold(clients[jid].resumed, f"{jid} was not resumed: {condition(clients[jid].resume_answer)}")
+        streams.append(clients)
+    for jid, other in people.items():
+        clients[jid].message(other, f"{jid[:3]}-last")
+        clients[jid].wait_acked()
+        clients[other].wait_id(f"{jid[:3]}-last")
+    for jid, other in people.items():
+        expected = [f"{jid[:3]}-{n}" for n in (*range(number), "last")]
+        got = [m.get("id") for c in streams for m in c[other].live()]
+        twice = [i for i, n in collections.Counter(got).items() if n > 1]
+        hold(not twice, f"{other} got twice: {twice[:5]}")
+        hold(got == expected, f"{other} lacks {[i for i in expected if i not in got][:5]}, or they are out of order")
+        check_archive(other, [i for i in clients[other].archive() if i and i.startswith(jid[:3])], expected)
+    t.note(f"{number} sent each, over two kills; each once and in order")
+
+
+def resumed_1(t):
+    """a stream that is resumed after a kill at the first acknowledgement"""
+    resumed(t, 1)
+
+
+def resumed_300(t):
+    """the same after 300 acknowledgements"""
+    resumed(t, 300)
+
+
+def resumed_mixed(t):
+    """the same with what is not kept in between: typing, which is counted and may be lost"""
+    resumed(t, 100, "<message to='{other}' type='chat' id='t-{number}'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>")
 
 
 def chat_offline(t):
@@ -400,6 +458,6 @@ def outbox_late(t):
 
 
 if __name__ == "__main__":
-    suite.main(__doc__, chat_1, chat_40, chat_400, chat_offline, federated_5, federated_150, federated_receiver,
+    suite.main(__doc__, chat_1, chat_40, chat_400, resumed_1, resumed_300, resumed_mixed, chat_offline, federated_5, federated_150, federated_receiver,
                federated_receiver_thrice, federated_sender, federated_both, federated_refused, federated_held, outbox_early,
                outbox_slow, outbox_refused, outbox_late)

@@ -253,6 +253,7 @@ class Terminal:
         self.raw.open(domain)
         self.changed = threading.Condition()
         self.sent = []             # (id or None) of the stanzas since <enable/>
+        self.log = []              # the same, as text: what a resumption must say again
         self.acked = 0             # the server's last h
         self.handled = 0           # what we handled, our h
         self.got = []              # messages in the order they came
@@ -260,6 +261,7 @@ class Terminal:
         self.over = None           # why the stream ended
         self.quiet = False         # do not acknowledge
         self.resumed = previous is not None and self._resume(previous)
+        again = self.log[self.acked:] if self.resumed else []
         if not self.resumed:
             self.raw.bind()
             self.raw.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
@@ -271,6 +273,8 @@ class Terminal:
         threading.Thread(target=self._read, daemon=True).start()
         if presence and not self.resumed:
             self.send("<presence/>")
+        for xml in again:
+            self.raw.send(xml)
 
     def _resume(self, previous):
         self.raw.send(f"<resume xmlns='urn:xmpp:sm:3' previd={quoteattr(previous.token)} h='{previous.handled}'/>")
@@ -279,7 +283,10 @@ class Terminal:
         if answer.tag != SM + "resumed":
             return False
         self.token, self.raw.jid = previous.token, previous.jid
-        self.sent, self.handled, self.acked = previous.sent, previous.handled, int(answer.get("h"))
+        self.sent, self.log = previous.sent, previous.log
+        self.handled, self.acked = previous.handled, int(answer.get("h"))
+        if not previous.acked <= self.acked <= len(self.sent):
+            raise Failed(f"{previous.jid}: resumed with h {self.acked}; {previous.acked} was told, {len(self.sent)} were sent")
         return True
 
     def _read(self):
@@ -308,6 +315,7 @@ class Terminal:
     def send(self, xml, ident=None):
         with self.changed:
             self.sent.append(ident)
+            self.log.append(xml)
         self.raw.send(xml)
 
     def message(self, to, ident, body=None, ask=True):

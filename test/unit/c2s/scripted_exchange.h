@@ -20,7 +20,8 @@ struct resource {
     struct edge_link *link;
     struct jid *jid; /* full; owned */
     enum link_state state;
-    bool bound;
+    bool bound, restored;
+    struct stanza *presence; /* what a snapshot shows; the test's */
     unsigned done_count; /* exchange_delivered calls */
     uint64_t done[SCRIPT_MAX];
     char undelivered[1024]; /* ids of what unbind gave back, each followed by a blank */
@@ -125,6 +126,16 @@ void exchange_unbind(struct resource *r, struct stanza *const *undelivered, unsi
     }
     r->link->resource = NULL;
     r->link = NULL;
+}
+
+void exchange_snapshot(const struct resource *r, struct link_snapshot *out)
+{
+    *out = (struct link_snapshot){r->presence, false, false, false};
+}
+
+void exchange_restore(struct resource *r, const struct link_snapshot *s)
+{
+    r->restored = s->presence != NULL;
 }
 
 const struct jid *exchange_resource_jid(const struct resource *r)

@@ -3,6 +3,7 @@
  * so the test decides when a stanza is settled; everything in c2s is real. */
 #include "test/unit/c2s/c2s_world.h"
 #include "test/unit/c2s/scripted_exchange.h"
+#include "gateway/store/streams.h"
 #include "test/world/failing_store.h"
 
 struct fixture {
@@ -192,7 +193,7 @@ static void a_full_disk_stops_reading(void **state)
     say(f, 1, 1);
     until_in(f, 2); /* the exchange refuses that one */
     say(f, 2, 5);
-    deliver(f, "d", 7);
+    deliver(f, "d", 0);
     client_expect(&f->c, "<r " SM "/>");
     client_send(&f->c, "<a " SM " h='1'/>"); /* is not read either, and must not be missed */
     for (int minute = 0; minute < 60; minute++)
@@ -578,6 +579,102 @@ static void stops_with_hibernating(void **state)
     c2s_destroy(&f->w.c2s);
 }
 
+/* ---- after a restart ---- */
+
+struct left_behind {
+    const char *account;
+    int64_t handled, serial, done, acked;
+    struct span outs;
+};
+
+static bool put_left_behind(struct store_tx *tx, void *user, struct error *e)
+{
+    const struct left_behind *b = user;
+    struct stream_row row = {
+        .token = "left", .account = b->account, .resource = "orchard", .handled = b->handled, .serial = b->serial,
+        .done = b->done, .acked = b->acked, .outs = b->outs,
+        .presence = SPAN("<presence xmlns='jabber:client' from='romeo@montague.example/orchard'/>"),
+    };
+    return streams_put(tx, &row, e);
+}
+
+static bool read_left(struct store_tx *tx, void *user, struct error *e)
+{
+    struct stream_load *l = user;
+    struct store_rows *r = store_query(tx, e, "select token from streams where token = $1", "t", l->token);
+    l->found = false;
+    while (r && store_next(r, e))
+        l->found = true;
+    return r && e->code == ERROR_NONE;
+}
+
+static bool is_left(struct fixture *f)
+{
+    struct stream_load l = {.token = "left"};
+    struct error e = ERROR_INIT;
+    if (!store_write_wait(f->w.store, read_left, &l, &e))
+        fail_msg("%s", e.text);
+    return l.found;
+}
+
+/* A row that an ended process left: its stream goes on, or is refused and forgotten. */
+static void after_a_restart(void **state)
+{
+#define OUT_3_9 SPAN("\3\0\0\0\11\0\0\0\0\0\0\0") /* stanza 3 was row 9 */
+    static const struct {
+        struct left_behind left;
+        unsigned h;
+        uint64_t later_ms;
+        const char *answer;
+        bool stays;
+        const char *proves;
+    } restarts[] = {
+        {{"romeo@montague.example", 7, 4, 4, 2, {0}}, 2, 0, "<resumed " SM " previd='left' h='7'/>", true, "h as it was saved"},
+        {{"romeo@montague.example", 7, 4, 4, 2, OUT_3_9}, 5, 0, "<resumed " SM " previd='left' h='7'/>", true,
+         "the client has what was in doubt, and more that was not kept"},
+        {{"romeo@montague.example", 7, 4, 4, 2, OUT_3_9}, 2, 0, "<item-not-found ", false,
+         "what it has not is not waiting for it any more"},
+        {{"romeo@montague.example", 7, 4, 3, 2, {0}}, 2, 0, "<item-not-found ", false, "a message was under way"},
+        {{"romeo@montague.example", 7, 4, 4, 2, {0}}, 1, 0, "<item-not-found ", false, "fewer than it had acknowledged"},
+        {{"romeo@montague.example", 7, 4, 4, 2, {0}}, 2, 301000, "<item-not-found ", false, "too late"},
+        {{"mercutio@montague.example", 7, 4, 4, 2, {0}}, 2, 0, "<item-not-found ", true, "another's stream"},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(restarts) / sizeof(*restarts); i++) {
+        struct left_behind left = restarts[i].left;
+        struct error e = ERROR_INIT;
+        struct client d;
+        unsigned bound = f->x.resource_count;
+        bool resumes = strstr(restarts[i].answer, "resumed") != NULL;
+        if (!store_write_wait(f->w.store, put_left_behind, &left, &e))
+            fail_msg("%s", e.text);
+        snprintf(f->token, sizeof(f->token), "left");
+        if (restarts[i].later_ms)
+            world_advance(&f->w, restarts[i].later_ms);
+        resume(f, &d, "romeo", "rose", restarts[i].h);
+        client_expect(&d, restarts[i].answer);
+        world_settle_down(&f->w);
+        assert_int_equal(f->x.resource_count, bound + resumes);
+        if (resumes) {
+            assert_string_equal(f->x.resources[bound]->jid->resource, "orchard");
+            assert_true(f->x.resources[bound]->restored);
+            script_deliver(&f->x, bound, "<message xmlns='jabber:client' id='next'><body>.</body></message>", 77);
+            client_expect(&d, "id='next'");
+            snprintf(f->token, sizeof(f->token), "<a " SM " h='%u'/>", restarts[i].h + 1);
+            client_send(&d, f->token);
+            client_send(&d, "</stream:stream>");
+            until_unbound(f, bound);
+            assert_int_equal(f->x.resources[bound]->done_count, 1);
+        }
+        world_settle_down(&f->w);
+        if (is_left(f) != (restarts[i].stays && !resumes))
+            fail_msg("%s", restarts[i].proves);
+        client_close(&d);
+    }
+#undef OUT_3_9
+}
+
 /* ---- clients that read nothing ---- */
 
 static void flood(struct fixture *f, int count, uint64_t first_seq)
@@ -652,6 +749,7 @@ int main(void)
         BOTH(ends_unsettled),
         BOTH(stops_with_hibernating),
         cmocka_unit_test_setup_teardown(reads_nothing, setup_small, teardown),
+        BOTH(after_a_restart),
         cmocka_unit_test_setup_teardown(acknowledges_nothing, setup_small, teardown),
     };
     return cmocka_run_group_tests_name("c2s_sm", tests, NULL, NULL);
