@@ -132,7 +132,8 @@ def accepted(t):
     desk.open_chat(CAPULET)
     desk.picture("asked")
     desk.type("accept 1")
-    t.note(f"notified: {desk.notified("New message from mercutio")}")
+    note = desk.notified("New message from mercutio")
+    t.note(f"notified: {note}")
     desk.picture("accepted")
     desk.open_chat(MERCUTIO)
     answer = f"You may {token()}"
