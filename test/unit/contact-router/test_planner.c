@@ -21,6 +21,7 @@ static const struct device asleep = { .n = 6, .kind = DEVICE_SMS, .address = "+4
                                       .quiet = { true, 11 * 60, 13 * 60, "UTC" } };
 
 static const struct device call = { .n = 7, .kind = DEVICE_VOICE, .address = "+447700900127", .verified_us = 1 };
+static const struct device pager = { .n = 8, .kind = DEVICE_PAGER, .address = "4155551212", .verified_us = 1 };
 
 struct row {
     const char *why;
@@ -74,6 +75,13 @@ static const struct row rows[] = {
       "phone call +447700900127 is over a limit: this contact has caused as many messages as it may for now\nnothing is sent\n" },
     { "no budget, no calls", { &call }, REACH_MESSAGE, PLANNER_HIGH, PLANNER_NONE, 0, 0, 0, 0, 0,
       "phone call +447700900127 is over a limit: this community has no budget for that\nnothing is sent\n" },
+    { "a page together with the texts", { &pager, &sms }, REACH_MESSAGE, PLANNER_MEDIUM, PLANNER_NONE, 10, 0, 0, 0, 0,
+      "step 1: text message to +447700900123, at once\nstep 1: pager to 4155551212, at once\n" },
+    { "of one budget: it is enough for one more", { &pager, &sms }, REACH_MESSAGE, PLANNER_MEDIUM, PLANNER_NONE, 100, 4, 0, 0, 0,
+      "step 1: text message to +447700900123, at once\n"
+      "pager 4155551212 is over a limit: this contact has caused as many messages as it may for now\n" },
+    { "no page for strangers", { &pager }, REACH_REQUEST, PLANNER_HIGH, PLANNER_NONE, 100, 0, 0, 0, 0,
+      "pager 4155551212 is not for strangers\nnothing is sent\n" },
     { "nothing for who is linked", { &sms }, REACH_MESSAGE, PLANNER_HIGH, PLANNER_ACTIVE, 100, 0, 0, 0, 0,
       "text message +447700900123 is not needed: there is an active link\nnothing is sent\n" },
 };
