@@ -285,6 +285,18 @@ bool contact_router_load_addresses(struct contact_router *r, struct error *e)
     return true;
 }
 
+/* What an admin who set a budget for calls would want to know. */
+static void warn_of_calls(const struct contact_router *r)
+{
+    bool calls = false;
+    for (unsigned i = 0; i < r->community_count; i++)
+        calls = calls || r->communities[i].calls_per_day;
+    if (calls && !r->public_url)
+        log_warn(NULL, "calls_per_day is set, but public_url is not: no calls are made, for nobody could fetch what they say");
+    else if (calls && !speech_can_start(r->speech))
+        log_warn(NULL, "calls_per_day is set, but there is no program that speaks (espeak-ng): providers speak where their profile says how");
+}
+
 void contact_router_start(struct contact_router *r)
 {
     struct error e = ERROR_INIT;
@@ -297,6 +309,7 @@ void contact_router_start(struct contact_router *r)
     }
     r->running = true;
     r->speech = speech_create(&(struct speech_options){ .loop = r->loop, .program = r->speech_program });
+    warn_of_calls(r);
     worker_start(r);
     planning_run(r, NULL);
 }

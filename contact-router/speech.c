@@ -6,6 +6,7 @@
 
 #include <samplerate.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "contact-router/speech_child.h"
 #include "contact-router/speech_text.h"
@@ -368,6 +369,11 @@ struct speech *speech_create(const struct speech_options *o)
     list_init(&s->all);
     list_init(&s->answering);
     return s;
+}
+
+bool speech_can_start(const struct speech *s)
+{
+    return access(s->o.program, X_OK) == 0;
 }
 
 void speech_destroy(struct speech **sp)

@@ -23,6 +23,7 @@ struct speech_options {
 };
 
 struct speech *speech_create(const struct speech_options *o);
+bool speech_can_start(const struct speech *s); /* the program is there */
 /* Children end; calls under way complete with ERROR_CANCELLED first. Not from inside on_done. */
 void speech_destroy(struct speech **s);
 

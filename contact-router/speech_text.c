@@ -8,8 +8,8 @@
 #include "gateway/base/text.h"
 #include "gateway/base/utf8.h"
 
-static const struct { const char *lang, *voice; } languages[] = {
-    { "en", "en-gb" }, { "de", "de" }, { "fr", "fr-fr" }, { "es", "es" },
+static const struct { const char *lang, *voice, *tag; } languages[] = {
+    { "en", "en-gb", "en-GB" }, { "de", "de", "de-DE" }, { "fr", "fr-fr", "fr-FR" }, { "es", "es", "es-ES" },
 };
 
 enum { LANGUAGES = sizeof languages / sizeof *languages };
@@ -39,6 +39,12 @@ const char *speech_text_voice(const char *lang)
 {
     unsigned i = find(lang);
     return languages[i < LANGUAGES ? i : 0].voice;
+}
+
+const char *speech_text_tag(const char *lang)
+{
+    unsigned i = find(lang);
+    return languages[i < LANGUAGES ? i : 0].tag;
 }
 
 /* -- cleaning -- */

@@ -14,6 +14,8 @@ const char *speech_text_lang(const char *lang);
 bool speech_text_speaks(const char *lang);
 /* The synthesiser's name for one of ours. */
 const char *speech_text_voice(const char *lang);
+/* The tag with a region (BCP 47) that providers want for their own voices. */
+const char *speech_text_tag(const char *lang);
 
 /* Appends `text` (UTF-8) as it can be spoken, at most `max` characters as people see them, cut behind a word: controls,
  * brackets and what is invisible become blanks, ends of lines become pauses, web addresses become `link`.

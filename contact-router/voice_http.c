@@ -68,7 +68,7 @@ static bool name_value(const struct template_names *base, const char *name, stru
     else if (text_eq(name, "text"))
         bytes_append(out, n->text.data, n->text.len);
     else if (text_eq(name, "lang"))
-        bytes_append_text(out, speech_text_lang(d->speak.lang));
+        bytes_append_text(out, speech_text_tag(d->speak.lang));
     else
         return false;
     return true;

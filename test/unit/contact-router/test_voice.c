@@ -490,9 +490,9 @@ static void test_the_provider_speaks(void **state)
     add_device(1, DEVICE_VOICE, PHONE, true);
     somebody_writes(REACH_MESSAGE, ROMEO, "r7", 11, "A & B <\x01>");
     call_out(&a, 0, &voice, &status);
-    said(voice, nothing, "<Say loop=\"2\" language=\"en\">Hello. This is capulet dot example. romeo at montague dot example wrote to you: "
+    said(voice, nothing, "<Say loop=\"2\" language=\"en-GB\">Hello. This is capulet dot example. romeo at montague dot example wrote to you: "
                          "A &amp; B &lt; &gt;.");
-    said(voice, key_two, "<Say language=\"en\">Thank you.");
+    said(voice, key_two, "<Say language=\"en-GB\">Thank you.");
     arena_fini(&a);
 }
 
