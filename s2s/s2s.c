@@ -123,6 +123,8 @@ static void copy_options(struct s2s *s, const struct s2s_options *o)
         s->o.queue_bytes = 1024 * 1024;
     if (!s->o.connect_timeout_ms)
         s->o.connect_timeout_ms = 30000;
+    if (!s->o.attempts_max)
+        s->o.attempts_max = 200;
     if (!s->o.idle_close_ms)
         s->o.idle_close_ms = 600000;
     if (!s->o.per_address_max)
@@ -144,6 +146,8 @@ struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
         sh->loop = s->o.loops[i];
         list_init(&sh->ins);
         list_init(&sh->outs);
+        for (unsigned u = 0; u < S2S_URGENCIES; u++)
+            list_init(&sh->waiting[u]);
         gate_init(&sh->gate, o->store, sh->loop, s2s_in_gate_open);
         sh->listeners = mem_array(o->listener_count, sizeof *sh->listeners);
         sh->dns = dns_create(sh->loop, &(struct dns_options){.server = s->o.dns_server}, e);

@@ -165,7 +165,7 @@ struct s2s_verify *s2s_dialback_verify(struct s2s_shard *sh, const char *local, 
     v->loop = sh->loop;
     v->on_result = on_result;
     v->user = user;
-    v->out = s2s_out_open(sh, local, remote, &events, v);
+    v->out = s2s_out_open(sh, local, remote, S2S_QUESTION, &events, v);
     return v;
 }
 

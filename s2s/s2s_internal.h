@@ -19,6 +19,15 @@ enum {
     S2S_OUT_HIGH_BYTES = 256 * 1024, /* unsent output at which a pair waits; on_drained tells */
 };
 
+/* Whose outgoing streams may begin, when more want to than may be under way. */
+enum s2s_urgency {
+    S2S_QUESTION, /* dialback: a peer waits for the answer */
+    S2S_KNOWN,    /* a domain that was well lately */
+    S2S_FIRST,    /* one that nothing is known of */
+    S2S_AGAIN,    /* one that could not be reached the last time */
+    S2S_URGENCIES,
+};
+
 struct s2s_shard {
     struct s2s *s2s;
     unsigned index;
@@ -27,6 +36,9 @@ struct s2s_shard {
     struct map pairs;            /* "LOCAL REMOTE" -> struct s2s_pair */
     struct list ins;             /* of struct s2s_in */
     struct list outs;            /* of struct s2s_out */
+    struct list waiting[S2S_URGENCIES]; /* of struct s2s_out: not begun yet */
+    unsigned next_urgency;       /* whose turn it is */
+    unsigned under_way;          /* outs that have begun and are not ready */
     struct listener **listeners; /* one a configured address; NULL: closed */
     struct gate gate;            /* while it is shut, incoming streams that brought something are not read */
     unsigned reads;              /* windows of queues that the store is reading for its pairs */
@@ -77,7 +89,7 @@ struct s2s_out_events {
     void (*on_end)(void *user, enum s2s_failure why, const char *text);
 };
 
-struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char *remote,
+struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char *remote, enum s2s_urgency u,
                              const struct s2s_out_events *ev, void *user);
 /* Between on_ready and the end: what is given to its stream goes out. Ask before each use: it may have
  * begun to end without any callback yet. */

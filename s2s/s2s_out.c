@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* One outgoing stream: SRV, addresses, TCP, header, STARTTLS, header again, features. Decided here:
  * where a domain is (RFC 6120 3.2: SRV, and the domain's own addresses only when there is no SRV at
- * all), and that TLS is not optional unless the admin says so for that domain.
+ * all; the next target also when one takes the connection and fails before its features), and that TLS is
+ * not optional unless the admin says so for that domain.
+ * Only so many streams of a shard are on their way at a time; the others wait by urgency, and each urgency has
+ * its turn: a thousand domains that do not answer hold up neither those that were well nor questions.
  * Users: the pair, and dialback's question to the authoritative server. */
 #include <idn2.h>
 #include <stdio.h>
@@ -16,12 +19,14 @@
 enum { DEFAULT_PORT = 5269, TARGETS_MAX = 16 };
 
 #define OUT_STATES(S)                                                                              \
+    S(WAITING)   /* as many as may be are on their way */                                          \
     S(RESOLVING) /* SRV is asked */                                                                \
     S(DIALLING)  /* one target after the other */                                                  \
     S(PLAIN)     /* header sent without TLS; features awaited */                                   \
     S(STARTTLS)  /* <starttls/> sent */                                                            \
     S(SECURING)  /* handshake, then header again */                                                \
     S(SECURE)    /* header sent under TLS; features awaited */                                     \
+    S(LEAVING)   /* this target failed: when its stream has ended, the next is tried */            \
     S(READY)     /* on_ready was called */                                                         \
     S(CLOSING)   /* the stream ends; on_end comes */
 
@@ -46,16 +51,19 @@ struct s2s_out {
     enum out_state state;
     struct s2s_shard *shard;
     struct list node; /* in shard->outs */
+    struct list wait_node; /* in shard->waiting, while WAITING */
+    bool has_turn;         /* counts in shard->under_way */
     char *local, *remote;
     const struct s2s_out_events *ev;
     void *user;
     struct dns_query *query;
     struct dial *dial;
     struct stream *stream;
-    struct target *targets; /* room for TARGETS_MAX; NULL once there is a stream */
+    struct target *targets; /* room for TARGETS_MAX; NULL once it is ready */
     unsigned target_count, target_next;
-    bool temporary, refused; /* how targets failed: a later attempt may succeed; the egress guard */
-    struct timer timeout;
+    bool temporary, refused; /* how targets failed: a later attempt may succeed; policy */
+    struct timer timeout;        /* of the attempt */
+    struct timer target_timeout; /* of a target that is not the last */
     struct command turn; /* begins, or ends without a stream: later */
     bool posted;         /* `turn` is on its way */
     enum s2s_failure why;
@@ -67,6 +75,8 @@ struct s2s_out {
 };
 
 static void try_next_target(struct s2s_out *o);
+static void start(struct s2s_out *o);
+static void on_timeout(struct timer *t);
 
 static void set_state(struct s2s_out *o, enum out_state state)
 {
@@ -74,11 +84,53 @@ static void set_state(struct s2s_out *o, enum out_state state)
     o->state = state;
 }
 
+/* ---- turns ---- */
+
+/* The first of the next urgency that has somebody waiting. */
+static struct s2s_out *whose_turn(struct s2s_shard *sh)
+{
+    for (unsigned i = 0; i < S2S_URGENCIES; i++) {
+        unsigned u = (sh->next_urgency + i) % S2S_URGENCIES;
+        struct list *first = list_first(&sh->waiting[u]);
+        if (!first)
+            continue;
+        sh->next_urgency = u + 1;
+        return list_entry(first, struct s2s_out, wait_node);
+    }
+    return NULL;
+}
+
+static void give_turns(struct s2s_shard *sh)
+{
+    struct s2s_out *o;
+    while (sh->under_way < sh->s2s->o.attempts_max && (o = whose_turn(sh))) {
+        list_remove(&o->wait_node);
+        o->has_turn = true;
+        sh->under_way++;
+        timer_start(&o->timeout, sh->loop, sh->s2s->o.connect_timeout_ms, on_timeout);
+        set_state(o, OUT_RESOLVING);
+        start(o);
+    }
+}
+
+static void end_turn(struct s2s_out *o)
+{
+    if (!o->has_turn)
+        return;
+    o->has_turn = false;
+    o->shard->under_way--;
+    give_turns(o->shard);
+}
+
+/* ---- the end ---- */
+
 static void out_free(struct s2s_out *o)
 {
     struct s2s_shard *sh = o->shard;
     timer_stop(&o->timeout);
+    timer_stop(&o->target_timeout);
     list_remove(&o->node);
+    end_turn(o);
     o->ev->on_end(o->user, o->why, o->text);
     mem_free(o->targets);
     mem_free(o->local);
@@ -120,6 +172,7 @@ static void end_early(struct s2s_out *o, enum s2s_failure why, const char *text)
     o->query = NULL;
     o->dial = NULL;
     timer_stop(&o->timeout);
+    list_remove(&o->wait_node);
     set_state(o, OUT_CLOSING);
     post_turn(o);
 }
@@ -135,6 +188,7 @@ static void end_stream(struct s2s_out *o, enum s2s_failure why, enum stream_erro
         return;
     set_state(o, OUT_CLOSING);
     timer_stop(&o->timeout);
+    timer_stop(&o->target_timeout);
     stream_close(o->stream, e, text);
 }
 
@@ -142,6 +196,47 @@ static void on_timeout(struct timer *t)
 {
     struct s2s_out *o = container_of(t, struct s2s_out, timeout);
     end_stream(o, S2S_TIMEOUT, STREAM_CONNECTION_TIMEOUT, "no answer in time");
+}
+
+/* Has the end of this stream been nothing but this target's? */
+static bool has_next_target(const struct s2s_out *o)
+{
+    return o->targets && o->target_next < o->target_count && o->state != OUT_CLOSING && o->state != OUT_READY;
+}
+
+/* What one target's failure says of the domain. */
+static void add_failure(struct s2s_out *o, enum s2s_failure why)
+{
+    o->refused = o->refused || why == S2S_REFUSED;
+    o->temporary = o->temporary || why == S2S_TIMEOUT || why == S2S_FAULTED;
+}
+
+/* The domain does not exist only when none of its targets does. */
+static enum s2s_failure all_failed(const struct s2s_out *o)
+{
+    return o->temporary ? S2S_TIMEOUT : o->refused ? S2S_REFUSED : S2S_NOT_FOUND;
+}
+
+/* The stream to a target is of no use: the next one, or the end. */
+static void leave_target(struct s2s_out *o, enum s2s_failure why, enum stream_error e, const char *text)
+{
+    if (!has_next_target(o)) {
+        end_stream(o, why, e, text);
+        return;
+    }
+    if (o->state == OUT_LEAVING)
+        return;
+    note(o, why, text);
+    set_state(o, OUT_LEAVING);
+    stream_close(o->stream, e, text);
+}
+
+static void on_target_timeout(struct timer *t)
+{
+    struct s2s_out *o = container_of(t, struct s2s_out, target_timeout);
+    note(o, S2S_TIMEOUT, "no answer in time");
+    set_state(o, OUT_LEAVING);
+    stream_abort(o->stream);
 }
 
 /* ---- the stream ---- */
@@ -156,15 +251,19 @@ static void on_header(struct stream *s, const struct stream_header *h)
     struct s2s_out *o = stream_user(s);
     text_copy(o->stream_id, sizeof o->stream_id, h->id ? h->id : "");
     if (!o->stream_id[0])
-        end_stream(o, S2S_TIMEOUT, STREAM_BAD_FORMAT, "the peer's header has no id");
+        leave_target(o, S2S_TIMEOUT, STREAM_BAD_FORMAT, "the peer's header has no id");
     else if (!h->version)
-        end_stream(o, S2S_REFUSED, STREAM_UNSUPPORTED_VERSION, "the peer speaks no XMPP 1.0, so no TLS");
+        leave_target(o, S2S_REFUSED, STREAM_UNSUPPORTED_VERSION, "the peer speaks no XMPP 1.0, so no TLS");
 }
 
 static void become_ready(struct s2s_out *o)
 {
     timer_stop(&o->timeout);
+    timer_stop(&o->target_timeout);
+    mem_free(o->targets);
+    o->targets = NULL;
     set_state(o, OUT_READY);
+    end_turn(o);
     o->ev->on_ready(o->user, o->stream_id, o->offers_dialback);
 }
 
@@ -176,7 +275,7 @@ static void on_features(struct s2s_out *o, const struct stanza *st)
         set_state(o, OUT_STARTTLS);
         stream_send_text(o->stream, "<starttls xmlns='" NS_TLS "'/>");
     } else if (o->state == OUT_PLAIN && !s2s_remote_of(o->shard->s2s, o->remote)->tls_optional) {
-        end_stream(o, S2S_REFUSED, STREAM_POLICY_VIOLATION,
+        leave_target(o, S2S_REFUSED, STREAM_POLICY_VIOLATION,
                    "the peer offers no TLS; 'remote' with 'tls = optional' would allow that");
     } else if (o->state == OUT_PLAIN || o->state == OUT_SECURE) {
         become_ready(o);
@@ -189,7 +288,7 @@ static void on_starttls_answer(struct s2s_out *o, const struct stanza *st)
         set_state(o, OUT_SECURING);
         stream_connect_tls(o->stream, o->shard->s2s->o.tls, o->local, o->remote);
     } else {
-        end_stream(o, S2S_TIMEOUT, STREAM_UNDEFINED_CONDITION, "the peer refused to start TLS");
+        leave_target(o, S2S_TIMEOUT, STREAM_UNDEFINED_CONDITION, "the peer refused to start TLS");
     }
 }
 
@@ -198,7 +297,7 @@ static void on_stanza(struct stream *s, struct stanza *st)
     struct s2s_out *o = stream_user(s);
     const struct element *root = st->payload->root;
     if (st->kind != STANZA_NONZA) /* only we speak on this stream (RFC 6120 4.3) */
-        end_stream(o, S2S_TIMEOUT, STREAM_NOT_AUTHORIZED, "stanza on a stream that only we may use");
+        leave_target(o, S2S_TIMEOUT, STREAM_NOT_AUTHORIZED, "stanza on a stream that only we may use");
     else if (element_is(root, "features", NS_STREAM))
         on_features(o, st);
     else if (element_is(root, "error", NS_STREAM))
@@ -238,16 +337,32 @@ static bool is_innocent(enum stream_error received)
     return false;
 }
 
+static enum s2s_failure why_ended(const struct s2s_out *o, const struct stream_end *end)
+{
+    if (end->received == STREAM_HOST_UNKNOWN || end->received == STREAM_HOST_GONE)
+        return S2S_NOT_FOUND;
+    if (end->received == STREAM_POLICY_VIOLATION || end->received == STREAM_NOT_AUTHORIZED)
+        return S2S_REFUSED;
+    return o->state == OUT_READY && !is_innocent(end->received) ? S2S_FAULTED : S2S_TIMEOUT;
+}
+
 static void on_stream_end(struct stream *s, const struct stream_end *end)
 {
     struct s2s_out *o = stream_user(s);
     o->stream = NULL;
-    if (end->received == STREAM_HOST_UNKNOWN || end->received == STREAM_HOST_GONE)
-        note(o, S2S_NOT_FOUND, end->text);
-    else if (end->received == STREAM_POLICY_VIOLATION || end->received == STREAM_NOT_AUTHORIZED)
-        note(o, S2S_REFUSED, end->text);
-    else
-        note(o, o->state == OUT_READY && !is_innocent(end->received) ? S2S_FAULTED : S2S_TIMEOUT, end->text);
+    timer_stop(&o->target_timeout);
+    note(o, why_ended(o, end), end->text);
+    if (o->targets)
+        add_failure(o, o->why);
+    if (has_next_target(o)) {
+        log_info(&o->log, "%s: %s", o->targets[o->target_next - 1].host, o->text);
+        o->text[0] = '\0';
+        o->offers_dialback = o->offers_queue = false;
+        try_next_target(o);
+        return;
+    }
+    if (o->targets)
+        o->why = all_failed(o);
     out_free(o);
 }
 
@@ -263,16 +378,16 @@ static const struct stream_policy policy = {
 
 /* ---- getting there ---- */
 
-/* The domain does not exist only when none of its targets does. */
 static void target_failed(struct s2s_out *o, const struct error *e)
 {
     log_info(&o->log, "%s", e->text);
-    o->refused = o->refused || e->code == ERROR_DENIED;
-    o->temporary = o->temporary || (e->code != ERROR_DENIED && e->code != ERROR_NOT_FOUND);
-    if (o->target_next < o->target_count)
+    add_failure(o, e->code == ERROR_DENIED      ? S2S_REFUSED
+                   : e->code == ERROR_NOT_FOUND ? S2S_NOT_FOUND
+                                                : S2S_TIMEOUT);
+    if (has_next_target(o))
         try_next_target(o);
     else
-        end_early(o, o->temporary ? S2S_TIMEOUT : o->refused ? S2S_REFUSED : S2S_NOT_FOUND, e->text);
+        end_early(o, all_failed(o), e->text);
 }
 
 static void on_dialled(void *user, uv_os_sock_t fd, const struct error *e)
@@ -283,14 +398,14 @@ static void on_dialled(void *user, uv_os_sock_t fd, const struct error *e)
         target_failed(o, e);
         return;
     }
-    mem_free(o->targets);
-    o->targets = NULL;
     static const struct wire_events none = {0};
     struct wire *w = wire_open(o->shard->loop, fd, &none, NULL);
     wire_set_marks(w, S2S_OUT_HIGH_BYTES / 4, S2S_OUT_HIGH_BYTES / 2);
     o->stream = stream_open(w, &policy, o, XML_LIMITS_DEFAULT, 0);
     log_ctx_set(stream_log(o->stream), "s2s-out %s>%s", o->local, o->remote);
     set_state(o, OUT_PLAIN);
+    if (has_next_target(o))
+        timer_start(&o->target_timeout, o->shard->loop, o->shard->s2s->o.connect_timeout_ms / 3, on_target_timeout);
     send_header(o);
 }
 
@@ -377,18 +492,18 @@ static void run_turn(struct command *c)
 {
     struct s2s_out *o = container_of(c, struct s2s_out, turn);
     o->posted = false;
-    if (o->state == OUT_RESOLVING)
-        start(o);
-    else
+    if (o->state == OUT_CLOSING)
         out_free(o); /* ended before there was a stream */
+    else
+        give_turns(o->shard);
 }
 
-struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char *remote,
+struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char *remote, enum s2s_urgency u,
                              const struct s2s_out_events *ev, void *user)
 {
     loop_check(sh->loop);
     struct s2s_out *o = mem_new(struct s2s_out);
-    o->state = OUT_RESOLVING;
+    o->state = OUT_WAITING;
     o->shard = sh;
     o->local = mem_dup(local);
     o->remote = mem_dup(remote);
@@ -398,7 +513,9 @@ struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char
     o->why = S2S_TIMEOUT;
     log_ctx_set(&o->log, "s2s-out %s>%s", local, remote);
     list_append(&sh->outs, &o->node);
-    timer_start(&o->timeout, sh->loop, sh->s2s->o.connect_timeout_ms, on_timeout);
+    list_append(&sh->waiting[u], &o->wait_node);
+    if (u == S2S_QUESTION) /* the one who waits for the answer does so no longer either */
+        timer_start(&o->timeout, sh->loop, sh->s2s->o.connect_timeout_ms, on_timeout);
     post_turn(o);
     return o;
 }

@@ -82,6 +82,7 @@ struct s2s_pair {
     bool fresh;          /* the store has not been looked at yet */
     bool more_in_store;  /* rows behind newest_seq may wait in the store alone */
     bool reading;
+    bool is_well;              /* the last that was heard of the peer was good */
     bool permanent;            /* of `refused`: kept messages come back too */
     enum stanza_error refused; /* why the last attempt failed; STANZA_OK: it did not */
     char *refused_text;
@@ -239,6 +240,7 @@ static void forgive(struct s2s_pair *p)
 static void refuse(struct s2s_pair *p, enum s2s_failure why, const char *text)
 {
     forgive(p);
+    p->is_well = false;
     p->refused = why == S2S_NOT_FOUND ? STANZA_REMOTE_SERVER_NOT_FOUND : STANZA_REMOTE_SERVER_TIMEOUT;
     p->permanent = why == S2S_NOT_FOUND || why == S2S_REFUSED; /* RFC 6120 8.3.3.17: also when negotiation fails */
     p->refused_text = mem_dup(text);
@@ -539,6 +541,7 @@ static void on_element(void *user, struct stanza *st)
     } else if (text_eq(d.type, "valid")) {
         log_info(&p->log, "dialback accepted; the way is open");
         forgive(p);
+        p->is_well = true;
         set_state(p, PAIR_UP);
         if (p->shard->s2s->o.queue_epoch && s2s_out_offers_queue(p->out))
             s2s_numbering_begin(&p->numbering, s2s_out_stream(p->out));
@@ -632,7 +635,8 @@ static void connect_now(struct s2s_pair *p)
     static const struct s2s_out_events events = {on_ready, on_element, on_drained, on_end};
     timer_stop(&p->timer);
     set_state(p, PAIR_CONNECTING);
-    p->out = s2s_out_open(p->shard, p->local, p->remote, &events, p);
+    enum s2s_urgency u = p->is_well ? S2S_KNOWN : p->refused ? S2S_AGAIN : S2S_FIRST;
+    p->out = s2s_out_open(p->shard, p->local, p->remote, u, &events, p);
 }
 
 /* ---- from outside ---- */
@@ -726,6 +730,7 @@ bool s2s_pair_answer(struct s2s_pair *p, const char *id)
 
 void s2s_pair_peer_is_alive(struct s2s_pair *p)
 {
+    p->is_well = true;
     if (p->state != PAIR_BACKOFF)
         return;
     p->backoff_ms = 0;

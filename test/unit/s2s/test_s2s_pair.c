@@ -480,6 +480,109 @@ static void silent_peers(void **state)
 }
 
 /* Two thousand domains at which nobody listens: each sender is told. */
+/* A domain has two servers, and the first takes connections without being of use: the second one is tried. */
+static const struct first_server {
+    const char *proves, *features, *header_error;
+    bool waits; /* until we have waited long enough */
+} first_servers[] = {
+    {"it ends the stream at once", NULL, "internal-server-error", false},
+    {"it does not know the domain", NULL, "host-unknown", false},
+    {"it offers no TLS", "", NULL, false},
+    {"it says nothing", NULL, NULL, true},
+};
+
+static void next_target(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof first_servers / sizeof *first_servers; i++) {
+        const struct first_server *f = &first_servers[i];
+        struct duo d;
+        struct peer first;
+        world_open(&d.w);
+        peer_open(&first, &d.w, "two.test");
+        first.features = f->features;
+        first.header_error = f->header_error;
+        uint16_t port = world_free_port(&d.w);
+        world_dns(&d.w, "_xmpp-server._tcp.two.test", "SRV 1 1 %u host.test", first.port);
+        world_dns(&d.w, "_xmpp-server._tcp.two.test", "SRV 2 1 %u host.test", port);
+        world_dns(&d.w, "host.test", "A 127.0.0.1");
+        struct side second;
+        world_dns(&d.w, "_xmpp-server._tcp.a.test", "SRV 1 1 %u host.test", d.a.port = world_free_port(&d.w));
+        side_open(&d.a, &d.w, "a.test", d.a.port, LOOPBACK, (struct s2s_options){0});
+        side_open(&second, &d.w, "two.test", port, LOOPBACK, (struct s2s_options){0});
+        world_say(&d.a.x, "message", "two.test", "1");
+        if (f->waits) {
+            world_until(&d.w, first.conn_count == 1);
+            world_calm(&d.w);
+            world_advance(&d.w, 10000);
+        }
+        uint64_t begin = clock_mono_ms(clock_real());
+        while (second.x.in_count == 0) {
+            world_turn(&d.w);
+            if (clock_mono_ms(clock_real()) > begin + WORLD_PATIENCE_MS)
+                fail_msg("%s\n%s", f->proves, d.w.log);
+        }
+        if (f->waits) { /* our question about two.test, which answers the ping, goes the same way */
+            world_until(&d.w, first.conn_count == 2);
+            world_calm(&d.w);
+            world_advance(&d.w, 10000);
+        }
+        world_until(&d.w, d.a.x.done_count == 1);
+        assert_null(strstr(d.w.log, "cannot connect"));
+        side_close(&second);
+        side_close(&d.a);
+        peer_close(&first);
+        world_close(&d.w);
+    }
+}
+
+/* Many domains that take connections and say nothing: a domain that was well is not behind all of them, nor is
+ * a question that a peer waits for. */
+static void turns(void **state)
+{
+    (void)state;
+    struct duo d;
+    struct raw r;
+    duo_open_as(&d, LOOPBACK, (struct s2s_remote){.tls_optional = true},
+                (struct s2s_options){.attempts_max = 1, .connect_timeout_ms = 5000});
+    struct peer silent;
+    peer_open(&silent, &d.w, "silent.test");
+    silent.features = NULL;
+    world_say(&d.a.x, "message", "peer.test", "1"); /* well */
+    world_until(&d.w, d.p.ping[0]);
+    pong(&d);
+    world_until(&d.w, d.a.x.done_count == 1);
+    peer_drop(&d.p);
+    world_dns(&d.w, "silent.test", "A 127.0.0.1");
+    static const char *const names[] = {"s0.test", "s1.test", "s2.test", "s3.test", "s4.test"};
+    static const char *const srv[] = {"_xmpp-server._tcp.s0.test", "_xmpp-server._tcp.s1.test", "_xmpp-server._tcp.s2.test",
+                                      "_xmpp-server._tcp.s3.test", "_xmpp-server._tcp.s4.test"};
+    for (int i = 0; i < 5; i++)
+        world_dns(&d.w, srv[i], "SRV 1 1 %u silent.test", silent.port);
+    for (int i = 0; i < 5; i++)
+        world_say(&d.a.x, "iq", names[i], "q");
+    world_until(&d.w, silent.conn_count == 1);
+    world_advance(&d.w, 3000);
+    world_say(&d.a.x, "iq", "peer.test", "again");
+    raw_open(&r, &d.w, d.a.port); /* asks for a question to peer.test */
+    raw_say(&r, RAW_HEADER("peer.test", "a.test"));
+    world_until(&d.w, raw_has(&r, "</stream:features>"));
+    raw_say(&r, "<db:result from='peer.test' to='a.test'>key</db:result>");
+    world_calm(&d.w);
+    assert_null(strstr(d.p.heard, "again"));
+    assert_false(raw_has(&r, "type='valid'"));
+    world_advance(&d.w, 3000); /* the first of the silent ones has had its time */
+    world_until(&d.w, strstr(d.p.heard, "iq:again") && raw_has(&r, "type='valid'"));
+    assert_int_equal(d.a.x.failed_count, 1);
+    assert_true(silent.conn_count <= 2);
+    for (int i = 0; i < 5; i++)
+        world_advance(&d.w, 6000);
+    world_until(&d.w, d.a.x.failed_count == 5);
+    raw_close(&r);
+    peer_close(&silent);
+    duo_close(&d);
+}
+
 static void many_dead_domains(void **state)
 {
     (void)state;
@@ -510,7 +613,8 @@ int main(void)
         cmocka_unit_test(down_and_up),       cmocka_unit_test(peer_is_alive),
         cmocka_unit_test(deadline),          cmocka_unit_test(failing),
         cmocka_unit_test(permanent_failure_drains), cmocka_unit_test(silent_peers),
-        cmocka_unit_test(many_dead_domains),
+        cmocka_unit_test(many_dead_domains), cmocka_unit_test(next_target),
+        cmocka_unit_test(turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
