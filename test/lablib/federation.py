@@ -3,7 +3,7 @@
 and iq in both directions; strangers; what waits for a person and for a server that is not there. The other program is
 the suite's peer."""
 from lablib.client import C
-from lablib.suite import befriend, hold, token
+from lablib.suite import befriend, hold, token, wait_for
 
 OURS, VERONA = "montague.example", "verona.example"
 ROMEO, BENVOLIO = f"romeo@{OURS}", f"benvolio@{OURS}"
@@ -164,11 +164,13 @@ def stopped_server(t):
         romeo.message(TYBALT, line)
     romeo.settle()
     verona.start()
+    # A ping goes behind them. Only then does he log in: ejabberd lets what comes live at that moment pass what it kept.
+    wait_for(lambda: romeo.iq("get", "<ping xmlns='urn:xmpp:ping'/>", VERONA).get("type") == "result", "the way to be open")
     tybalt = t.slix(TYBALT)
     for line in lines:
         got = tybalt.wait(lambda s: s.tag == C + "message" and s.findtext(C + "body"), f"{line!r}")
         hold(got.findtext(C + "body") == line, f"{got.findtext(C + 'body')!r} came where {line!r} was next")
-    bounced = [s for s in romeo.seen if s.get("type") == "error"]
+    bounced = [s for s in romeo.seen if s.tag == C + "message" and s.get("type") == "error"]
     hold(not bounced, f"{len(bounced)} were refused though they arrived")
     talk(tybalt, romeo)
 
