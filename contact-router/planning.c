@@ -137,11 +137,23 @@ static bool write_step(struct planning *p, struct store_tx *tx, const struct rea
     return outbox_store_insert(tx, &row, ev->seq, &p->arena, e);
 }
 
-static void add_exhausted(struct planning *p, const struct reach_event *ev)
+/* Nothing is sent: since nothing can be, or since a limit is reached. A community without a budget has said so once,
+ * in its configuration; a stranger learns nothing. */
+static enum reach_progress outcome_of(enum budget_refusal r)
+{
+    switch (r) {
+    case BUDGET_FITS: case BUDGET_NOT_SET: case BUDGET_STRANGER: return REACH_EXHAUSTED;
+    case BUDGET_COMMUNITY: return REACH_OVER_BUDGET;
+    case BUDGET_CONTACT: case BUDGET_DOMAIN: return REACH_OVER_LIMIT;
+    }
+    return REACH_EXHAUSTED;
+}
+
+static void add_nothing_sent(struct planning *p, const struct reach_event *ev, enum budget_refusal refusal)
 {
     struct worker_news *n = arena_new(&p->arena, struct worker_news);
     *n = (struct worker_news){ .next = p->news, .account = ev->callee, .peer = ev->peer, .device = "device", .seq = ev->seq,
-                               .progress = REACH_EXHAUSTED };
+                               .progress = outcome_of(refusal) };
     p->news = n;
 }
 
@@ -157,7 +169,7 @@ static bool plan_event(struct planning *p, struct store_tx *tx, const struct rea
         if (!write_step(p, tx, ev, c, s, &s->plan.steps[i], e))
             return false;
     if (!s->plan.count)
-        add_exhausted(p, ev);
+        add_nothing_sent(p, ev, s->plan.refusal);
     /* A community without a budget has said so once, in its configuration; the others are news. */
     if (s->plan.refusal != BUDGET_FITS && s->plan.refusal != BUDGET_NOT_SET)
         bytes_printf(&p->refusals, "%s about %s: %s\n", ev->callee, ev->peer, budget_words(s->plan.refusal));

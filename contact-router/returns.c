@@ -16,7 +16,7 @@
 #include "gateway/base/text.h"
 
 #define WINDOW_US ((int64_t)72 * 3600 * 1000000)
-enum { REPLIES_A_DAY = 5, CHOICES_MAX = 9 };
+enum { REPLIES_A_DAY = 5, CHOICES_MAX = 9, HELD_MAX = 2000 };
 
 enum returns_action { ACTION_NONE, ACTION_ANSWER, ACTION_AGAIN /* was done before */ };
 
@@ -287,16 +287,32 @@ static bool by_choice(struct texting *t, bool *found, struct error *e)
     return true;
 }
 
+/* What waits for the choice: what waited, and this text, unless it was meant as the choice or came twice. NULL: too much. */
+static const char *waiting_text(struct texting *t, const struct returns_held *held)
+{
+    size_t had = held->text ? strlen(held->text) : 0, more = strlen(t->said.text);
+    if (!had)
+        return t->said.text;
+    if (t->said.number || (had >= more && text_eq(held->text + had - more, t->said.text)))
+        return held->text;
+    return had + more > HELD_MAX ? NULL : arena_printf(&t->g->arena, "%s\n%s", held->text, t->said.text);
+}
+
 static bool ask(struct texting *t, struct error *e)
 {
     struct bytes choices = BYTES_EMPTY, question = BYTES_EMPTY;
-    bytes_append_text(&question, "To whom?");
+    struct returns_held held;
+    const char *provider = t->g->q.provider->provider->name;
+    if (!returns_store_held(t->tx, provider, t->from, store_now_us(t->tx) - WINDOW_US, &t->g->arena, &held, e))
+        return false;
+    const char *text = waiting_text(t, &held);
+    bytes_append_text(&question, text ? "To whom?" : "That is too much: it was not kept. To whom is what came before?");
     for (unsigned i = 0; i < t->talk_count; i++) {
         bytes_printf(&choices, "%s %s\n", t->talks[i].account, t->talks[i].peer);
         bytes_printf(&question, " %u %s", i + 1, t->talks[i].peer);
     }
     bytes_append_text(&question, ". Answer with the number.");
-    bool ok = returns_store_hold(t->tx, t->g->q.provider->provider->name, t->from, t->said.text, t->g->dedup,
+    bool ok = returns_store_hold(t->tx, provider, t->from, text ? text : held.text, held.dedup ? held.dedup : t->g->dedup,
                                  bytes_text(&choices), e) &&
               say(t, arena_dup(&t->g->arena, question.data), e);
     bytes_fini(&choices);

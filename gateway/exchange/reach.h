@@ -42,6 +42,8 @@ enum reach_progress {
     REACH_DELIVERED, /* the device confirmed */
     REACH_READ,
     REACH_EXHAUSTED, /* every step was tried, none held */
+    REACH_OVER_LIMIT, /* as REACH_EXHAUSTED, since who wrote, or their community, has caused enough for now */
+    REACH_OVER_BUDGET, /* as REACH_EXHAUSTED, since the callee's community has spent its budget */
 };
 /* `device` is a word for people: "text message", "e-mail". What the asker learns of it is decided in
  * the exchange (architecture.md section 6). */

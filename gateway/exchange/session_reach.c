@@ -221,13 +221,15 @@ static void send_receipt(struct person *p, uint64_t seq)
     store_write(exchange_store(p->x), &r->job);
 }
 
-static void tell_peer(struct person *p, const struct session *s, const char *device)
+static void tell_peer(struct person *p, const struct session *s, enum reach_progress pr, const char *device)
 {
     struct arena a;
     arena_init(&a);
     const struct jid *peer = jid_parse_text(&a, s->peer);
     if (peer && may_learn(p, peer)) {
-        struct stanza *st = session_text_told(p->jid, peer, s->lang, device);
+        bool spent = pr == REACH_OVER_BUDGET;
+        struct stanza *st = spent || pr == REACH_OVER_LIMIT ? session_text_untold(p->jid, peer, s->lang, spent)
+                                                            : session_text_told(p->jid, peer, s->lang, device);
         exchange_answer(p->x, st);
     }
     arena_fini(&a);
@@ -242,6 +244,8 @@ static enum reach_state_event event_of(enum reach_progress pr)
     case REACH_READ:
         return REACH_STATE_ON_CONFIRMED;
     case REACH_EXHAUSTED:
+    case REACH_OVER_LIMIT:
+    case REACH_OVER_BUDGET:
         return REACH_STATE_ON_EXHAUSTED;
     }
     CHECK(false);
@@ -262,8 +266,10 @@ void session_reach_progress(struct person *p, const char *peer, uint64_t seq, en
     }
     if (s->expires_us) /* a request waits: its asker has had the only notice there is */
         return;
-    if (o.effects & REACH_STATE_TELL_ASKER)
-        tell_peer(p, s, device);
+    /* A message that a limit holds back is never silently dropped: who wrote is told, each time. */
+    bool refused = pr == REACH_OVER_LIMIT || pr == REACH_OVER_BUDGET;
+    if ((o.effects & REACH_STATE_TELL_ASKER) || (refused && o.next == REACH_STATE_EXHAUSTED))
+        tell_peer(p, s, pr, device);
     if (o.effects & REACH_STATE_RECEIPT)
         send_receipt(p, seq);
 }

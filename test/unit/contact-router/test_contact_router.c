@@ -165,6 +165,12 @@ static void test_to_whom(void **state)
     provider_says(2, 201, "{\"sid\":\"SM3\"}");
     assert_int_equal(text_arrives("2", "IN2"), 200);
     expect_log(JULIET " say " ROMEO " `who is it` via sms\n");
+    /* What is said while one waits is added to it, and a number that chooses nobody does not take its place. */
+    assert_int_equal(text_arrives("one", "IN3"), 200);
+    assert_int_equal(text_arrives("two", "IN4"), 200);
+    assert_int_equal(text_arrives("7", "IN5"), 200);
+    assert_int_equal(text_arrives("2", "IN6"), 200);
+    expect_log(JULIET " say " ROMEO " `one\ntwo` via sms\n");
 }
 
 static void test_stop_is_obeyed(void **state)
