@@ -12,7 +12,8 @@
 #include "test/world/match.h"
 #include "test/world/world.h"
 
-enum { LINE_MAX_LEN = 4096, GATEWAYS_MAX = 4, PEERS_MAX = 32, WORDS_MAX = 12 };
+enum { PROVIDER_PACE_MS = 2000 /* it takes one request a second */ };
+enum { LINE_MAX_LEN = 4096, GATEWAYS_MAX = 4, PEERS_MAX = 32, WORDS_MAX = 12, DAY_S = 86400 };
 
 struct play {
     const char *file;
@@ -136,6 +137,39 @@ static void sends(struct play *p, struct peer *peer, bool allowed)
     world_settle(p->world);
 }
 
+/* {i} in it is which one. */
+static void sends_times(struct play *p, struct peer *peer, const char *times)
+{
+    uint64_t count;
+    if (!text_to_u64(times, &count))
+        complain(p, "sends NUMBER times");
+    char *block = read_block(p, false);
+    for (uint64_t i = 1; i <= count; i++) {
+        struct match_variables with_i = p->vars;
+        CHECK(with_i.count < MATCH_VARIABLES_MAX);
+        snprintf(with_i.list[with_i.count].name, 32, "i");
+        snprintf(with_i.list[with_i.count++].value, 512, "%llu", (unsigned long long)i);
+        char *xml = match_fill(block, &with_i);
+        if (!peer_send(peer, xml))
+            complain(p, "the gateway refused this `from`");
+        mem_free(xml);
+        world_settle(p->world);
+    }
+    mem_free(block);
+}
+
+/* How many messages with a body wait here, from that bare JID. */
+static void has(struct play *p, struct peer *peer, const char *number, const char *from)
+{
+    uint64_t expected;
+    unsigned count = 0;
+    struct stanza *got;
+    for (unsigned i = 0; (got = peer_look(peer, i)); i++)
+        count += got->kind == STANZA_MESSAGE && got->from && text_eq(got->from->bare, from) && stanza_body(got);
+    if (!text_to_u64(number, &expected) || count != expected)
+        complain(p, "there are %u", count);
+}
+
 static struct stanza *read_expected(struct play *p)
 {
     char *xml = read_block(p, false);
@@ -247,6 +281,10 @@ static void peer_line(struct play *p, char *const *w, unsigned n)
         peer_report(peer);
     else if (is_phrase(v, n, "vanishes"))
         peer_vanish(peer);
+    else if (n == 3 && text_eq(v[0], "sends") && text_eq(v[2], "times"))
+        sends_times(p, peer, v[1]);
+    else if (n == 5 && text_eq(v[0], "has") && is_phrase(v + 2, 2, "messages from"))
+        has(p, peer, v[1], v[4]);
     else if (n == 2 && text_eq(v[0], "is"))
         is(p, peer, v[1]);
     else
@@ -274,14 +312,31 @@ static void gateway_line(struct play *p, char *const *w, unsigned n)
             g->loops = 2;
         else if (text_eq(w[i], "one-resource"))
             g->resources_max = 1;
+        else if (text_starts_with(w[i], "devices"))
+            g->devices = &devices_played, g->texts_a_day = (unsigned)strtoul(w[i] + strcspn(w[i], "0123456789"), NULL, 10);
         else
             complain(p, "unknown: %s", w[i]);
     }
 }
 
+/* "advance until 21:30": UTC, within the next day. */
+static void advance_until(struct play *p, const char *text)
+{
+    unsigned h, min;
+    if (sscanf(text, "%u:%u", &h, &min) != 2 || h > 23 || min > 59)
+        complain(p, "advance until HH:MM");
+    int64_t now = world_now_us(world(p)) / 1000, day = (int64_t)DAY_S * 1000;
+    int64_t wait = (int64_t)(h * 3600 + min * 60) * 1000 - now % day;
+    world_advance(p->world, (uint64_t)(wait > 0 ? wait : wait + day));
+}
+
 static void advance_line(struct play *p, char *const *w, unsigned n)
 {
     uint64_t count = 0;
+    if (n == 3 && text_eq(w[1], "until")) {
+        advance_until(p, w[2]);
+        return;
+    }
     if (n != 3 || !text_to_u64(w[1], &count))
         complain(p, "advance NUMBER s|min|h|d");
     uint64_t unit = text_eq(w[2], "s")     ? 1000
@@ -302,6 +357,125 @@ static void wire_line(struct play *p, const char *state)
     else
         complain(p, "wire up|holds|fails");
     world_settle(p->world);
+}
+
+/* ---- devices ---- */
+
+static struct world_devices *devices(struct play *p, const char *domain)
+{
+    for (unsigned i = 0; i < p->gateway_count; i++)
+        if (p->gateways[i].devices && (!domain || text_eq(p->gateways[i].domain, domain)))
+            return world_devices(world(p), p->gateways[i].domain);
+    complain(p, "no gateway has devices%s%s", domain ? ": " : "", domain ? domain : "");
+    return NULL;
+}
+
+/* provider of DOMAIN accepts; mail server of DOMAIN fails */
+static void mood_line(struct play *p, char *const *w, unsigned n)
+{
+    bool mail = text_eq(w[0], "mail");
+    unsigned at = mail ? 2 : 1;
+    static const char *const words[] = {"accepts", "fails", "refuses", "says-nothing"};
+    for (unsigned i = 0; n == at + 3 && text_eq(w[at], "of") && i < sizeof words / sizeof *words; i++)
+        if (text_eq(w[at + 2], words[i])) {
+            (mail ? devices_mail_server : devices_provider)(devices(p, w[at + 1]), (enum devices_mood)i);
+            return;
+        }
+    complain(p, "provider of DOMAIN accepts|fails|refuses|says-nothing");
+}
+
+/* What is written must be somewhere in it. */
+static void arrives(struct play *p, bool mail, const char *to)
+{
+    struct world_devices *d = devices(p, NULL);
+    const char *(*look)(struct world_devices *, const char *) = mail ? devices_look_mail : devices_look_text;
+    if (!look(d, to))
+        world_advance(p->world, PROVIDER_PACE_MS);
+    const char *got = look(d, to);
+    char *block = read_block(p, false);
+    size_t len = strlen(block);
+    while (len && block[len - 1] == ' ')
+        block[--len] = '\0';
+    struct bytes pattern = BYTES_EMPTY;
+    bytes_printf(&pattern, "*%s*", block);
+    if (!got || !match_text(bytes_text(&pattern), got, &p->vars))
+        complain(p, "to %s went: %s\n  expected: %s", to, got ? got : "nothing", block);
+    (mail ? devices_take_mail : devices_take_text)(d, to);
+    bytes_fini(&pattern);
+    mem_free(block);
+}
+
+static void nothing_arrives(struct play *p, bool mail, const char *to)
+{
+    const char *got = (mail ? devices_look_mail : devices_look_text)(devices(p, NULL), text_eq(to, "anybody") ? NULL : to);
+    if (got)
+        complain(p, "to %s went: %s", to, got);
+}
+
+static void text_from(struct play *p, const char *from, bool forged)
+{
+    struct world_devices *d = devices(p, NULL);
+    char *text = read_block(p, true);
+    size_t len = strlen(text);
+    while (len && text[len - 1] == ' ')
+        text[--len] = '\0';
+    devices_text_arrives(d, from, text, forged);
+    world_settle(p->world);
+    if (devices_answer(d) != (forged ? 403 : 200))
+        complain(p, "the webhook was answered %d", devices_answer(d));
+    mem_free(text);
+}
+
+static void status(struct play *p, const char *to, const char *state)
+{
+    struct world_devices *d = devices(p, NULL);
+    if (!devices_status(d, to, state))
+        complain(p, "no text went to %s", to);
+    world_settle(p->world);
+    if (devices_answer(d) != 204)
+        complain(p, "the webhook was answered %d", devices_answer(d));
+}
+
+static void tries(struct play *p, const char *count)
+{
+    uint64_t expected;
+    unsigned got = devices_tries(devices(p, NULL));
+    if (!text_to_u64(count, &expected) || got != expected)
+        complain(p, "it was tried %u times", got);
+}
+
+/* DOMAIN counts N: the SQL follows, indented. */
+static void counts(struct play *p, const char *domain, const char *number)
+{
+    uint64_t expected;
+    char *sql = read_block(p, true);
+    int64_t got = world_count(world(p), domain, sql);
+    if (!text_to_u64(number, &expected) || got != (int64_t)expected)
+        complain(p, "there are %lld", (long long)got);
+    mem_free(sql);
+}
+
+static bool device_line(struct play *p, char *const *w, unsigned n)
+{
+    if (text_eq(w[0], "provider") || (n == 5 && text_eq(w[0], "mail") && text_eq(w[1], "server")))
+        mood_line(p, w, n);
+    else if (n == 3 && (text_eq(w[0], "text") || text_eq(w[0], "mail")) && text_eq(w[1], "to"))
+        arrives(p, text_eq(w[0], "mail"), w[2]);
+    else if (n == 4 && text_eq(w[0], "no") && text_eq(w[2], "to"))
+        nothing_arrives(p, text_eq(w[1], "mail"), w[3]);
+    else if (n == 3 && is_phrase(w, 2, "text from"))
+        text_from(p, w[2], false);
+    else if (n == 4 && is_phrase(w, 3, "forged text from"))
+        text_from(p, w[3], true);
+    else if (n == 5 && is_phrase(w, 2, "text to") && text_eq(w[3], "was"))
+        status(p, w[2], w[4]);
+    else if (n == 3 && text_eq(w[0], "tried") && text_eq(w[2], "times"))
+        tries(p, w[1]);
+    else if (n == 3 && text_eq(w[1], "counts"))
+        counts(p, w[0], w[2]);
+    else
+        return false;
+    return true;
 }
 
 static void run_line(struct play *p, char *line)
@@ -326,7 +500,7 @@ static void run_line(struct play *p, char *line)
         wire_line(p, w[1]);
     else if (n >= 2 && strchr(w[0], '@'))
         peer_line(p, w, n);
-    else
+    else if (!device_line(p, w, n))
         complain(p, "what does this mean?");
 }
 

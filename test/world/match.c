@@ -8,6 +8,9 @@
 #include "gateway/base/bytes.h"
 #include "gateway/base/text.h"
 
+#define WORD_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+#define BLANKS " \t\r\n"
+
 static char why[1024];
 
 static const char *variable(const struct match_variables *v, const char *name, size_t len)
@@ -18,13 +21,56 @@ static const char *variable(const struct match_variables *v, const char *name, s
     return NULL;
 }
 
+/* "{name}" at *pattern: what it stands for at *text, and both go on behind it. */
+static bool take_variable(const char **pattern, const char **text, struct match_variables *v)
+{
+    const char *name = *pattern + 1, *end = strchr(name, '}');
+    if (!end)
+        return false;
+    const char *known = variable(v, name, (size_t)(end - name));
+    size_t len = known ? strlen(known) : strspn(*text, WORD_CHARACTERS);
+    if (known ? strncmp(*text, known, len) != 0 : !len)
+        return false;
+    if (!known) {
+        CHECK(v->count < MATCH_VARIABLES_MAX && end - name < 32 && len < 512);
+        snprintf(v->list[v->count].name, 32, "%.*s", (int)(end - name), name);
+        snprintf(v->list[v->count++].value, 512, "%.*s", (int)len, *text);
+    }
+    *pattern = end + 1;
+    *text += len;
+    return true;
+}
+
+bool match_text(const char *pattern, const char *text, struct match_variables *v)
+{
+    unsigned before = v->count;
+    while (*pattern && *pattern != '*') {
+        if (*pattern == '{' && take_variable(&pattern, &text, v))
+            continue;
+        bool blank = *pattern == ' ' && strchr(BLANKS, *text) && *text;
+        if (!blank && *pattern != *text) {
+            v->count = before;
+            return false;
+        }
+        pattern++;
+        text += blank ? strspn(text, BLANKS) : 1;
+    }
+    bool ok = *pattern ? false : *text == '\0';
+    if (*pattern)
+        for (; !(ok = match_text(pattern + 1, text, v)) && *text; text++)
+            ;
+    if (!ok)
+        v->count = before;
+    return ok;
+}
+
 static bool same(const char *expected, const char *got, struct match_variables *v)
 {
     if (!got)
         return false;
     size_t len = strlen(expected);
-    if (text_eq(expected, "*"))
-        return true;
+    if (strchr(expected, '*'))
+        return match_text(expected, got, v);
     if (len < 3 || expected[0] != '{' || expected[len - 1] != '}')
         return text_eq(expected, got);
     const char *known = variable(v, expected + 1, len - 2);

@@ -8,14 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "contact-router/contact_router.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/exchange/session.h"
+#include "gateway/net/loop_internal.h"
 #include "gateway/store/account.h"
 #include "gateway/xmpp/ns.h"
 #include "test/world/match.h"
 
-enum { GATEWAYS_MAX = 4, LOOPS_MAX = 4 };
+enum { GATEWAYS_MAX = 4, LOOPS_MAX = 4, LISTINGS_MAX = 1 + CONTACT_ROUTER_LISTINGS };
 
 struct gateway {
     struct world *world;
@@ -26,8 +28,11 @@ struct gateway {
     struct exchange *x;
     struct edge_remote remote;
     struct adhoc *adhoc;
-    struct listing listings[1];
-    const struct listing *listed[2];
+    const struct world_devices_life *life; /* NULL: no devices */
+    struct world_devices *devices;
+    struct contact_router *router;
+    struct listing listings[LISTINGS_MAX];
+    const struct listing *listed[LISTINGS_MAX + 1];
 };
 
 /* A stanza between two gateways. */
@@ -199,14 +204,25 @@ static void gateway_create(struct world *w, struct gateway *g, const struct worl
         .resources_max = o->resources_max,
     };
     g->x = exchange_create(&x);
+    if (o->devices) {
+        g->life = o->devices;
+        g->devices = g->life->create(g->x, g->store, g->loops[0], o->domain, o->texts_a_day);
+        g->router = g->life->router(g->devices);
+        exchange_attach(g->x, NULL, contact_router_reach(g->router));
+    }
     g->listings[0] = exchange_links(g->x);
-    g->listed[0] = &g->listings[0];
+    for (unsigned i = 0; g->devices && i < CONTACT_ROUTER_LISTINGS; i++)
+        g->listings[1 + i] = contact_router_listing(g->router, i);
+    for (unsigned i = 0; i < LISTINGS_MAX; i++)
+        g->listed[i] = g->listings[i].name ? &g->listings[i] : NULL;
     g->adhoc = adhoc_create(&(struct adhoc_options){.exchange = g->x,
                                                     .loops = g->loops,
                                                     .loop_count = g->loop_count,
                                                     .commands = o->commands ? o->commands : world_commands,
                                                     .listings = g->listed});
     exchange_start(g->x);
+    if (g->router)
+        contact_router_start(g->router);
 }
 
 struct world *world_create(const struct world_gateway *gateways, unsigned count)
@@ -231,6 +247,38 @@ struct exchange *world_exchange(struct world *w, const char *domain)
 struct store *world_store(struct world *w, const char *domain)
 {
     return gateway_of(w, domain)->store;
+}
+
+struct world_devices *world_devices(struct world *w, const char *domain)
+{
+    struct gateway *g = gateway_of(w, domain);
+    return g ? g->devices : NULL;
+}
+
+struct counting {
+    const char *sql;
+    int64_t count;
+};
+
+static bool count(struct store_tx *tx, void *user, struct error *e)
+{
+    struct counting *c = user;
+    struct store_rows *r = store_query(tx, e, c->sql, "");
+    while (r && store_next(r, e))
+        c->count = store_int(r, 0);
+    return r && e->code == ERROR_NONE;
+}
+
+int64_t world_count(struct world *w, const char *domain, const char *sql)
+{
+    struct error e = ERROR_INIT;
+    struct counting c = {.sql = sql};
+    world_settle(w);
+    if (!store_write_wait(world_store(w, domain), count, &c, &e)) {
+        fprintf(stderr, "%s: %s\n", sql, e.text);
+        abort();
+    }
+    return c.count;
 }
 
 int64_t world_now_us(struct world *w)
@@ -339,15 +387,33 @@ void world_settle(struct world *w)
     }
 }
 
+/* A second at most; with devices, as far as no timer may fire. */
+static uint64_t next_step(struct world *w, uint64_t ms, bool devices)
+{
+    if (!devices)
+        return ms > 1000 ? 1000 : ms;
+    uint64_t step = ms, now = clock_mono_ms(&w->clock.clock);
+    for (unsigned i = 0; i < w->gateway_count; i++)
+        for (unsigned k = 0; k < w->gateways[i].loop_count; k++) {
+            uint64_t at = timer_wheel_next(&w->gateways[i].loops[k]->wheel);
+            if (at < now + step)
+                step = at > now ? at - now : 1;
+        }
+    return step;
+}
+
 void world_advance(struct world *w, uint64_t ms)
 {
+    bool devices = false;
+    for (unsigned i = 0; i < w->gateway_count; i++)
+        devices |= w->gateways[i].devices != NULL;
     world_settle(w);
     while (ms) {
-        uint64_t step = ms > 1000 ? 1000 : ms;
+        uint64_t step = next_step(w, ms, devices);
         clock_fake_advance(&w->clock, step);
-        while (turn(w))
-            ;
         ms -= step;
+        if (turn(w) && devices) /* what is due now is sent now, not when the day is over */
+            world_settle(w);
     }
     world_settle(w);
 }
@@ -565,10 +631,15 @@ void world_destroy(struct world **wp)
     world_wire(w, WIRE_FAILS);
     world_settle(w);
     for (unsigned i = 0; i < w->gateway_count; i++)
+        contact_router_stop(w->gateways[i].router);
+    world_settle(w);
+    for (unsigned i = 0; i < w->gateway_count; i++)
         store_close(&w->gateways[i].store);
     while (turn(w))
         ;
     for (unsigned i = 0; i < w->gateway_count; i++) {
+        if (w->gateways[i].life)
+            w->gateways[i].life->destroy(&w->gateways[i].devices);
         adhoc_destroy(&w->gateways[i].adhoc);
         exchange_destroy(&w->gateways[i].x);
         for (unsigned k = 0; k < w->gateways[i].loop_count; k++)

@@ -13,6 +13,7 @@
 
 #include "gateway/admin/adhoc.h"
 #include "gateway/exchange/exchange.h"
+#include "test/world/devices.h"
 
 struct world;
 struct peer; /* a client on a link */
@@ -29,7 +30,9 @@ struct world_gateway {
     unsigned loops;      /* 0: 1 */
     bool no_archive;
     enum strangers_policy strangers;
-    struct reach *reach; /* NULL: none */
+    struct reach *reach; /* NULL: none, or that of the devices */
+    const struct world_devices_life *devices; /* NULL: none; else a contact-router (test/world/devices.h) */
+    unsigned texts_a_day; /* its budget */
     const struct service *const *services; /* NULL: all that world_services lists */
     unsigned resources_max;
     const struct adhoc_command *const *commands; /* NULL: all that world_commands lists */
@@ -43,11 +46,14 @@ extern const struct adhoc_command *const world_commands[];
 struct exchange *world_exchange(struct world *w, const char *domain);
 struct store *world_store(struct world *w, const char *domain);
 struct adhoc *world_adhoc(struct world *w, const char *domain);
+struct world_devices *world_devices(struct world *w, const char *domain); /* NULL: it has none */
+/* The number that a query of the store gives. */
+int64_t world_count(struct world *w, const char *domain, const char *sql);
 void world_account(struct world *w, const char *bare);
 void world_admin(struct world *w, const char *bare); /* an account that is an admin, or is made one */
 void world_wire(struct world *w, enum world_wire state);
 void world_settle(struct world *w);
-void world_advance(struct world *w, uint64_t ms); /* in steps of at most a second, settling each */
+void world_advance(struct world *w, uint64_t ms); /* by seconds; with devices from timer to timer, settling after each */
 int64_t world_now_us(struct world *w);
 
 /* Binds; resourcepart from `full`, or the server's choice when it is a bare JID. NULL: refused, and
