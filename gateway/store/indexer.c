@@ -311,17 +311,6 @@ bool indexer_flush(struct store_tx *tx, struct indexer *x, uint64_t done_id, str
     return flush_rest(tx, x, done_id, e);
 }
 
-bool indexer_unwrite(struct store_tx *tx, const struct indexer *x, int64_t indexed, struct error *e)
-{
-    for (size_t i = 0; i < x->count; i++)
-        for (unsigned k = 0; k < 2; k++)
-            if (x->entries[i].archive[k] &&
-                !store_exec(tx, e, "delete from archive where owner = $1 and seq > $2", "ii",
-                            x->entries[i].archive[k], indexed))
-                return false;
-    return true;
-}
-
 static void drop_front(void *array, size_t *count, size_t drop, size_t size)
 {
     *count -= drop;

@@ -67,9 +67,6 @@ MUST_USE bool indexer_flush(struct store_tx *tx, struct indexer *x, uint64_t don
 MUST_USE bool indexer_take_out(struct store_tx *tx, int64_t queue, uint64_t seq, struct error *e);
 MUST_USE bool indexer_drop_unreferenced(struct store_tx *tx, uint64_t seq, struct error *e);
 
-/* At open, for the backlog: takes out what a batch that a crash ended had put into archives. */
-MUST_USE bool indexer_unwrite(struct store_tx *tx, const struct indexer *x, int64_t indexed, struct error *e);
-
 void indexer_committed(struct indexer *x);
 void indexer_rolled_back(struct indexer *x);
 

@@ -490,7 +490,16 @@ static bool load_backlog(struct store_tx *tx, struct journal *j, int64_t indexed
         indexer_add(&j->indexer, &entry);
     }
     indexer_committed(&j->indexer);
-    return r && e->code == ERROR_NONE && indexer_unwrite(tx, &j->indexer, indexed, e);
+    return r && e->code == ERROR_NONE;
+}
+
+/* A batch that a crash ended is written again from its beginning; what it had put into archives goes. */
+static bool unwrite_batch(struct store_tx *tx, int64_t indexed, struct error *e)
+{
+    return store_exec(tx, e,
+                      "delete from archive where seq > $1 and owner in (select archive1 from journal where seq > $1"
+                      " union select archive2 from journal where seq > $1)",
+                      "i", indexed);
 }
 
 static bool load_dones(struct store_tx *tx, struct journal *j, struct error *e)
@@ -508,5 +517,5 @@ static bool load_dones(struct store_tx *tx, struct journal *j, struct error *e)
 bool journal_load(struct store_tx *tx, struct journal *j, struct error *e)
 {
     int64_t indexed = 0;
-    return load_state(tx, j, &indexed, e) && load_backlog(tx, j, indexed, e) && load_dones(tx, j, e);
+    return load_state(tx, j, &indexed, e) && load_backlog(tx, j, indexed, e) && unwrite_batch(tx, indexed, e) && load_dones(tx, j, e);
 }
