@@ -46,13 +46,13 @@ bool ctl_secret_ask(const char *prompt, char out[CTL_SECRET_BYTES], struct error
             fclose(tty);
         return error_set(e, ERROR_INVALID, "%s: there is no terminal to ask on", prompt);
     }
-    fprintf(tty, "%s: ", prompt);
-    fflush(tty);
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t)ECHO;
-    tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
+    tcsetattr(fileno(tty), TCSAFLUSH, &quiet); /* before the question: what is typed at once is not lost */
+    fprintf(tty, "%s: ", prompt);
+    fflush(tty);
     bool got = read_line(tty, out);
-    tcsetattr(fileno(tty), TCSAFLUSH, &before);
+    tcsetattr(fileno(tty), TCSADRAIN, &before);
     fputc('\n', tty);
     fclose(tty);
     return got || error_set(e, ERROR_INVALID, "%s: nothing was typed", prompt);

@@ -3,7 +3,10 @@
 """Ad-hoc commands: slixmpp's xep_0050 as a stock client, and causewayctl end to end."""
 import json
 import os
+import pty
 import re
+import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -187,6 +190,43 @@ def accounts_by_shell(t):
     hold(juliet not in ctl(t, "get-registered-users-list"), "it is still listed")
 
 
+def on_terminal(t, *words, answers):
+    """(exit status, all that the terminal showed); `answers`: (what it asks, what is typed), in order."""
+    program = find_program(t.preset).parent / "ctl" / "causewayctl"
+    host, port = t.where(ADMIN)[0].rsplit(":", 1)
+    command = [str(program), "-j", ADMIN, "--ca", t.lab.state["ca"], "-H", host, "-P", port, *words]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(command[0], command)
+    shown, left = "", list(answers)
+    while True:
+        if not select.select([terminal], [], [], suite.PATIENCE)[0]:
+            os.kill(pid, signal.SIGKILL)
+        try:
+            more = os.read(terminal, 4096).decode()
+        except OSError:  # the other end is closed
+            break
+        if not more:
+            break
+        shown += more
+        if left and left[0][0] in shown:
+            os.write(terminal, (left.pop(0)[1] + "\n").encode())
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
+
+
+def asked_on_terminal(t):
+    """passwords are asked for on the terminal, and not shown there"""
+    t.make_lab([HERE], {HERE: ["romeo"]})
+    own = t.where(ADMIN)[1]
+    status, shown = on_terminal(t, "add-user", "--accountjid", f"nurse@{HERE}",
+                                answers=((f"Password for {ADMIN}: ", own), ("\npassword: ", "typed here")))
+    hold(status == 0, f"status {status}: {shown}")
+    hold("typed here" not in shown and own not in shown, f"the terminal shows {shown!r}")
+    t.lab.state["accounts"].append({"jid": f"nurse@{HERE}", "password": "typed here", "admin": False})
+    t.strophe(f"nurse@{HERE}")
+
+
 def refused_by_shell(t):
     """each way to fail has its exit status and its words; a password is never taken from an argument"""
     t.make_lab([HERE], {HERE: ["romeo"]})
@@ -256,4 +296,4 @@ def parts_by_shell(t):
 
 if __name__ == "__main__":
     os.environ.setdefault("PYTHONPATH", str(ROOT / "test"))
-    suite.main(__doc__, stock_client, bad_input, accounts_by_shell, refused_by_shell, parts_by_shell)
+    suite.main(__doc__, stock_client, bad_input, accounts_by_shell, asked_on_terminal, refused_by_shell, parts_by_shell)
