@@ -372,9 +372,11 @@ static inline void side_on_stopped(void *user)
     ((struct side *)user)->stopped = true;
 }
 
-/* Moves the clock, so that peers who do not answer our last words do not hold it up. */
+/* Moves the clock, so that peers who do not answer our last words do not hold it up. What is being kept
+ * is told to the edge first, as the exchange does: after that nobody speaks to it. */
 static inline void side_stop(struct side *s)
 {
+    world_until(s->w, s->x.keeping == 0);
     s->stopped = false;
     s2s_stop(s->s2s, side_on_stopped, s);
     for (int i = 0; i < 3 && !s->stopped; i++) {
