@@ -20,6 +20,7 @@
 
 enum {
     REQUESTS_MAX = 500,       /* that wait for an answer and are not in the roster */
+    DOMAIN_REQUESTS_MAX = 100, /* of them from one other community: it shuts out itself alone */
     REQUEST_BYTES_MAX = 2048, /* a larger one is kept without what it says */
 };
 
@@ -457,11 +458,15 @@ static void keep_request(struct roster_item *i, struct stanza *st)
     i->request = slim(st);
 }
 
-static bool too_many_requests(struct person *p)
+static bool too_many_requests(struct person *p, const char *domain)
 {
-    unsigned count = 0;
-    roster_each(i, p->roster) count += i->request && !i->in_roster;
-    return count >= REQUESTS_MAX;
+    unsigned count = 0, alike = 0;
+    roster_each(i, p->roster) if (i->request && !i->in_roster)
+    {
+        count++;
+        alike += text_eq(i->contact->domain, domain);
+    }
+    return count >= REQUESTS_MAX || (alike >= DOMAIN_REQUESTS_MAX && !text_eq(domain, p->jid->domain));
 }
 
 static enum event_state subscription_in_admit(struct event *ev)
@@ -482,7 +487,7 @@ static enum event_state subscription_in_admit(struct event *ev)
     if (step.next == was)
         return EVENT_READY;
     struct roster_change *c;
-    bool full = !now && too_many_requests(p);
+    bool full = !now && too_many_requests(p, plan->contact->domain);
     struct roster_item *i = full ? NULL : roster_begin(ev, plan->contact, &c);
     if (!i) {
         ev->refused = STANZA_RESOURCE_CONSTRAINT;

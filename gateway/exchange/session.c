@@ -270,8 +270,26 @@ static enum session_verdict refuse(enum stanza_error with, enum stanza_error *wh
     return SESSION_REFUSE;
 }
 
+static bool is_of_domain(const char *bare, const char *domain)
+{
+    const char *at = strchr(bare, '@');
+    return text_eq(at ? at + 1 : bare, domain);
+}
+
+static bool may_open(struct person *p, const char *domain)
+{
+    unsigned count = 0;
+    struct session *s;
+    if (p->sessions->open < SESSION_DOMAIN_REQUESTS_MAX)
+        return true;
+    for (size_t i = 0; (s = map_next(&p->sessions->peers, &i));)
+        count += s->expires_us && is_of_domain(s->peer, domain);
+    return p->sessions->open < SESSION_REQUESTS_MAX && count < SESSION_DOMAIN_REQUESTS_MAX;
+}
+
 /* A request: may it be held? Limits are the same whether there is such an account or not. */
-static enum session_verdict admit_request(struct person *p, const struct session *s, enum stanza_error *why)
+static enum session_verdict admit_request(struct person *p, const struct jid *from, const struct session *s,
+                                          enum stanza_error *why)
 {
     struct consent_facts f = {
         .held = s ? s->held : 0, .held_max = session_held_max(p), .openly = s && s->openly};
@@ -280,7 +298,7 @@ static enum session_verdict admit_request(struct person *p, const struct session
         return refuse(o.error, why);
     if (o.effects & CONSENT_PASS)
         return SESSION_DELIVER;
-    if ((o.effects & CONSENT_OPEN) && p->sessions->open >= SESSION_REQUESTS_MAX)
+    if ((o.effects & CONSENT_OPEN) && !may_open(p, from->domain))
         return refuse(STANZA_RESOURCE_CONSTRAINT, why);
     if (p->state == PERSON_NOBODY && !session_sweep_nobody_room(p->x))
         return refuse(STANZA_RESOURCE_CONSTRAINT, why);
@@ -299,7 +317,7 @@ static enum session_verdict admit_stranger(struct person *p, const struct stanza
         return SESSION_DROP;
     if (policy == STRANGERS_REFUSE || session_text_is_delayed(msg))
         return refuse(STANZA_SERVICE_UNAVAILABLE, why);
-    return admit_request(p, s, why);
+    return admit_request(p, msg->from, s, why);
 }
 
 enum session_verdict session_admit(struct person *p, const struct stanza *msg, enum stanza_error *why)

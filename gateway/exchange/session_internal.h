@@ -15,6 +15,7 @@ enum {
     SESSION_HELD_MAX = 20,          /* messages a request holds, where the community does not say */
     SESSION_TTL_S = 7 * 24 * 3600,  /* a request waits, where the community does not say */
     SESSION_REQUESTS_MAX = 100,     /* open requests a callee */
+    SESSION_DOMAIN_REQUESTS_MAX = 20, /* of them by people of one domain: it shuts out itself alone */
     SESSION_NOBODY_HELD_MAX = 10000, /* messages held for accounts that do not exist, in all */
     SESSION_PEERS_MAX = 20000,      /* known of one person in memory, before an iq adds no more */
     SESSION_IQ_WAIT_MS = 120000,    /* an iq of the callee awaits its answer that long */

@@ -86,7 +86,7 @@ static inline void on_bound(struct edge_link *l, const struct jid *full, enum st
 static inline void on_deliver(struct edge_link *l, struct stanza *st, uint64_t seq)
 {
     struct terminal *t = container_of(l, struct terminal, link);
-    if (st->kind == STANZA_MESSAGE)
+    if (st->kind == STANZA_MESSAGE || st->type == PRESENCE_SUBSCRIBE)
         line_of(&t->got, st);
     if (seq && !t->silent)
         exchange_delivered(l->resource, seq);

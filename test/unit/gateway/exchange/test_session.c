@@ -489,7 +489,7 @@ static void approving_a_subscription_is_consent(void **state)
     writes(ROMEO "/orchard", JULIET, "one");
     bytes_clear(&t.got);
     comes("<presence xmlns='jabber:client' from='" ROMEO "' to='" JULIET "' type='subscribe'/>");
-    expect_text(&t.got, "");
+    expect_text(&t.got, "subscribe " ROMEO " > " JULIET "\n");
     sends_xml(&t, "<presence xmlns='jabber:client' to='" ROMEO "' type='subscribed'/>");
     expect_text(&t.got, MESSAGE(ROMEO "/orchard", JULIET, "one"));
     log_off(&t);
@@ -543,6 +543,53 @@ static void a_client_that_asks_by_itself(void **state)
     log_off(&t);
 }
 
+/* One domain fills its part of the room for contact requests and shuts out itself alone, of somebody and of
+ * nobody alike. */
+static void a_domain_that_asks_too_much(void **state)
+{
+    (void)state;
+    static const char *const asked[] = {JULIET, NOBODY};
+    char from[64];
+    for (size_t k = 0; k < sizeof asked / sizeof *asked; k++) {
+        for (int i = 0; i < 21; i++) {
+            bytes_clear(&world.left);
+            snprintf(from, sizeof from, "u%d@evil.example/x", i);
+            writes(from, asked[k], "buy");
+            if (!strstr(bytes_text(&world.left), i < 20 ? "contact waiting" : "error resource-constraint: buy"))
+                fail_msg("%s, request %d: %s", asked[k], i, bytes_text(&world.left));
+        }
+        bytes_clear(&world.left);
+        writes("u0@evil.example/x", asked[k], "more"); /* a request that is open goes on */
+        expect_text(&world.left, "");
+        writes(ROMEO "/orchard", asked[k], "ay me");
+        assert_non_null(strstr(bytes_text(&world.left), "contact waiting"));
+    }
+}
+
+static void a_domain_that_subscribes_too_much(void **state)
+{
+    (void)state;
+    struct terminal t;
+    char xml[200];
+    for (int i = 0; i < 520; i++) {
+        snprintf(xml, sizeof xml,
+                 "<presence xmlns='jabber:client' from='u%d@evil.example' to='" JULIET "' type='subscribe'/>", i);
+        comes(xml);
+    }
+    comes("<presence xmlns='jabber:client' from='" ROMEO "' to='" JULIET "' type='subscribe'/>");
+    expect_text(&world.left, "");
+    log_on(&t, JULIET);
+    unsigned others = 0;
+    bool romeo = false;
+    for (const char *at = bytes_text(&t.got); (at = strstr(at, "subscribe ")); at++) {
+        others += strncmp(at, "subscribe u", 11) == 0;
+        romeo |= strncmp(at, "subscribe romeo", 15) == 0;
+    }
+    assert_int_equal(others, 100);
+    assert_true(romeo);
+    log_off(&t);
+}
+
 /* Strangers fill the room for requests: the one who finds it full learns no more than of nobody. */
 static void too_many_want_to_see_her(void **state)
 {
@@ -550,7 +597,7 @@ static void too_many_want_to_see_her(void **state)
     char xml[200];
     for (int i = 0; i < 520; i++) {
         snprintf(xml, sizeof xml,
-                 "<presence xmlns='jabber:client' from='u%d@evil.example' to='" JULIET "' type='subscribe'/>", i);
+                 "<presence xmlns='jabber:client' from='u@evil%d.example' to='" JULIET "' type='subscribe'/>", i);
         comes(xml);
     }
     expect_text(&world.left, "");
@@ -621,6 +668,8 @@ int main(void)
         SESSION_TEST(approving_a_subscription_is_consent),
         SESSION_TEST(an_iq_and_directed_presence),
         SESSION_TEST(a_client_that_asks_by_itself),
+        SESSION_TEST(a_domain_that_asks_too_much),
+        SESSION_TEST(a_domain_that_subscribes_too_much),
         SESSION_TEST(too_many_want_to_see_her),
         SESSION_TEST(policies),
         SESSION_TEST(lines_to_the_domain),
