@@ -22,6 +22,7 @@ enum {
     REQUESTS_MAX = 500,       /* that wait for an answer and are not in the roster */
     DOMAIN_REQUESTS_MAX = 100, /* of them from one other community: it shuts out itself alone */
     REQUEST_BYTES_MAX = 2048, /* a larger one is kept without what it says */
+    SLICE = 64,               /* of a roster that are told at once; then the loop does something else */
 };
 
 /* ---- sending ---- */
@@ -50,13 +51,47 @@ static void send_new(struct person *p, enum stanza_type type, const struct jid *
     stanza_unref(&st);
 }
 
-/* To everybody who sees the person, and to its own resources. */
-static void broadcast(struct resource *r, struct stanza *st)
+/* To everybody who sees the person, and to its own resources. A slice of the roster at a time: the event stays
+ * in its lane meanwhile, so that a burst of presences is not in memory once for each contact. Names, because
+ * items may go in between. */
+struct broadcast {
+    const char **names;
+    unsigned count, at;
+};
+
+static void next_slice(struct command *cmd)
 {
-    struct person *p = r->person;
-    roster_each(i, p->roster) if (subscription_has_from(i->state) && !session_blocks(p, i->contact))
-        send_copy(p, st, r->jid, i->contact);
-    send_copy(p, st, r->jid, p->jid);
+    event_ready(container_of(cmd, struct event, cmd));
+}
+
+static enum event_fate broadcast_slice(struct event *ev)
+{
+    struct broadcast *b = ev->data;
+    struct person *p = ev->person;
+    for (unsigned n = 0; n < SLICE && b->at < b->count; n++) {
+        const struct roster_item *i = roster_find(p->roster, b->names[b->at++]);
+        if (i && subscription_has_from(i->state) && !session_blocks(p, i->contact))
+            send_copy(p, ev->st, ev->resource->jid, i->contact);
+    }
+    bool is_over = ev->st->type == PRESENCE_AVAILABLE && ev->resource->presence != ev->st; /* it has gone */
+    if (is_over || b->at == b->count)
+        return EVENT_FINISHED;
+    ev->cmd.run = next_slice;
+    loop_post(ev->loop, &ev->cmd);
+    return EVENT_STAYS;
+}
+
+static enum event_fate broadcast(struct event *ev)
+{
+    struct person *p = ev->person;
+    struct broadcast *b = arena_new(&ev->arena, struct broadcast);
+    b->names = arena_alloc(&ev->arena, (p->roster->items.count + 1) * sizeof *b->names);
+    roster_each(i, p->roster) if (subscription_has_from(i->state))
+        b->names[b->count++] = arena_dup(&ev->arena, i->contact->bare);
+    ev->data = b;
+    enum event_fate fate = broadcast_slice(ev);
+    send_copy(p, ev->st, ev->resource->jid, p->jid);
+    return fate;
 }
 
 /* The presence of all resources, to one who may see it. */
@@ -165,6 +200,21 @@ static void greet(struct resource *r)
     }
 }
 
+/* Does a newer presence of the resource wait behind this one? Then a long roster hears of that one alone. */
+static bool is_superseded(const struct event *ev)
+{
+    int priority;
+    if (ev->person->roster->items.count <= SLICE)
+        return false;
+    for (const struct list *at = ev->node.next; at != &ev->lane->events; at = at->next) {
+        const struct event *later = list_entry(at, struct event, node);
+        if (later->ops == ev->ops && later->resource == ev->resource && !later->st->to &&
+            (later->st->type == PRESENCE_UNAVAILABLE || read_priority(later->st, &priority)))
+            return true;
+    }
+    return false;
+}
+
 static enum event_fate sent_available(struct event *ev)
 {
     struct resource *r = ev->resource;
@@ -177,40 +227,47 @@ static enum event_fate sent_available(struct event *ev)
     stanza_unref(&r->presence);
     r->presence = stanza_ref(ev->st);
     r->priority = priority;
-    broadcast(r, ev->st);
+    enum event_fate fate = is_superseded(ev) ? EVENT_FINISHED : broadcast(ev);
     if (initial)
         greet(r);
     if (!took && resource_takes_messages(r))
         pending_flush(r->person, r);
     resource_note_linked(r->person);
-    return EVENT_FINISHED;
+    return fate;
 }
 
-static void become_unavailable(struct resource *r, struct stanza *st)
+static enum event_fate become_unavailable(struct event *ev)
 {
-    if (r->presence) {
-        stanza_unref(&r->presence);
-        broadcast(r, st);
-    }
-    end_directed(r, st);
+    struct resource *r = ev->resource;
+    bool was = r->presence != NULL;
+    stanza_unref(&r->presence);
+    enum event_fate fate = was ? broadcast(ev) : EVENT_FINISHED;
+    end_directed(r, ev->st);
     r->flushing = false;
     resource_note_linked(r->person);
+    return fate;
 }
 
 static enum event_fate sent_perform(struct event *ev)
 {
     struct resource *r = ev->resource;
+    if (ev->data)
+        return broadcast_slice(ev);
     if (!r || !r->link)
-        return EVENT_FINISHED; /* its unavailable presence is out already */
+        return EVENT_FINISHED; /* its unavailable presence is on its way */
     if (ev->st->to)
         return sent_directed(ev);
-    if (ev->st->type == PRESENCE_AVAILABLE)
-        return sent_available(ev);
-    become_unavailable(r, ev->st);
-    return EVENT_FINISHED;
+    return ev->st->type == PRESENCE_AVAILABLE ? sent_available(ev) : become_unavailable(ev);
 }
 
 const struct event_ops presence_sent_ops = {"presence sent", NULL, sent_perform};
+
+static enum event_fate gone_perform(struct event *ev)
+{
+    return ev->data ? broadcast_slice(ev) : broadcast(ev);
+}
+
+static const struct event_ops gone_ops = {"presence gone", NULL, gone_perform};
 
 void presence_forget(struct resource *r)
 {
@@ -220,11 +277,25 @@ void presence_forget(struct resource *r)
 
 void presence_gone(struct resource *r)
 {
-    if (!r->presence && !r->directed.count)
+    bool was = r->presence != NULL;
+    if (!was && !r->directed.count)
         return;
-    struct stanza *st = bare_presence(PRESENCE_UNAVAILABLE, r->jid);
-    become_unavailable(r, st);
-    stanza_unref(&st);
+    struct person *p = r->person;
+    struct event *ev = event_create(p->x, &gone_ops, NULL);
+    ev->st = bare_presence(PRESENCE_UNAVAILABLE, r->jid);
+    ev->ours = true;
+    ev->loop = p->loop;
+    ev->person = p;
+    ev->actor = p->jid;
+    ev->resource = resource_ref(r);
+    stanza_unref(&r->presence);
+    end_directed(r, ev->st);
+    r->flushing = false;
+    if (was)
+        event_submit(ev, &p->out); /* behind what it sent */
+    else
+        event_destroy(&ev);
+    resource_note_linked(p);
 }
 
 /* ---- blocking (XEP-0191) ---- */

@@ -15,8 +15,10 @@
 #include "gateway/base/text.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/exchange_internal.h"
+#include "gateway/exchange/subscription.h"
 #include "gateway/services/services.h"
 #include "gateway/store/account.h"
+#include "gateway/store/rosters.h"
 #include "gateway/xmpp/stanza_build.h"
 #include "test/world/world.h"
 
@@ -295,6 +297,59 @@ static void what_waits_does_not_drown(void **state)
     world_destroy(&w);
 }
 
+enum { CONTACTS = 300 };
+
+static bool put_contacts(struct store_tx *tx, void *user, struct error *e)
+{
+    char contact[40];
+    bool ok = true;
+    (void)user;
+    for (int i = 0; ok && i <= CONTACTS; i++) {
+        snprintf(contact, sizeof contact, i < CONTACTS ? "u%d@a.example" : "romeo@a.example", i);
+        ok = roster_put(tx, "juliet@a.example",
+                        &(struct roster_row){.contact = contact, .groups = "", .state = SUBSCRIPTION_FROM, .in_roster = 1,
+                                             .version = i + 1},
+                        e);
+    }
+    return ok;
+}
+
+/* A burst of presences to a long roster: while the first one goes out, in slices, only the newest of the others
+ * waits for it; the newest is what all see, and the end of the link too. */
+static void a_burst_of_presences(void **state)
+{
+    (void)state;
+    struct error e = ERROR_INIT;
+    struct world *w = world_create(&(struct world_gateway){.domain = "a.example"}, 1);
+    world_account(w, "romeo@a.example");
+    world_account(w, "juliet@a.example");
+    assert_true(store_write_wait(world_store(w, "a.example"), put_contacts, NULL, &e));
+    struct peer *romeo = world_bind(w, "romeo@a.example/orchard"), *juliet = world_bind(w, "juliet@a.example/balcony");
+    assert_true(peer_send(romeo, "<presence/>"));
+    world_settle(w);
+    while (peer_next(romeo))
+        ;
+    char xml[60], last[8] = "";
+    for (int i = 0; i < 100; i++) {
+        snprintf(xml, sizeof xml, "<presence><status>%d</status></presence>", i);
+        assert_true(peer_send(juliet, xml));
+    }
+    assert_in_range(peer_settled(juliet), 0, 1); /* none of it is gone before it is told */
+    world_settle(w);
+    assert_int_equal(peer_settled(juliet), 100);
+    unsigned count = 0;
+    for (struct stanza *st; (st = peer_next(romeo)); count++)
+        snprintf(last, sizeof last, "%.7s", stanza_child(st, "status", NULL) ? stanza_child(st, "status", NULL)->text : "");
+    assert_string_equal(last, "99");
+    assert_in_range(count, 1, 2);
+    peer_vanish(juliet);
+    world_settle(w);
+    struct stanza *st = peer_next(romeo);
+    assert_true(st && st->type == PRESENCE_UNAVAILABLE);
+    assert_null(peer_next(romeo));
+    world_destroy(&w);
+}
+
 static bool run_delete(struct store_tx *tx, void *user, struct error *e)
 {
     return account_delete(tx, user, e);
@@ -392,6 +447,7 @@ int main(void)
         cmocka_unit_test(two_loops),
         cmocka_unit_test(idle_people_leave),
         cmocka_unit_test(what_waits_does_not_drown),
+        cmocka_unit_test(a_burst_of_presences),
         cmocka_unit_test(deleted_account),
         cmocka_unit_test(disabled_account),
         cmocka_unit_test(unknown_account),
