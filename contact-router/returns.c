@@ -16,6 +16,7 @@
 #include "gateway/base/text.h"
 
 #define WINDOW_US ((int64_t)72 * 3600 * 1000000)
+#define AGAIN_US ((int64_t)10 * 60 * 1000000) /* the same words without an id are the same text so long */
 enum { REPLIES_A_DAY = 5, CHOICES_MAX = 9, HELD_MAX = 2000 };
 
 enum returns_action { ACTION_NONE, ACTION_ANSWER, ACTION_AGAIN /* was done before */ };
@@ -26,6 +27,7 @@ struct returning {
     struct returns_request q;
     struct arena arena;
     const char *dedup, *key; /* key: provider and dedup, in r->answering while under way */
+    bool has_id;             /* dedup is the provider's word, not what was written */
     /* out of the transaction */
     enum returns_action action;
     struct reach_answer answer;
@@ -187,6 +189,7 @@ struct texting {
     struct store_tx *tx;
     struct answer_text said;
     const char *from, *via; /* via: the word of the device's kind */
+    int64_t first_us;       /* when this text came first */
     struct device_list devices; /* verified ones with that number, of communities that write from this one */
     struct outbox_conversation talks[CHOICES_MAX];
     unsigned talk_count;
@@ -236,7 +239,8 @@ static void give(struct texting *t, const char *account, const char *peer, enum 
     t->g->answer = (struct reach_answer){
         .callee = arena_dup(a, account), .peer = arena_dup(a, peer), .verb = verbs[verb], .via = t->via,
         .text = verb == ANSWER_SAY ? arena_dup(a, text) : NULL,
-        .dedup = arena_printf(a, "%s/%s", t->g->q.provider->provider->name, dedup),
+        .dedup = t->g->has_id ? arena_printf(a, "%s/%s", t->g->q.provider->provider->name, dedup)
+                              : arena_printf(a, "%s/%s/%lld", t->g->q.provider->provider->name, dedup, (long long)t->first_us),
     };
 }
 
@@ -463,19 +467,19 @@ static bool inbound_run(struct store_tx *tx, struct store_job *job, struct error
     struct returning *g = container_of(job, struct returning, job);
     const struct hook_event *ev = g->q.event;
     struct texting *t = arena_new(&g->arena, struct texting);
-    bool was_done;
-    bool found;
+    bool was_done, found;
     g->action = ACTION_NONE;
     g->held_key = g->news_for_log = NULL;
     g->sends = false;
-    if (!returns_store_seen(tx, g->q.provider->provider->name, g->dedup, &was_done, e))
+    if (!returns_store_seen(tx, g->q.provider->provider->name, g->dedup, g->has_id ? 0 : store_now_us(tx) - AGAIN_US,
+                            &was_done, &t->first_us, e))
         return false;
     t->g = g;
     t->tx = tx;
     t->via = device_kind_word(DEVICE_SMS);
     t->from = number(&g->arena, ev->from);
     answer_text_read(&g->arena, ev->text ? ev->text : "", &t->said);
-    if (was_done) {
+    if (was_done && (g->has_id || t->said.word == ANSWER_NONE)) { /* a second STOP is obeyed in any case */
         g->action = ACTION_AGAIN;
         return true;
     }
@@ -554,10 +558,11 @@ static void inbound_done(struct store_job *job, const struct error *e)
 }
 
 /* The provider's word for "the same again": a token of the try, else the message's id, else its text. */
-static const char *dedup_of(struct arena *a, const char *in_address, const struct hook_event *ev)
+static const char *dedup_of(struct arena *a, const char *in_address, const struct hook_event *ev, bool *has_id)
 {
     const char *ref = in_address ? in_address : ev->ref;
     const char *id = ev->dedup && *ev->dedup ? ev->dedup : ev->id && *ev->id ? ev->id : NULL;
+    *has_id = id != NULL;
     if (id)
         return arena_printf(a, "%.200s", id);
     return arena_printf(a, "%.40s/%.40s/%.120s", ref ? ref : "", ev->from ? ev->from : "", ev->text ? ev->text : "");
@@ -566,7 +571,7 @@ static const char *dedup_of(struct arena *a, const char *in_address, const struc
 void returns_inbound(const struct returns_request *q)
 {
     struct returning *g = begin(q, inbound_run, inbound_done);
-    g->dedup = dedup_of(&g->arena, q->ref, q->event);
+    g->dedup = dedup_of(&g->arena, q->ref, q->event, &g->has_id);
     const char *key = arena_printf(&g->arena, "%s %s", q->provider->provider->name, g->dedup);
     if (map_get(&q->r->answering, key)) {
         struct error busy = ERROR_INIT;

@@ -2,16 +2,22 @@
 /* SQL of what came back. */
 #include "contact-router/returns_store.h"
 
-bool returns_store_seen(struct store_tx *tx, const char *provider, const char *id, bool *was_done, struct error *e)
+bool returns_store_seen(struct store_tx *tx, const char *provider, const char *id, int64_t since_us, bool *was_done,
+                        int64_t *first_us, struct error *e)
 {
     *was_done = false;
-    struct store_rows *r = store_query(tx, e, "select done from hooks_seen where provider = $1 and id = $2", "tt", provider, id);
-    while (r && store_next(r, e))
+    *first_us = store_now_us(tx);
+    struct store_rows *r = store_query(tx, e, "select done, at_us from hooks_seen where provider = $1 and id = $2 and at_us >= $3",
+                                       "tti", provider, id, since_us);
+    while (r && store_next(r, e)) {
         *was_done = store_int(r, 0) != 0;
+        *first_us = store_int(r, 1);
+    }
     return r && e->code == ERROR_NONE &&
            store_exec(tx, e,
                       "insert into hooks_seen (provider, id, done, at_us) values ($1, $2, 0, $3)"
-                      " on conflict (provider, id) do nothing", "tti", provider, id, store_now_us(tx));
+                      " on conflict (provider, id) do update set done = 0, at_us = excluded.at_us"
+                      " where hooks_seen.at_us < $4", "ttii", provider, id, *first_us, since_us);
 }
 
 bool returns_store_done(struct store_tx *tx, const char *provider, const char *id, struct error *e)

@@ -51,6 +51,7 @@ static bool step(struct voicing *v, struct store_tx *tx, enum outbox_event event
 
 static bool act(struct voicing *v, struct store_tx *tx, struct error *e)
 {
+    int64_t first_us;
     switch (v->turn.act) {
     case VOICE_DO_NOTHING:
         return step(v, tx, OUTBOX_SAID_SENT, NULL, e);
@@ -58,7 +59,8 @@ static bool act(struct voicing *v, struct store_tx *tx, struct error *e)
     case VOICE_DO_CANNOT:
     case VOICE_DO_ACCEPT:
     case VOICE_DO_DECLINE:
-        return step(v, tx, OUTBOX_SAID_READ, "answered by a key", e) && returns_store_seen(tx, v->provider, v->dedup, &v->was_done, e);
+        return step(v, tx, OUTBOX_SAID_READ, "answered by a key", e) &&
+               returns_store_seen(tx, v->provider, v->dedup, 0, &v->was_done, &first_us, e);
     case VOICE_DO_PASS:
         return step(v, tx, OUTBOX_SAID_FAILED, "passed on by a key", e);
     case VOICE_DO_STOP:

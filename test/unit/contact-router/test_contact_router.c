@@ -149,6 +149,29 @@ static void test_answers_come_back(void **state)
     expect_log("");
 }
 
+/* A provider that numbers nothing: the same words are a repeat for some minutes only, STOP and START never. */
+static void test_texts_without_an_id(void **state)
+{
+    (void)state;
+    add_device(1, DEVICE_SMS, PHONE, true);
+    somebody_writes(REACH_MESSAGE, ROMEO, "r7", 11, "hi");
+    provider_says(0, 201, "{\"sid\":\"SM1\"}");
+    bytes_clear(&world.log);
+    assert_int_equal(text_arrives("r7 yes", ""), 200);
+    expect_log(JULIET " say " ROMEO " `yes` via sms\n");
+    assert_int_equal(text_arrives("r7 yes", ""), 200);
+    expect_log("");
+    advance(11 * 60);
+    assert_int_equal(text_arrives("r7 yes", ""), 200);
+    expect_log(JULIET " say " ROMEO " `yes` via sms\n");
+    assert_int_equal(text_arrives("STOP", ""), 200);
+    expect_in(command("devices"), "stopped by STOP");
+    assert_int_equal(text_arrives("START", ""), 200);
+    assert_null(strstr(command("devices"), "stopped by STOP"));
+    assert_int_equal(text_arrives("STOP", ""), 200);
+    expect_in(command("devices"), "stopped by STOP");
+}
+
 static void test_to_whom(void **state)
 {
     (void)state;
@@ -289,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
         T(test_devices_are_verified), T(test_codes_are_limited), T(test_message_reaches_devices), T(test_answers_come_back),
+        T(test_texts_without_an_id),
         T(test_to_whom), T(test_stop_is_obeyed), T(test_digest), T(test_logging_on_stops), T(test_retries), T(test_kill),
         T(test_strangers),
     };
