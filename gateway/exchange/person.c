@@ -112,6 +112,7 @@ static struct person *create(struct shard *s, const struct jid *bare)
     CHECK(p->community);
     list_init(&p->resources);
     list_init(&p->inbox);
+    list_init(&p->turns);
     event_lane_init(&p->in);
     event_lane_init(&p->out);
     map_put(&s->persons, p->jid->bare, p);

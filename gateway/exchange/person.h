@@ -42,6 +42,7 @@ struct person {
     struct map outstanding;       /* kept messages that links hold and have not reported (pending.c) */
     struct repeats *repeats;      /* owned; NULL: none of its messages had an origin-id */
     struct carbon_marks *copied;  /* owned (carbon_copy.c); NULL: nothing was */
+    struct list turns;            /* of struct turn (service.h): under way or waiting */
     unsigned jobs;                /* store jobs under way that point here */
     bool linked;                  /* what session_link_changed was told last */
     bool stale;                   /* the account changed: load again when idle */

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "gateway/base/error.h"
+#include "gateway/base/list.h"
 #include "gateway/xmpp/stanza.h"
 
 struct exchange;
@@ -68,6 +69,18 @@ void exchange_with_person(struct exchange *x, const char *bare,
                           void (*fn)(struct person *p, void *user), void *user);
 const struct jid *person_jid(const struct person *p);
 struct loop *person_loop(const struct person *p);
+/* Dear work that a link asked for, as a page of the archive: one at a time for each link, in order; some wait.
+ * Lies in the service's object. Loop: the person's. */
+struct turn {
+    struct list node;
+    const struct jid *asker; /* lives as long as the turn */
+    /* Its turn has come; person_turn_end later, not from inside. Or is_there is false: the link has gone, nothing
+     * needs to be done and person_turn_end is not called. */
+    void (*run)(struct turn *t, bool is_there);
+};
+/* The person stays in memory until the end of it. false: too many wait; nothing was done. */
+MUST_USE bool person_turn(struct person *p, struct turn *t);
+void person_turn_end(struct person *p, struct turn *t);
 /* XEP-0191. Each JID that the person has blocked, as text, in no order; whoever asked by `iq` (NULL: nobody)
  * hears of changes from now on. */
 void blocklist_each(struct person *p, struct stanza *iq, void (*each)(void *user, const char *jid), void *user);

@@ -20,6 +20,8 @@ enum { PAGE_DEFAULT = 50, PAGE_MAX = 250 };
 /* One query on its way to the store and back. */
 struct query {
     struct archive_page page;
+    struct turn turn;
+    struct person *who;  /* in memory until the turn ends */
     struct exchange *x;
     struct stanza *iq;
     struct arena arena;  /* of what is asked; the page's own is for what is found */
@@ -174,7 +176,26 @@ static void on_page(struct store_job *job, const struct error *e)
         send_rows(q);
         send_fin(q);
     }
+    person_turn_end(q->who, &q->turn);
     query_end(q);
+}
+
+static void on_turn(struct turn *t, bool is_there)
+{
+    struct query *q = container_of(t, struct query, turn);
+    if (is_there)
+        archive_query(exchange_store(q->x), &q->page);
+    else
+        query_end(q);
+}
+
+static enum service_result begin(struct query *q)
+{
+    if (person_turn(q->who, &q->turn))
+        return SERVICE_HANDLED;
+    exchange_refuse(q->x, q->iq, STANZA_RESOURCE_CONSTRAINT, "too many queries at once");
+    query_end(q);
+    return SERVICE_HANDLED;
 }
 
 static struct query *query_new(struct exchange *x, struct person *who, struct stanza *iq)
@@ -184,6 +205,8 @@ static struct query *query_new(struct exchange *x, struct person *who, struct st
     arena_init(&q->page.arena);
     q->x = x;
     q->iq = stanza_ref(iq);
+    q->who = who;
+    q->turn = (struct turn){.asker = q->iq->from, .run = on_turn};
     q->page.owner = arena_dup(&q->arena, person_jid(who)->bare);
     q->page.job.reply_on = person_loop(who);
     q->page.job.must_see = store_ticket(exchange_store(x));
@@ -204,8 +227,7 @@ static enum service_result on_query(struct exchange *x, struct person *who, stru
     }
     q->flip = element_child(e, "flip-page", NS_MAM) != NULL;
     q->page.job.done = on_page;
-    archive_query(exchange_store(x), &q->page);
-    return SERVICE_HANDLED;
+    return begin(q);
 }
 
 /* ---- the fields that can be asked for (4.1.5) ---- */
@@ -261,6 +283,7 @@ static void on_newest(struct store_job *job, const struct error *e)
         send_metadata(q);
     else
         exchange_refuse(q->x, q->iq, STANZA_RESOURCE_CONSTRAINT, NULL);
+    person_turn_end(q->who, &q->turn);
     query_end(q);
 }
 
@@ -285,8 +308,7 @@ static enum service_result on_metadata(struct exchange *x, struct person *who, s
     struct query *q = query_new(x, who, iq);
     q->page.max = 1;
     q->page.job.done = on_oldest;
-    archive_query(exchange_store(x), &q->page);
-    return SERVICE_HANDLED;
+    return begin(q);
 }
 
 static const struct service_iq iqs[] = {

@@ -297,6 +297,38 @@ static void what_waits_does_not_drown(void **state)
     world_destroy(&w);
 }
 
+/* Queries of an archive: one at a time for a link, fifty wait, and those of a link that has gone end unasked. */
+static void queries_take_turns(void **state)
+{
+    (void)state;
+    struct world *w = world_create(&(struct world_gateway){.domain = "a.example"}, 1);
+    world_account(w, "romeo@a.example");
+    struct peer *romeo = world_bind(w, "romeo@a.example/orchard"), *other = world_bind(w, "romeo@a.example/hall");
+    char xml[80];
+    for (unsigned round = 0; round < 2; round++) {
+        for (int i = 0; i < 80; i++) {
+            snprintf(xml, sizeof xml, "<iq type='set' id='%d'><query xmlns='urn:xmpp:mam:2'/></iq>", i);
+            assert_true(peer_send(romeo, xml));
+        }
+        assert_true(peer_send(other, xml)); /* another link's waits for none of them */
+        if (round) /* the second time it goes while they wait */
+            peer_vanish(romeo);
+        unsigned results = 0, errors = 0;
+        while (!round && results + errors < 80) { /* each answer starts the next read, on any reader */
+            world_settle(w);
+            for (struct stanza *st; (st = peer_next(romeo));)
+                *(st->type == IQ_RESULT ? &results : &errors) += 1;
+        }
+        assert_int_equal(results, round ? 0 : 51);
+        assert_int_equal(errors, round ? 0 : 29);
+        while (!peer_look(other, 0))
+            world_settle(w);
+        struct stanza *st = peer_next(other);
+        assert_true(st && st->type == IQ_RESULT);
+    }
+    world_destroy(&w);
+}
+
 enum { CONTACTS = 300 };
 
 static bool put_contacts(struct store_tx *tx, void *user, struct error *e)
@@ -448,6 +480,7 @@ int main(void)
         cmocka_unit_test(idle_people_leave),
         cmocka_unit_test(what_waits_does_not_drown),
         cmocka_unit_test(a_burst_of_presences),
+        cmocka_unit_test(queries_take_turns),
         cmocka_unit_test(deleted_account),
         cmocka_unit_test(disabled_account),
         cmocka_unit_test(unknown_account),
