@@ -300,7 +300,7 @@ static enum session_verdict admit_request(struct person *p, const struct jid *fr
         return SESSION_DELIVER;
     if ((o.effects & CONSENT_OPEN) && !may_open(p, from->domain))
         return refuse(STANZA_RESOURCE_CONSTRAINT, why);
-    if (p->state == PERSON_NOBODY && !session_sweep_nobody_room(p->x))
+    if (!session_sweep_room(p->x, from->domain))
         return refuse(STANZA_RESOURCE_CONSTRAINT, why);
     return SESSION_HOLD;
 }
@@ -395,8 +395,7 @@ static void prepare_hold(struct person *p, struct note *n, struct keep *k, struc
     if (n->opened)
         session_consent_open(p, s, k->stanza, n->prompts);
     s->held++;
-    if (p->state == PERSON_NOBODY)
-        session_sweep_nobody_held(p->x, 1);
+    session_sweep_held(p->x, s->peer, 1);
     k->queue[0] = arena_printf(a, "h:%s %s", p->jid->bare, s->peer);
     k->archive[0] = k->peer[0] = NULL;
     n->consent = session_consent_row(p, s, a);
@@ -461,8 +460,7 @@ void session_keep_failed(struct person *p, enum session_verdict v, struct keep *
     if (v != SESSION_HOLD || s->held == 0) /* answered meanwhile */
         return;
     s->held--;
-    if (p->state == PERSON_NOBODY)
-        session_sweep_nobody_held(p->x, -1);
+    session_sweep_held(p->x, s->peer, -1);
     if (s->held == 0 && s->expires_us) {
         if (n->opened)
             s->consent = n->before;

@@ -43,8 +43,7 @@ void session_consent_close(struct person *p, struct session *s)
 {
     if (s->expires_us)
         p->sessions->open--;
-    if (p->state == PERSON_NOBODY)
-        session_sweep_nobody_held(p->x, -(int)s->held);
+    session_sweep_held(p->x, s->peer, -(int)s->held);
     s->expires_us = 0;
     s->held = 0;
     s->told = s->prompted = true;

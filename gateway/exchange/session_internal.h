@@ -16,7 +16,7 @@ enum {
     SESSION_TTL_S = 7 * 24 * 3600,  /* a request waits, where the community does not say */
     SESSION_REQUESTS_MAX = 100,     /* open requests a callee */
     SESSION_DOMAIN_REQUESTS_MAX = 20, /* of them by people of one domain: it shuts out itself alone */
-    SESSION_NOBODY_HELD_MAX = 10000, /* messages held for accounts that do not exist, in all */
+    SESSION_DOMAIN_HELD_MAX = 2000, /* messages of one domain's people that are held, for whomever */
     SESSION_PEERS_MAX = 20000,      /* known of one person in memory, before an iq adds no more */
     SESSION_IQ_WAIT_MS = 120000,    /* an iq of the callee awaits its answer that long */
     SESSION_CODE_LEN = 15,
@@ -109,8 +109,9 @@ struct session_bounce *session_bounce_resume(struct exchange *x, struct loop *l)
 void session_bounce_destroy(struct session_bounce **b);
 
 /* -- session_sweep.c */
-/* Messages held for accounts that do not exist: may one more be? Any loop. */
-bool session_sweep_nobody_room(struct exchange *x);
-void session_sweep_nobody_held(struct exchange *x, int change);
+/* Messages of a domain's people that are held for anybody, whether there is such an account or not: may one more
+ * be? Any loop. */
+bool session_sweep_room(struct exchange *x, const char *domain);
+void session_sweep_held(struct exchange *x, const char *peer, int change); /* peer: a bare JID */
 
 #endif

@@ -3,10 +3,12 @@
  * nobody need be loaded for a request to expire. A slice at a time: each callee of a slice is visited,
  * which takes the request out of what the next slice finds. At the start, requests of which somebody
  * was not told before the process ended are found the same way. */
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "gateway/base/log.h"
+#include "gateway/base/map.h"
 #include "gateway/base/mem.h"
 #include "gateway/exchange/exchange_internal.h"
 #include "gateway/exchange/session_internal.h"
@@ -19,6 +21,11 @@ enum {
     SLICE = 200,
 };
 
+struct domain_held {
+    char *domain;
+    long held;
+};
+
 struct session_sweep {
     struct exchange *x;
     struct loop *loop;
@@ -28,7 +35,8 @@ struct session_sweep {
     char *after;              /* last callee of the slice before; NULL: from the start */
     struct sessions_due *due; /* NULL: no read is under way */
     struct session_bounce *bounce; /* of the start; NULL before */
-    atomic_long nobody_held;
+    pthread_mutex_t lock; /* of held */
+    struct map held;      /* domain -> struct domain_held */
 };
 
 static void on_timer(struct timer *t);
@@ -52,6 +60,7 @@ struct session_sweep *session_sweep_create(struct exchange *x, struct loop *l)
     w->loop = l;
     w->every_ms = interval(x);
     w->untold = true;
+    CHECK(pthread_mutex_init(&w->lock, NULL) == 0);
     return w;
 }
 
@@ -60,6 +69,62 @@ static void drop_due(struct session_sweep *w)
     arena_fini(&w->due->arena);
     mem_free(w->due);
     w->due = NULL;
+}
+
+/* ---- what is held, by asking domain ---- */
+
+static void forget_held(struct session_sweep *w)
+{
+    struct domain_held *d;
+    for (size_t at = 0; (d = map_next(&w->held, &at));) {
+        mem_free(d->domain);
+        mem_free(d);
+    }
+    map_fini(&w->held);
+}
+
+static struct domain_held *held_of(struct session_sweep *w, const char *domain)
+{
+    struct domain_held *d = map_get(&w->held, domain);
+    if (d)
+        return d;
+    d = mem_new(struct domain_held);
+    d->domain = mem_dup(domain);
+    map_put(&w->held, d->domain, d);
+    return d;
+}
+
+bool session_sweep_room(struct exchange *x, const char *domain)
+{
+    struct session_sweep *w = exchange_session_sweep(x);
+    pthread_mutex_lock(&w->lock);
+    const struct domain_held *d = map_get(&w->held, domain);
+    bool room = !d || d->held < SESSION_DOMAIN_HELD_MAX;
+    pthread_mutex_unlock(&w->lock);
+    return room;
+}
+
+void session_sweep_held(struct exchange *x, const char *peer, int change)
+{
+    struct session_sweep *w = exchange_session_sweep(x);
+    const char *at = strchr(peer, '@');
+    if (!change)
+        return;
+    pthread_mutex_lock(&w->lock);
+    held_of(w, at ? at + 1 : peer)->held += change;
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* What the store says, once a round: what failed to be kept is put right. */
+static void recount(struct session_sweep *w, const struct sessions_due *due)
+{
+    if (!due->counts)
+        return;
+    pthread_mutex_lock(&w->lock);
+    forget_held(w);
+    for (unsigned i = 0; i < due->held_count; i++)
+        held_of(w, due->held[i].domain)->held = (long)due->held[i].held;
+    pthread_mutex_unlock(&w->lock);
 }
 
 void session_sweep_destroy(struct session_sweep **wp)
@@ -72,6 +137,8 @@ void session_sweep_destroy(struct session_sweep **wp)
     if (w->due)
         drop_due(w);
     session_bounce_destroy(&w->bounce);
+    forget_held(w);
+    CHECK(pthread_mutex_destroy(&w->lock) == 0);
     mem_free(w->after);
     mem_free(w);
 }
@@ -106,7 +173,7 @@ static void on_due(struct store_job *job, const struct error *e)
         timer_start(&w->timer, w->loop, w->every_ms, on_timer);
         return;
     }
-    atomic_store(&w->nobody_held, (long)d->nobody_held);
+    recount(w, d);
     for (unsigned i = 0; i < d->count; i++)
         person_visit(w->x, d->callees[i], visit, NULL);
     bool more = d->count == SLICE;
@@ -128,6 +195,7 @@ static void look(struct session_sweep *w)
     w->due->untold = w->untold;
     w->due->after = w->after;
     w->due->limit = SLICE;
+    w->due->counts = !w->after;
     w->due->job.reply_on = w->loop;
     w->due->job.done = on_due;
     sessions_due(exchange_store(w->x), w->due);
@@ -142,14 +210,4 @@ void session_sweep_start(struct session_sweep *w)
 {
     w->bounce = session_bounce_resume(w->x, w->loop);
     look(w);
-}
-
-bool session_sweep_nobody_room(struct exchange *x)
-{
-    return atomic_load(&exchange_session_sweep(x)->nobody_held) < SESSION_NOBODY_HELD_MAX;
-}
-
-void session_sweep_nobody_held(struct exchange *x, int change)
-{
-    atomic_fetch_add(&exchange_session_sweep(x)->nobody_held, change);
 }

@@ -4,6 +4,11 @@
  * second time writes the same. */
 #include "gateway/store/sessions.h"
 
+#include <stdint.h>
+#include <string.h>
+
+#include "gateway/base/map.h"
+
 #include "gateway/store/blocks.h"
 
 enum { ROWS_FIRST = 16 };
@@ -196,22 +201,46 @@ static bool due_rows(struct store_tx *tx, struct sessions_due *d, struct error *
     return e->code == ERROR_NONE;
 }
 
-static bool due_nobody(struct store_tx *tx, struct sessions_due *d, struct error *e)
+static const char *domain_of(const char *bare)
 {
-    d->nobody_held = 0;
-    struct store_rows *r = store_query(
-        tx, e, "select held from consent where expires_us > 0 and nobody = 1", "");
+    const char *at = strchr(bare, '@');
+    return at ? at + 1 : bare;
+}
+
+static bool held_rows(struct store_tx *tx, struct sessions_due *d, struct map *places, struct error *e)
+{
+    struct store_rows *r = store_query(tx, e, "select peer, held from consent where expires_us > 0", "");
     if (!r)
         return false;
-    while (store_next(r, e))
-        d->nobody_held += store_int(r, 0);
+    unsigned cap = 0;
+    while (store_next(r, e)) {
+        const char *domain = domain_of(store_text(r, 0));
+        uintptr_t place = (uintptr_t)map_get(places, domain); /* one above the index */
+        if (!place) {
+            d->held = grown(&d->arena, d->held, d->held_count, &cap, sizeof *d->held);
+            d->held[d->held_count] = (struct sessions_held){.domain = arena_dup(&d->arena, domain)};
+            place = ++d->held_count;
+            map_put(places, d->held[place - 1].domain, (void *)place);
+        }
+        d->held[place - 1].held += store_int(r, 1);
+    }
     return e->code == ERROR_NONE;
+}
+
+static bool due_held(struct store_tx *tx, struct sessions_due *d, struct error *e)
+{
+    struct map places = MAP_EMPTY;
+    d->held = NULL;
+    d->held_count = 0;
+    bool ok = !d->counts || held_rows(tx, d, &places, e);
+    map_fini(&places);
+    return ok;
 }
 
 static bool due_run(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct sessions_due *d = container_of(job, struct sessions_due, job);
-    return due_rows(tx, d, e) && due_nobody(tx, d, e);
+    return due_rows(tx, d, e) && due_held(tx, d, e);
 }
 
 void sessions_due(struct store *s, struct sessions_due *d)

@@ -69,6 +69,7 @@ MUST_USE bool sessions_account_gone(struct store_tx *tx, const char *callee, str
 
 /* Callees of requests whose time is over, or (at start) whose asker or callee had not been told when
  * the process ended. */
+struct sessions_held { const char *domain; int64_t held; }; /* messages that people of a domain have waiting */
 struct sessions_due {
     struct store_job job;
     struct arena arena; /* the caller's: arena_init before, arena_fini after */
@@ -78,7 +79,9 @@ struct sessions_due {
     unsigned limit;
     const char **callees; /* out, in order, each once */
     unsigned count;
-    int64_t nobody_held;  /* out: messages held for accounts that do not exist */
+    bool counts;          /* what is held, too */
+    struct sessions_held *held; /* out, in arena: a domain once */
+    unsigned held_count;
     void *user;           /* the caller's */
 };
 void sessions_due(struct store *s, struct sessions_due *d);

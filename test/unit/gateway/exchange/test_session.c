@@ -2,6 +2,8 @@
 /* Messaging sessions from outside: what the asker learns, what the callee is shown, what survives. */
 #include "test/unit/gateway/exchange/session_world.h"
 
+#include "gateway/exchange/consent.h"
+
 #define WAITS(from, to) "chat " from " > " to " contact waiting: [Your message waits until the recipient accepts it.]\n"
 #define PROMPT(peer, n, excerpt)                                                                   \
     "chat capulet.example > " JULIET " contact asked: " peer " would like to write to you:\n> " excerpt                 \
@@ -566,6 +568,40 @@ static void a_domain_that_asks_too_much(void **state)
     }
 }
 
+/* What people of one domain have waiting is bounded in all, for somebody and for nobody alike; it switches requests
+ * off for no other domain. */
+static bool fill_up(struct store_tx *tx, void *user, struct error *e)
+{
+    char callee[40];
+    (void)user;
+    for (int i = 0; i < 100; i++) {
+        snprintf(callee, sizeof callee, "x%d@capulet.example", i);
+        struct consent_row row = {.peer = "u@evil.example", .state = CONSENT_ASKED, .number = 1, .held = 20, .told = 1,
+                                  .prompted = 1, .nobody = i % 2, .expires_us = INT64_MAX, .asker = "u@evil.example/x",
+                                  .asked = callee, .excerpt = "buy"};
+        if (!sessions_put_consent(tx, callee, &row, e))
+            return false;
+    }
+    return true;
+}
+
+static void a_domain_that_writes_too_much(void **state)
+{
+    (void)state;
+    struct error e = ERROR_INIT;
+    static const char *const asked[] = {JULIET, NOBODY};
+    assert_true(store_write_wait(world.store, fill_up, NULL, &e));
+    world_restart();
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        bytes_clear(&world.left);
+        writes("v@evil.example/x", asked[i], "buy");
+        assert_non_null(strstr(bytes_text(&world.left), "error resource-constraint: buy"));
+        bytes_clear(&world.left);
+        writes(ROMEO "/orchard", asked[i], "ay me");
+        assert_non_null(strstr(bytes_text(&world.left), "contact waiting"));
+    }
+}
+
 static void a_domain_that_subscribes_too_much(void **state)
 {
     (void)state;
@@ -669,6 +705,7 @@ int main(void)
         SESSION_TEST(an_iq_and_directed_presence),
         SESSION_TEST(a_client_that_asks_by_itself),
         SESSION_TEST(a_domain_that_asks_too_much),
+        SESSION_TEST(a_domain_that_writes_too_much),
         SESSION_TEST(a_domain_that_subscribes_too_much),
         SESSION_TEST(too_many_want_to_see_her),
         SESSION_TEST(policies),
