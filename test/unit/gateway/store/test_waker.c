@@ -166,7 +166,7 @@ static void who_runs_no_loop_wakes_at_once(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         print_message("%s\n", rows[i].proves);
         until_writer_sleeps();
-        ask_for(0, rows[i].reply_on);
+        ask_for((unsigned)i, rows[i].reply_on);
         assert_false(writer_sleeps());
         until_ran(1);
     }
