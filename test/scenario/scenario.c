@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gateway/base/log.h"
+#include "gateway/base/arena.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "test/world/match.h"
@@ -31,6 +32,7 @@ struct play {
     unsigned peer_count;
     struct match_variables vars;
     struct stanza *seen; /* what arrived last, for the message */
+    struct arena sql; /* of `counts`: the store knows a statement by its address */
 };
 
 static void complain(struct play *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -448,11 +450,11 @@ static void tries(struct play *p, const char *count)
 static void counts(struct play *p, const char *domain, const char *number)
 {
     uint64_t expected;
-    char *sql = read_block(p, true);
-    int64_t got = world_count(world(p), domain, sql);
+    char *block = read_block(p, true);
+    int64_t got = world_count(world(p), domain, arena_dup(&p->sql, block));
     if (!text_to_u64(number, &expected) || got != (int64_t)expected)
         complain(p, "there are %lld", (long long)got);
-    mem_free(sql);
+    mem_free(block);
 }
 
 static bool device_line(struct play *p, char *const *w, unsigned n)
@@ -512,6 +514,7 @@ int main(int argc, char **argv)
     }
     struct play *p = mem_new(struct play);
     p->file = argv[1];
+    arena_init(&p->sql);
     p->in = fopen(p->file, "r");
     if (!p->in) {
         perror(p->file);
@@ -524,6 +527,7 @@ int main(int argc, char **argv)
     fclose(p->in);
     if (p->world)
         world_destroy(&p->world);
+    arena_fini(&p->sql);
     for (unsigned i = 0; i < p->peer_count; i++)
         mem_free(p->peers[i].name);
     for (unsigned i = 0; i < p->gateway_count; i++)
