@@ -207,7 +207,7 @@ static void run_stopped(struct command *c)
 
 void s2s_shard_check_stopped(struct s2s_shard *sh)
 {
-    if (!sh->stopping || sh->stopped || sh->reads || !list_is_empty(&sh->ins) || !list_is_empty(&sh->outs))
+    if (!sh->closing || sh->stopped || sh->reads || !list_is_empty(&sh->ins) || !list_is_empty(&sh->outs))
         return;
     sh->stopped = true;
     gate_fini(&sh->gate);
@@ -224,28 +224,56 @@ static void close_listeners(struct s2s_shard *sh)
         listener_close(&sh->listeners[k]);
 }
 
+static void run_close(struct command *c)
+{
+    struct s2s_shard *sh = container_of(c, struct s2s_shard, stop);
+    sh->closing = true;
+    list_each(node, &sh->ins)
+        s2s_in_close(s2s_in_from_node(node), STREAM_SYSTEM_SHUTDOWN, "the server is shutting down");
+    s2s_shard_check_stopped(sh);
+}
+
+static void post_step(struct s2s_shard *sh, struct loop *to, void (*run)(struct command *c))
+{
+    sh->stop.run = run;
+    loop_post(to, &sh->stop);
+}
+
+/* First loop. Answers to the pings of any shard's pairs come by any shard's incoming streams. */
+static void run_finished(struct command *c)
+{
+    struct s2s *s = container_of(c, struct s2s_shard, stop)->s2s;
+    if (--s->shards_finishing)
+        return;
+    for (unsigned i = 0; i < s->o.loop_count; i++)
+        post_step(&s->shards[i], s->shards[i].loop, run_close);
+}
+
+void s2s_shard_finished(struct s2s_shard *sh)
+{
+    if (--sh->finishing == 0)
+        post_step(sh, sh->s2s->o.loops[0], run_finished);
+}
+
 static void run_stop(struct command *c)
 {
     struct s2s_shard *sh = container_of(c, struct s2s_shard, stop);
     sh->stopping = true;
+    sh->finishing = 1; /* this walk: else the first pair that has finished would end it */
     close_listeners(sh);
     struct s2s_pair *p;
     for (size_t i = 0; (p = map_next(&sh->pairs, &i));)
         s2s_pair_stop(p);
-    list_each(node, &sh->ins)
-        s2s_in_close(s2s_in_from_node(node), STREAM_SYSTEM_SHUTDOWN, "the server is shutting down");
-    s2s_shard_check_stopped(sh);
+    s2s_shard_finished(sh);
 }
 
 void s2s_stop(struct s2s *s, void (*on_stopped)(void *user), void *user)
 {
     s->on_stopped = on_stopped;
     s->stop_user = user;
-    s->shards_left = s->o.loop_count;
-    for (unsigned i = 0; i < s->o.loop_count; i++) {
-        s->shards[i].stop.run = run_stop;
-        loop_post(s->shards[i].loop, &s->shards[i].stop);
-    }
+    s->shards_left = s->shards_finishing = s->o.loop_count;
+    for (unsigned i = 0; i < s->o.loop_count; i++)
+        post_step(&s->shards[i], s->shards[i].loop, run_stop);
 }
 
 void s2s_destroy(struct s2s **sp)

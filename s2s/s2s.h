@@ -61,7 +61,8 @@ struct edge_remote *s2s_edge(struct s2s *s);
 struct listing s2s_listing(struct s2s *s);
 /* Begins to accept. Before the loops run; when there is only one, also on it. */
 MUST_USE bool s2s_start(struct s2s *s, struct error *e);
-/* Any thread: closes listeners and streams (system-shutdown); on_stopped once, on the first loop. */
+/* Any thread: closes listeners; when peers have said what they have of us, or after 3 s, streams (system-shutdown);
+ * on_stopped once, on the first loop. */
 void s2s_stop(struct s2s *s, void (*on_stopped)(void *user), void *user);
 void s2s_destroy(struct s2s **s); /* after on_stopped and after the loops ended */
 

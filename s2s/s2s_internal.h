@@ -42,9 +42,11 @@ struct s2s_shard {
     struct listener **listeners; /* one a configured address; NULL: closed */
     struct gate gate;            /* while it is shut, incoming streams that brought something are not read */
     unsigned reads;              /* windows of queues that the store is reading for its pairs */
+    unsigned finishing;          /* stopping: pairs whose peer is to say what it has */
     bool stopping;
+    bool closing;                /* stopping: no pair of any shard is finishing; streams end */
     bool stopped;                /* the first loop was told */
-    struct command stop;
+    struct command stop;         /* on its way from one step of that to the next */
 };
 
 struct s2s {
@@ -52,6 +54,7 @@ struct s2s {
     struct s2s_options o;    /* texts copied */
     struct map remotes;      /* domain -> struct s2s_remote */
     struct s2s_shard *shards;
+    unsigned shards_finishing; /* stopping: shards with pairs that are; first loop only */
     unsigned shards_left;    /* stopping: shards that still hold streams; first loop only */
     void (*on_stopped)(void *user);
     void *stop_user;
@@ -67,6 +70,8 @@ void s2s_tell_pair(struct s2s *s, const char *local, const char *remote, struct 
                    struct queue_id id, const char *answer_id, bool wake);
 /* A stream or a read of the shard ended: when it is stopping and holds none, tells the first loop. */
 void s2s_shard_check_stopped(struct s2s_shard *sh);
+/* A pair of the shard that was finishing has stopped. */
+void s2s_shard_finished(struct s2s_shard *sh);
 
 /* ---- s2s_out.c: one outgoing stream up to the point where dialback can begin ---- */
 

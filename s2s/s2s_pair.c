@@ -18,10 +18,10 @@
 #include "gateway/base/random.h"
 #include "gateway/base/text.h"
 #include "gateway/store/journal.h"
-#include "gateway/xmpp/datetime.h"
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
 #include "s2s/s2s_internal.h"
+#include "s2s/s2s_item.h"
 
 enum {
     BACKOFF_FIRST_MS = 1000,
@@ -31,7 +31,7 @@ enum {
     READ_AGAIN_MS = 10000,
     DIALBACK_TIMEOUT_MS = 30000,
     BARRIER_TIMEOUT_MS = 60000,
-    STAMP_AFTER_US = 10 * 1000000,
+    FINISH_MS = 3000, /* how long the gateway's end waits for answers to pings */
     RISKS_MAX = 2, /* on how many streams a message is tried without ever being confirmed */
 };
 
@@ -42,6 +42,7 @@ enum {
     S(UP)             /* the peer takes stanzas */                                                 \
     S(CLOSING)        /* up, but we end the stream: idle, or no answer to a ping */                \
     S(BACKOFF)        /* the last attempt failed; kept messages wait for the next */               \
+    S(FINISHING)      /* the gateway goes down; the peer is about to say what it has */            \
     S(STOPPED)        /* the gateway goes down; kept messages stay in the store */
 
 enum pair_state {
@@ -56,18 +57,7 @@ static const char *const state_names[] = {
 #undef PAIR_NAME
 };
 
-struct item {
-    struct list node;
-    struct stanza *st;
-    uint64_t seq;    /* 0: not kept */
-    uint64_t place;  /* in `behind`: goes behind this kept row; PLACE_UNKNOWN: behind all that are there */
-    int64_t kept_us; /* when it was kept, or came to us */
-    size_t bytes;
-    unsigned sends;  /* streams on which it was, unconfirmed */
-    unsigned risks;  /* of those: where a copy might be a second one, or it may be what ended the stream */
-};
-
-#define PLACE_UNKNOWN UINT64_MAX
+#define PLACE_UNKNOWN UINT64_MAX /* behind all that are there */
 
 struct s2s_pair {
     enum pair_state state;
@@ -101,6 +91,11 @@ struct s2s_pair {
 static void pump(struct s2s_pair *p);
 static void connect_now(struct s2s_pair *p);
 
+static bool is_ending(const struct s2s_pair *p)
+{
+    return p->state == PAIR_FINISHING || p->state == PAIR_STOPPED;
+}
+
 static void set_state(struct s2s_pair *p, enum pair_state state)
 {
     if (p->state != state)
@@ -108,34 +103,7 @@ static void set_state(struct s2s_pair *p, enum pair_state state)
     p->state = state;
 }
 
-static struct item *item_of(struct list *node)
-{
-    return list_entry(node, struct item, node);
-}
-
-static void item_free(struct item *it)
-{
-    list_remove(&it->node);
-    stanza_unref(&it->st);
-    mem_free(it);
-}
-
-static struct item *item_new(struct stanza *st, uint64_t seq, int64_t kept_us)
-{
-    struct item *it = mem_new(struct item);
-    it->st = stanza_ref(st);
-    it->seq = seq;
-    it->kept_us = kept_us;
-    it->bytes = stanza_size(st) + sizeof *it;
-    return it;
-}
-
-static struct queue_id id_of(const struct item *it)
-{
-    return (struct queue_id){it->kept_us, it->seq};
-}
-
-static void enqueue(struct s2s_pair *p, struct item *it)
+static void enqueue(struct s2s_pair *p, struct s2s_item *it)
 {
     list_append(&p->waiting, &it->node);
     p->waiting_bytes += it->bytes;
@@ -143,7 +111,7 @@ static void enqueue(struct s2s_pair *p, struct item *it)
         p->newest_seq = it->seq;
 }
 
-static void put_behind(struct s2s_pair *p, struct item *it)
+static void put_behind(struct s2s_pair *p, struct s2s_item *it)
 {
     it->place = it->seq ? it->seq : p->told_seq ? p->told_seq : PLACE_UNKNOWN;
     list_append(&p->behind, &it->node);
@@ -154,12 +122,12 @@ static void put_behind(struct s2s_pair *p, struct item *it)
 static void release_behind(struct s2s_pair *p, uint64_t seq)
 {
     struct list *first;
-    while ((first = list_first(&p->behind)) && item_of(first)->place <= seq) {
-        struct item *it = item_of(first);
+    while ((first = list_first(&p->behind)) && s2s_item_of(first)->place <= seq) {
+        struct s2s_item *it = s2s_item_of(first);
         list_remove(&it->node);
         p->behind_bytes -= it->bytes;
         if (it->seq && it->seq <= p->newest_seq)
-            item_free(it); /* came from the store */
+            s2s_item_free(it); /* came from the store */
         else
             enqueue(p, it);
     }
@@ -170,7 +138,7 @@ static void told(struct s2s_pair *p, uint64_t seq)
 {
     if (!p->told_seq)
         list_each(node, &p->behind)
-            item_of(node)->place = seq - 1;
+            s2s_item_of(node)->place = seq - 1;
     p->told_seq = seq;
 }
 
@@ -183,15 +151,15 @@ static bool is_done(const struct s2s_pair *p)
 
 static const char unconfirmed[] = "the other server did not confirm this message; it may have arrived";
 
-static void fail_item(struct s2s_pair *p, struct item *it, enum stanza_error e, const char *text)
+static void fail_item(struct s2s_pair *p, struct s2s_item *it, enum stanza_error e, const char *text)
 {
     if (it->seq)
-        s2s_numbering_failed(&p->numbering, id_of(it));
+        s2s_numbering_failed(&p->numbering, s2s_item_id(it));
     exchange_remote_failed(p->shard->s2s->o.exchange, it->st, it->seq, e, text);
-    item_free(it);
+    s2s_item_free(it);
 }
 
-static void fail_waiting(struct s2s_pair *p, struct item *it, enum stanza_error e, const char *text)
+static void fail_waiting(struct s2s_pair *p, struct s2s_item *it, enum stanza_error e, const char *text)
 {
     p->waiting_bytes -= it->bytes;
     fail_item(p, it, e, text);
@@ -201,10 +169,10 @@ static void fail_waiting(struct s2s_pair *p, struct item *it, enum stanza_error 
 static void fail_unkept(struct s2s_pair *p)
 {
     list_each(node, &p->waiting)
-        if (!item_of(node)->seq)
-            fail_waiting(p, item_of(node), p->refused, p->refused_text);
+        if (!s2s_item_of(node)->seq)
+            fail_waiting(p, s2s_item_of(node), p->refused, p->refused_text);
     list_each(later, &p->behind) {
-        struct item *it = item_of(later);
+        struct s2s_item *it = s2s_item_of(later);
         if (it->seq)
             continue;
         p->behind_bytes -= it->bytes;
@@ -223,7 +191,7 @@ static void fail_kept(struct s2s_pair *p)
 {
     int64_t oldest = deadline_us(p);
     list_each(node, &p->waiting) {
-        struct item *it = item_of(node);
+        struct s2s_item *it = s2s_item_of(node);
         if (it->seq && (p->permanent || it->kept_us < oldest))
             fail_waiting(p, it, p->refused, it->sends ? unconfirmed : p->refused_text);
     }
@@ -264,11 +232,13 @@ static void on_read_again(struct timer *t)
 
 static void take_window(struct s2s_pair *p, const struct queue_read *q)
 {
+    log_debug(&p->log, "%u rows read behind row %llu%s", q->count, (unsigned long long)q->after,
+              q->more ? ", there are more" : "");
     for (unsigned i = 0; i < q->count; i++) {
         const struct queue_row *r = &q->rows[i];
         release_behind(p, r->seq - 1);
         if (r->seq > p->newest_seq)
-            enqueue(p, item_new(r->stanza, r->seq, r->kept_us));
+            enqueue(p, s2s_item_new(r->stanza, r->seq, r->kept_us));
     }
     p->more_in_store = p->more_in_store || q->more;
     if (!p->more_in_store)
@@ -289,9 +259,9 @@ static void on_window(struct store_job *job, const struct error *e)
     if (e->code != ERROR_NONE) {
         log_error(&p->log, "cannot read the queue: %s", e->text);
         p->more_in_store = true;
-        if (p->state != PAIR_STOPPED)
+        if (!is_ending(p))
             timer_start(&p->read_timer, sh->loop, READ_AGAIN_MS, on_read_again);
-    } else if (p->state != PAIR_STOPPED) {
+    } else if (!is_ending(p)) {
         take_window(p, &w->q);
     }
     queue_read_fini(&w->q);
@@ -336,6 +306,7 @@ static void read_if_due(struct s2s_pair *p)
         if (p->waiting_bytes < p->shard->s2s->o.queue_bytes / 2)
             read_window(p);
         break;
+    case PAIR_FINISHING:
     case PAIR_STOPPED:
         break;
     }
@@ -343,28 +314,12 @@ static void read_if_due(struct s2s_pair *p)
 
 /* ---- sending ---- */
 
-/* A copy of the envelope with a delay stamp, for what did not leave when it was said. */
-static struct stanza *stamped(struct s2s_pair *p, const struct item *it)
-{
-    int64_t now = clock_unix_us(loop_clock(p->shard->loop));
-    if (it->st->kind != STANZA_MESSAGE || (!it->sends && now - it->kept_us < STAMP_AFTER_US) ||
-        stanza_child(it->st, "delay", NS_DELAY))
-        return stanza_ref(it->st);
-    char stamp[DATETIME_MAX];
-    datetime_write(stamp, it->kept_us);
-    struct bytes b = BYTES_EMPTY;
-    bytes_printf(&b, "<delay xmlns='" NS_DELAY "' from='%s' stamp='%s'/>", p->local, stamp);
-    struct stanza *st = stanza_readdress(it->st, it->st->from, it->st->to, bytes_span(&b));
-    bytes_fini(&b);
-    return st;
-}
-
 /* Takes an unconfirmed message off the list. */
-static void drop_sent(struct s2s_pair *p, struct item *it)
+static void drop_sent(struct s2s_pair *p, struct s2s_item *it)
 {
     p->sent_bytes -= it->bytes;
     p->sent_count--;
-    item_free(it);
+    s2s_item_free(it);
 }
 
 static void close_stream(struct s2s_pair *p, enum stream_error e, const char *text)
@@ -423,22 +378,23 @@ static void on_idle(struct timer *t)
         timer_start(&p->timer, p->shard->loop, p->shard->s2s->o.idle_close_ms, on_idle);
 }
 
-static void send_item(struct s2s_pair *p, struct item *it)
+static void send_item(struct s2s_pair *p, struct s2s_item *it)
 {
-    struct stanza *st = stamped(p, it);
+    struct stanza *st = s2s_item_stamped(it, p->local, clock_unix_us(loop_clock(p->shard->loop)));
     if (it->seq)
-        s2s_numbering_send(&p->numbering, s2s_out_stream(p->out), id_of(it));
+        s2s_numbering_send(&p->numbering, s2s_out_stream(p->out), s2s_item_id(it));
     stream_send(s2s_out_stream(p->out), st);
     stanza_unref(&st);
     p->waiting_bytes -= it->bytes;
     if (it->seq) {
+        log_debug(&p->log, "row %llu goes out", (unsigned long long)it->seq);
         list_remove(&it->node);
         list_append(&p->sent, &it->node);
         it->sends++;
         p->sent_bytes += it->bytes;
         p->sent_count++;
     } else {
-        item_free(it);
+        s2s_item_free(it);
     }
 }
 
@@ -469,7 +425,7 @@ static void send_waiting(struct s2s_pair *p)
     bool sent = false;
     while ((first = list_first(&p->waiting)) && p->sent_bytes < bound &&
            stream_queued(s2s_out_stream(p->out)) < S2S_OUT_HIGH_BYTES) {
-        send_item(p, item_of(first));
+        send_item(p, s2s_item_of(first));
         sent = true;
     }
     send_barrier(p);
@@ -567,7 +523,7 @@ static void take_back(struct s2s_pair *p, bool faulted)
     int64_t oldest = deadline_us(p);
     list_init(&all);
     list_each(node, &p->sent) {
-        struct item *it = item_of(node);
+        struct s2s_item *it = s2s_item_of(node);
         it->risks += !p->numbering.on || faulted;
         bool is_late = p->numbering.on && it->kept_us < oldest;
         if (p->state == PAIR_STOPPED || (it->risks < RISKS_MAX && !is_late))
@@ -598,7 +554,7 @@ static void back_off(struct s2s_pair *p)
 static void interrupted(struct s2s_pair *p, enum pair_state was, const char *text)
 {
     struct list *first = list_first(&p->waiting);
-    bool doubt = first && item_of(first)->sends > 0;
+    bool doubt = first && s2s_item_of(first)->sends > 0;
     if (is_done(p)) {
         log_info(&p->log, "closed: %s", text);
         p->backoff_ms = 0;
@@ -611,14 +567,48 @@ static void interrupted(struct s2s_pair *p, enum pair_state was, const char *tex
     }
 }
 
+/* ---- the gateway's end ---- */
+
+static void stop_now(struct s2s_pair *p)
+{
+    bool was_finishing = p->state == PAIR_FINISHING;
+    set_state(p, PAIR_STOPPED);
+    timer_stop(&p->timer);
+    timer_stop(&p->read_timer);
+    if (p->out)
+        s2s_out_close(p->out, STREAM_SYSTEM_SHUTDOWN, "we are shutting down");
+    if (was_finishing)
+        s2s_shard_finished(p->shard);
+}
+
+static void on_finish_timeout(struct timer *t)
+{
+    struct s2s_pair *p = container_of(t, struct s2s_pair, timer);
+    log_info(&p->log, "%llu messages are not confirmed; they will be sent once more",
+             (unsigned long long)p->sent_count);
+    stop_now(p);
+}
+
+/* What the peer has confirmed is not sent once more after the start: without numbers it would be there
+ * twice, and behind what followed it. So what is in doubt is waited for, but nothing new begins. */
+static void finish(struct s2s_pair *p)
+{
+    if (p->sent_count == 0)
+        stop_now(p);
+    else if (s2s_out_is_ready(p->out))
+        send_barrier(p);
+}
+
 static void on_end(void *user, enum s2s_failure why, const char *text)
 {
     struct s2s_pair *p = user;
     enum pair_state was = p->state;
     p->out = NULL;
     timer_stop(&p->timer);
+    if (is_ending(p))
+        stop_now(p);
     take_back(p, why != S2S_TIMEOUT);
-    if (was == PAIR_STOPPED)
+    if (is_ending(p))
         return;
     if (was == PAIR_UP || was == PAIR_CLOSING) {
         interrupted(p, was, text);
@@ -674,6 +664,14 @@ static void refuse_at_once(struct s2s_pair *p, struct stanza *st, enum stanza_er
     exchange_remote_failed(p->shard->s2s->o.exchange, st, 0, e, text);
 }
 
+/* Log-offs, and answers to the peer's own pings, while there is a stream that all went by. */
+static void say_last(struct s2s_pair *p, struct stanza *st)
+{
+    if (list_is_empty(&p->waiting) && s2s_out_is_ready(p->out) &&
+        stream_queued(s2s_out_stream(p->out)) < S2S_OUT_HIGH_BYTES)
+        stream_send(s2s_out_stream(p->out), st);
+}
+
 void s2s_pair_send(struct s2s_pair *p, struct stanza *st, struct queue_id id)
 {
     loop_check(p->shard->loop);
@@ -683,7 +681,9 @@ void s2s_pair_send(struct s2s_pair *p, struct stanza *st, struct queue_id id)
     bool full = p->waiting_bytes + p->behind_bytes >= p->shard->s2s->o.queue_bytes;
     if (seq)
         told(p, seq);
-    if (p->state == PAIR_STOPPED)
+    if (p->state == PAIR_FINISHING && !seq)
+        say_last(p, st);
+    if (is_ending(p))
         return; /* kept rows stay in the store, the rest ends with us */
     if (seq && p->fresh)
         p->more_in_store = true;
@@ -696,9 +696,9 @@ void s2s_pair_send(struct s2s_pair *p, struct stanza *st, struct queue_id id)
     else if (full || (unreachable && seq && !p->permanent))
         p->more_in_store = true; /* it lies in the store; what comes later goes behind it */
     else if (p->more_in_store || p->reading)
-        put_behind(p, item_new(st, seq, came_us));
+        put_behind(p, s2s_item_new(st, seq, came_us));
     else
-        enqueue(p, item_new(st, seq, came_us));
+        enqueue(p, s2s_item_new(st, seq, came_us));
     if (unreachable && p->permanent)
         fail_kept(p);
     pump(p);
@@ -706,7 +706,7 @@ void s2s_pair_send(struct s2s_pair *p, struct stanza *st, struct queue_id id)
 
 void s2s_pair_wake(struct s2s_pair *p)
 {
-    if (p->state == PAIR_STOPPED)
+    if (is_ending(p))
         return;
     p->more_in_store = true;
     read_if_due(p);
@@ -719,12 +719,16 @@ bool s2s_pair_answer(struct s2s_pair *p, const char *id)
     end_barrier(p);
     p->backoff_ms = 0; /* not before: a peer that takes dialback and dies on stanzas is not well */
     for (; p->barrier_count; p->barrier_count--) {
-        struct item *it = item_of(list_first(&p->sent));
+        struct s2s_item *it = s2s_item_of(list_first(&p->sent));
+        log_debug(&p->log, "row %llu is confirmed", (unsigned long long)it->seq);
         exchange_remote_done(p->shard->s2s->o.exchange, it->st, it->seq);
-        s2s_numbering_confirmed(&p->numbering, id_of(it));
+        s2s_numbering_confirmed(&p->numbering, s2s_item_id(it));
         drop_sent(p, it);
     }
-    pump(p);
+    if (p->state == PAIR_FINISHING)
+        finish(p);
+    else
+        pump(p);
     return true;
 }
 
@@ -741,11 +745,15 @@ void s2s_pair_peer_is_alive(struct s2s_pair *p)
 
 void s2s_pair_stop(struct s2s_pair *p)
 {
-    set_state(p, PAIR_STOPPED);
-    timer_stop(&p->timer);
+    if (p->state != PAIR_UP || p->sent_count == 0) {
+        stop_now(p);
+        return;
+    }
+    set_state(p, PAIR_FINISHING);
+    p->shard->finishing++;
     timer_stop(&p->read_timer);
-    if (p->out)
-        s2s_out_close(p->out, STREAM_SYSTEM_SHUTDOWN, "we are shutting down");
+    timer_start(&p->timer, p->shard->loop, FINISH_MS, on_finish_timeout);
+    finish(p);
 }
 
 void s2s_pair_destroy(struct s2s_pair **pp)
@@ -759,7 +767,7 @@ void s2s_pair_destroy(struct s2s_pair **pp)
     struct list *const lists[] = {&p->waiting, &p->behind, &p->sent};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_each(node, lists[i])
-            item_free(item_of(node));
+            s2s_item_free(s2s_item_of(node));
     map_remove(&p->shard->pairs, p->name);
     mem_free(p->name);
     mem_free(p->local);

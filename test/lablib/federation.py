@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Cases of federation with another program, both ways: SRV, STARTTLS, dialback; subscriptions, presence, chat
 and iq in both directions; strangers; what waits for a person and for a server that is not there. The other program is
-the suite's peer."""
+the suite's peer. What failed shows the logs of both at length: what is rare must explain itself when it comes."""
+import os
+
 from lablib.client import C
+from lablib.process import Failed
 from lablib.suite import befriend, hold, token, wait_for
 
 OURS, VERONA = "montague.example", "verona.example"
@@ -11,7 +14,12 @@ TYBALT, PARIS = f"tybalt@{VERONA}", f"paris@{VERONA}"
 CONTACT = "{urn:causeway:contact:1}contact"
 
 
+LOG_LINES = 3000
+
+
 def two_servers(t, **options):
+    os.environ.setdefault("CAUSEWAY_LAB_LOG", "debug")
+    t.log_lines = LOG_LINES
     t.make_home(OURS, ["romeo", "benvolio"], remotes={VERONA: 101}, **options)
     return t.peer_server(VERONA, 101, ["tybalt", "paris"])
 
@@ -29,16 +37,34 @@ def is_push(state):
     return fits
 
 
+def described(s):
+    delay = s.find("{urn:xmpp:delay}delay")
+    return f"{s.findtext(C + 'body')!r} id {s.get('id')} from {s.get('from')}" + \
+        (f" stamped {delay.get('stamp')} by {delay.get('from')}" if delay is not None else "")
+
+
+def in_order(client, lines, check=lambda got: None):
+    """The client's next messages are these. If not, all that came is told: a copy of an old one is another fault than
+    two that changed places."""
+    came = []
+    for line in lines:
+        got = client.wait(lambda s: s.tag == C + "message" and s.findtext(C + "body"), f"{line!r}")
+        came.append(described(got))
+        if got.findtext(C + "body") != line:
+            client.settle()
+            came += [described(s) for s in client.seen if s.tag == C + "message"]
+            raise Failed(f"{client.jid} got {got.findtext(C + 'body')!r} where {line!r} was next, of {lines}; all that came:\n  "
+                         + "\n  ".join(came))
+        check(got)
+
+
 def talk(one, other, count=3):
     """Each writes `count` messages; they arrive in order, from the full JID."""
     for a, b in ((one, other), (other, one)):
         lines = [f"{n} {token()}" for n in range(count)]
         for line in lines:
             a.message(b.jid, line)
-        for line in lines:
-            got = b.wait(lambda s: s.tag == C + "message" and s.findtext(C + "body"), f"{line!r}")
-            hold(got.findtext(C + "body") == line, f"{b.jid} got {got.findtext(C + 'body')!r} where {line!r} was next")
-            hold(got.get("from") == a.full_jid, f"it came from {got.get('from')}, not {a.full_jid}")
+        in_order(b, lines, lambda got, a=a: hold(got.get("from") == a.full_jid, f"it came from {got.get('from')}, not {a.full_jid}"))
 
 
 def friends(t):
@@ -141,10 +167,7 @@ def offline(t):
             here.message(away.jid, line)
         here.settle(away.jid.split("@")[1])  # after this the other server has them all
         back = t.slix(away.jid)
-        for line in lines:
-            got = back.wait(lambda s: s.tag == C + "message" and s.findtext(C + "body"), f"{line!r}")
-            hold(got.findtext(C + "body") == line, f"{got.findtext(C + 'body')!r} came where {line!r} was next")
-            hold(got.find("{urn:xmpp:delay}delay") is not None, "it does not say when it was sent")
+        in_order(back, lines, lambda got: hold(got.find("{urn:xmpp:delay}delay") is not None, "it does not say when it was sent"))
         if away is tybalt:
             tybalt = back
             romeo.wait(lambda s: s.tag == C + "presence" and s.get("from") == back.full_jid, "the return")
@@ -167,9 +190,7 @@ def stopped_server(t):
     # A ping goes behind them. Only then does he log in: ejabberd lets what comes live at that moment pass what it kept.
     wait_for(lambda: romeo.iq("get", "<ping xmlns='urn:xmpp:ping'/>", VERONA).get("type") == "result", "the way to be open")
     tybalt = t.slix(TYBALT)
-    for line in lines:
-        got = tybalt.wait(lambda s: s.tag == C + "message" and s.findtext(C + "body"), f"{line!r}")
-        hold(got.findtext(C + "body") == line, f"{got.findtext(C + 'body')!r} came where {line!r} was next")
+    in_order(tybalt, lines)
     bounced = [s for s in romeo.seen if s.tag == C + "message" and s.get("type") == "error"]
     hold(not bounced, f"{len(bounced)} were refused though they arrived")
     talk(tybalt, romeo)
@@ -192,5 +213,24 @@ def restarted_gateway(t):
         talk(romeo, tybalt)
 
 
+def ended_in_midst(t):
+    """our gateway ends gently while the other server has messages that it has not confirmed: none comes twice"""
+    two_servers(t)
+    if t.home != "causeway":
+        return
+    romeo, tybalt = t.slix(ROMEO), t.slix(TYBALT)
+    befriend(romeo, tybalt)
+    for _ in range(5):
+        lines = [f"{n} {token()}" for n in range(3)]
+        for line in lines:
+            romeo.message(tybalt.jid, line)
+        in_order(tybalt, lines)
+        romeo.cutting = True
+        t.lab.stop(OURS)
+        romeo.close()
+        t.lab.start(OURS)
+        romeo = t.slix(ROMEO)
+        romeo.wait(lambda s: s.tag == C + "presence" and s.get("from") == tybalt.full_jid, "tybalt's presence by probe")
 
-CASES = (friends, unsubscribing, strangers, offline, stopped_server, restarted_gateway)
+
+CASES = (friends, unsubscribing, strangers, offline, stopped_server, restarted_gateway, ended_in_midst)

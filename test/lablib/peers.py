@@ -134,7 +134,7 @@ class Ejabberd:
         modules = "adhoc caps carboncopy disco last offline ping private roster s2s_dialback stream_mgmt vcard version".split()
         (self.folder / "ejabberd.yml").write_text(f"""
 hosts: ["{domain}"]
-loglevel: info
+loglevel: debug
 log_rotate_count: 0
 certfiles: ["{both}"]
 ca_file: "{authority.cert}"

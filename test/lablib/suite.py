@@ -56,6 +56,7 @@ class Case:
         self.closing = []  # called in reverse order
         self.lab = None
         self.notes = []
+        self.log_lines = 25  # of each log, when the case fails
 
     # ---- what a case starts
 
@@ -159,7 +160,7 @@ class Case:
 
     def logs(self):
         for path in sorted(self.folder.rglob("*.log")):
-            lines = process.tail(path, 25)
+            lines = process.tail(path, self.log_lines)
             if lines.strip():
                 yield f"--- {path.relative_to(self.folder)}\n{lines}"
 

@@ -321,6 +321,31 @@ struct side {
     bool stopped;
 };
 
+/* Begins a life of the side on its store. */
+static inline void side_serve(struct side *s, struct s2s_options o)
+{
+    struct error e = ERROR_INIT;
+    unsigned char secret[32];
+    memset(secret, s->x.domain[0], sizeof secret);
+    struct s2s_listener l = {.address = "127.0.0.1", .port = s->port};
+    o.loops = &s->w->loop;
+    o.loop_count = 1;
+    o.exchange = &s->x;
+    o.store = s->x.store;
+    o.tls = s->tls;
+    o.egress = s->egress;
+    o.dns_server = s->w->dns.address;
+    o.listeners = &l;
+    o.listener_count = s->port ? 1 : 0;
+    o.dialback_secret = secret;
+    s->s2s = s2s_create(&o, &e);
+    if (!s->s2s || !s2s_start(s->s2s, &e)) {
+        fprintf(stderr, "%s\n", e.text);
+        abort();
+    }
+    s->x.edge = s2s_edge(s->s2s);
+}
+
 /* Without egress rule: loopback is refused. */
 static inline void side_open(struct side *s, struct world *w, const char *domain, uint16_t port,
                              const char *egress, struct s2s_options o)
@@ -346,25 +371,11 @@ static inline void side_open(struct side *s, struct world *w, const char *domain
     s->egress = egress_create();
     bool ok = s->x.store && s->tls && tls_store_set(s->tls, domain, f.chain, f.key, &e) &&
               (!egress || egress_allow(s->egress, egress, &e));
-    unsigned char secret[32];
-    memset(secret, domain[0], sizeof secret);
-    struct s2s_listener l = {.address = "127.0.0.1", .port = port};
-    o.loops = &w->loop;
-    o.loop_count = 1;
-    o.exchange = &s->x;
-    o.store = s->x.store;
-    o.tls = s->tls;
-    o.egress = s->egress;
-    o.dns_server = w->dns.address;
-    o.listeners = &l;
-    o.listener_count = port ? 1 : 0;
-    o.dialback_secret = secret;
-    s->s2s = ok ? s2s_create(&o, &e) : NULL;
-    if (!s->s2s || !s2s_start(s->s2s, &e)) {
+    if (!ok) {
         fprintf(stderr, "%s\n", e.text);
         abort();
     }
-    s->x.edge = s2s_edge(s->s2s);
+    side_serve(s, o);
 }
 
 static inline void side_on_stopped(void *user)
