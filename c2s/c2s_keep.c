@@ -197,12 +197,6 @@ static void on_saved(struct store_job *job, const struct error *e)
     c2s_shard_quiet(shard);
 }
 
-static void put_le(struct bytes *out, uint64_t v, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++)
-        bytes_append_char(out, (char)(v >> (8 * i)));
-}
-
 /* Everything in the ring gets its number, whether it was sent or only waits for it. */
 static void put_outs(struct c2s_link *l, struct saving *s)
 {
@@ -213,8 +207,8 @@ static void put_outs(struct c2s_link *l, struct saving *s)
         number++;
         if (!o->seq)
             continue;
-        put_le(&s->outs, number, 4);
-        put_le(&s->outs, o->seq, 8);
+        bytes_append_le(&s->outs, number, 4);
+        bytes_append_le(&s->outs, o->seq, 8);
     }
     s->out_top = number;
 }
@@ -298,14 +292,6 @@ static void give_up(struct c2s_restore *r, const char *why)
     restore_end(r);
 }
 
-static uint64_t get_le(const char *at, unsigned n)
-{
-    uint64_t v = 0;
-    while (n--)
-        v = v << 8 | (unsigned char)at[n];
-    return v;
-}
-
 /* Rows that the client had not when it last counted; in `seqs` (may be NULL) up to OUTS_MAX. */
 static unsigned missing(const struct c2s_restore *r, uint64_t *seqs, const char *done_queue)
 {
@@ -313,8 +299,8 @@ static unsigned missing(const struct c2s_restore *r, uint64_t *seqs, const char 
     unsigned n = 0;
 
     for (size_t at = 0; at + STREAM_OUT_BYTES <= outs->len; at += STREAM_OUT_BYTES) {
-        uint32_t number = (uint32_t)get_le(outs->data + at, 4);
-        uint64_t seq = get_le(outs->data + at + 4, 8);
+        uint32_t number = (uint32_t)bytes_read_le(outs->data + at, 4);
+        uint64_t seq = bytes_read_le(outs->data + at + 4, 8);
         if ((int32_t)(number - r->h) > 0) {
             if (seqs && n < OUTS_MAX)
                 seqs[n] = seq;

@@ -4,22 +4,11 @@
 
 #include <string.h>
 
-static uint32_t le32(const char *at)
-{
-    const unsigned char *b = (const unsigned char *)at;
-    return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-}
-
-static unsigned le16(const char *at)
-{
-    const unsigned char *b = (const unsigned char *)at;
-    return b[0] | (unsigned)b[1] << 8;
-}
-
 /* The fields of "fmt ": PCM, one channel, 16 bits. */
 static bool is_ours(const char *fmt, uint32_t rate)
 {
-    return le16(fmt) == 1 && le16(fmt + 2) == 1 && le16(fmt + 14) == 16 && rate >= WAV_RATE_MIN && rate <= WAV_RATE_MAX;
+    return bytes_read_le(fmt, 2) == 1 && bytes_read_le(fmt + 2, 2) == 1 && bytes_read_le(fmt + 14, 2) == 16 &&
+           rate >= WAV_RATE_MIN && rate <= WAV_RATE_MAX;
 }
 
 enum wav_result wav_read_head(struct span begin, struct wav_head *out)
@@ -33,7 +22,7 @@ enum wav_result wav_read_head(struct span begin, struct wav_head *out)
         return WAV_WRONG;
     while (begin.len - at >= CHUNK) {
         const char *chunk = begin.data + at;
-        uint32_t len = le32(chunk + 4);
+        uint32_t len = (uint32_t)bytes_read_le(chunk + 4, 4);
         if (memcmp(chunk, "data", 4) == 0) {
             out->data_at = at + CHUNK;
             return out->rate ? WAV_READY : WAV_WRONG;
@@ -44,7 +33,7 @@ enum wav_result wav_read_head(struct span begin, struct wav_head *out)
         if (next > begin.len)
             break;
         if (memcmp(chunk, "fmt ", 4) == 0) {
-            out->rate = len >= FMT ? le32(chunk + CHUNK + 4) : 0;
+            out->rate = len >= FMT ? (uint32_t)bytes_read_le(chunk + CHUNK + 4, 4) : 0;
             if (len < FMT || !is_ours(chunk + CHUNK, out->rate))
                 return WAV_WRONG;
         }
@@ -53,24 +42,18 @@ enum wav_result wav_read_head(struct span begin, struct wav_head *out)
     return begin.len > WAV_HEAD_MAX ? WAV_WRONG : WAV_MORE;
 }
 
-static void put(struct bytes *out, uint32_t value, unsigned bytes)
-{
-    for (; bytes; bytes--, value >>= 8)
-        bytes_append_char(out, (char)(value & 0xff));
-}
-
 void wav_write_head(struct bytes *out, unsigned rate, uint32_t data_bytes)
 {
     bytes_append(out, "RIFF", 4);
-    put(out, data_bytes + WAV_OUR_HEAD - 8, 4);
+    bytes_append_le(out, data_bytes + WAV_OUR_HEAD - 8, 4);
     bytes_append(out, "WAVEfmt ", 8);
-    put(out, 16, 4);
-    put(out, 1, 2); /* PCM */
-    put(out, 1, 2); /* one channel */
-    put(out, rate, 4);
-    put(out, rate * 2, 4);
-    put(out, 2, 2);
-    put(out, 16, 2);
+    bytes_append_le(out, 16, 4);
+    bytes_append_le(out, 1, 2); /* PCM */
+    bytes_append_le(out, 1, 2); /* one channel */
+    bytes_append_le(out, rate, 4);
+    bytes_append_le(out, rate * 2, 4);
+    bytes_append_le(out, 2, 2);
+    bytes_append_le(out, 16, 2);
     bytes_append(out, "data", 4);
-    put(out, data_bytes, 4);
+    bytes_append_le(out, data_bytes, 4);
 }

@@ -49,6 +49,24 @@ void bytes_grow(struct bytes *b, size_t more)
     b->data[b->len] = '\0';
 }
 
+void bytes_append_le(struct bytes *b, uint64_t v, unsigned n)
+{
+    unsigned char le[8];
+    CHECK(n <= sizeof le);
+    for (unsigned i = 0; i < n; i++)
+        le[i] = (unsigned char)(v >> (8 * i));
+    bytes_append(b, le, n);
+}
+
+uint64_t bytes_read_le(const void *at, unsigned n)
+{
+    const unsigned char *le = at;
+    uint64_t v = 0;
+    while (n--)
+        v = v << 8 | le[n];
+    return v;
+}
+
 void bytes_printf(struct bytes *b, const char *fmt, ...)
 {
     va_list ap, again;

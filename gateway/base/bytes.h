@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "gateway/base/check.h"
@@ -51,6 +52,9 @@ static inline void bytes_append_char(struct bytes *b, char c)
 {
     bytes_append(b, &c, 1);
 }
+/* The `n` (at most 8) low bytes of `v`, the lowest first; and back. */
+void bytes_append_le(struct bytes *b, uint64_t v, unsigned n);
+uint64_t bytes_read_le(const void *at, unsigned n);
 void bytes_printf(struct bytes *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Drops `len` bytes at the front. */
 void bytes_drop(struct bytes *b, size_t len);

@@ -2,6 +2,7 @@
 /* The ids that name rows of an archive (XEP-0359 stanza-id, XEP-0313): opaque, unique, without a table. */
 #include <string.h>
 
+#include "gateway/base/bytes.h"
 #include "gateway/store/journal.h"
 #include "gateway/store/store_internal.h"
 
@@ -9,8 +10,7 @@ static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
 
 static uint32_t key_word(const unsigned char *key, unsigned i)
 {
-    return (uint32_t)key[4 * i] | (uint32_t)key[4 * i + 1] << 8 | (uint32_t)key[4 * i + 2] << 16 |
-           (uint32_t)key[4 * i + 3] << 24;
+    return (uint32_t)bytes_read_le(key + 4 * i, 4);
 }
 
 /* XTEA, 32 rounds: a 64-bit block cipher, because an id must be a bijection of 64 bits. It hides how

@@ -132,22 +132,6 @@ uint64_t journal_done_due_ms(const struct journal *j)
     return j->pairs.len || j->taken.len ? 0 : j->done_due_ms;
 }
 
-static void put_u64(struct bytes *out, uint64_t v)
-{
-    unsigned char le[8];
-    for (unsigned i = 0; i < 8; i++)
-        le[i] = (unsigned char)(v >> (8 * i));
-    bytes_append(out, le, sizeof le);
-}
-
-static uint64_t get_u64(const char *at)
-{
-    uint64_t v = 0;
-    for (unsigned i = 8; i-- > 0;)
-        v = v << 8 | (unsigned char)at[i];
-    return v;
-}
-
 /* Names become numbers, and the backlog learns of it. */
 static bool resolve_taken(struct store_tx *tx, struct journal *j, struct error *e)
 {
@@ -164,8 +148,8 @@ static bool resolve_taken(struct store_tx *tx, struct journal *j, struct error *
         at += sizeof seq + strlen(name) + 1;
         if (!queue)
             continue; /* nothing was ever kept there */
-        put_u64(&j->pairs, (uint64_t)queue);
-        put_u64(&j->pairs, seq);
+        bytes_append_le(&j->pairs, (uint64_t)queue, 8);
+        bytes_append_le(&j->pairs, seq, 8);
         indexer_done(&j->indexer, queue, seq, false);
     }
     bytes_drop(&j->taken, at);
@@ -509,7 +493,8 @@ static bool load_dones(struct store_tx *tx, struct journal *j, struct error *e)
         j->done_id = (uint64_t)store_int(r, 0);
         struct span pairs = store_blob(r, 1);
         for (size_t at = 0; at + 16 <= pairs.len; at += 16)
-            indexer_done(&j->indexer, (int64_t)get_u64(pairs.data + at), get_u64(pairs.data + at + 8), true);
+            indexer_done(&j->indexer, (int64_t)bytes_read_le(pairs.data + at, 8),
+                         bytes_read_le(pairs.data + at + 8, 8), true);
     }
     return r && e->code == ERROR_NONE;
 }

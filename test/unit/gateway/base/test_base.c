@@ -21,6 +21,19 @@
 #include "gateway/base/text.h"
 #include "gateway/base/utf8.h"
 
+static void little_endian(void **state)
+{
+    (void)state;
+    struct bytes b = BYTES_EMPTY;
+    bytes_append_le(&b, 0x1122334455667788, 8);
+    bytes_append_le(&b, 0xf1f2f3f4, 2); /* the low bytes only */
+    assert_int_equal(b.len, 10);
+    assert_memory_equal(b.data, "\x88\x77\x66\x55\x44\x33\x22\x11\xf4\xf3", 10);
+    assert_true(bytes_read_le(b.data, 8) == 0x1122334455667788);
+    assert_true(bytes_read_le(b.data + 8, 2) == 0xf3f4);
+    bytes_fini(&b);
+}
+
 static void base64_table(void **state)
 {
     (void)state;
@@ -194,6 +207,7 @@ static void no_peer_forges_a_log_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(little_endian),
         cmocka_unit_test(base64_table),      cmocka_unit_test(utf8_table),
         cmocka_unit_test(map_against_array), cmocka_unit_test(arena_keeps_all),
         cmocka_unit_test(lists),             cmocka_unit_test(numbers_and_texts),
