@@ -23,6 +23,7 @@ MUST_USE SSL *tls_session_connect(struct tls_store *s, const char *local_domain,
 /* The handshake is over (or will never be): the store is let go. */
 void tls_session_settle(struct tls_side *side);
 void tls_session_describe(SSL *ssl, const struct tls_side *side, struct tls_info *info);
+/* As wire_channel_binding. */
 bool tls_session_binding(SSL *ssl, const struct tls_side *side, const char *type,
                          struct bytes *out);
 /* Fills *e with what OpenSSL's error queue says, and empties the queue. Returns false. */

@@ -53,7 +53,8 @@ void wire_connect_tls(struct wire *w, struct tls_store *s, const char *local_dom
                       const char *peer_name, enum tls_alpn alpn);
 const struct tls_info *wire_tls(const struct wire *w); /* NULL before the handshake is done */
 bool wire_is_securing(const struct wire *w); /* a TLS handshake is under way */
-/* RFC 9266 tls-exporter, RFC 5929 tls-server-end-point or tls-unique; false: not to be had. */
+/* RFC 9266 tls-exporter, RFC 5929 tls-server-end-point or tls-unique; false: not to be had.
+ * `out` NULL: only whether, which costs next to nothing. */
 bool wire_channel_binding(struct wire *w, const char *type, struct bytes *out);
 
 void wire_write(struct wire *w, const char *data, size_t len); /* copied; sent at the turn's end */

@@ -509,9 +509,11 @@ static void channel_binding(void **state)
     begin(&w);
     struct bytes early = BYTES_EMPTY;
     assert_false(wire_channel_binding(w.server.wire, "tls-exporter", &early));
+    assert_false(wire_channel_binding(w.server.wire, "tls-exporter", NULL));
     handshake(&w, "b.example", TLS_ALPN_NONE, TLS_ALPN_NONE);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         struct bytes s = BYTES_EMPTY, c = BYTES_EMPTY;
+        assert_int_equal(wire_channel_binding(w.server.wire, types[i].type, NULL), types[i].len > 0);
         assert_int_equal(wire_channel_binding(w.server.wire, types[i].type, &s), types[i].len > 0);
         wire_channel_binding(w.client.wire, types[i].type, &c);
         assert_int_equal(s.len, types[i].len);
