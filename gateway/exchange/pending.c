@@ -25,6 +25,7 @@ struct outstanding {
     char key[20]; /* of person->outstanding: the seq */
     uint64_t seq;
     struct stanza *st;
+    size_t bytes; /* of st, as owed_bytes counts them */
     unsigned holders;
     bool done; /* one has reported it */
 };
@@ -60,12 +61,13 @@ void pending_give(struct resource *r, struct stanza *st, uint64_t seq)
         key_of(seq, o->key);
         o->seq = seq;
         o->st = stanza_ref(st);
+        o->bytes = stanza_size(st);
         map_put(&p->outstanding, o->key, o);
     }
     struct delivery *d = mem_new(struct delivery);
     d->o = o;
     o->holders++;
-    r->owed_bytes += stanza_size(o->st);
+    r->owed_bytes += o->bytes;
     list_append(&r->deliveries, &d->node);
     resource_give(r, st, seq);
 }
@@ -76,7 +78,7 @@ static void let_go(struct resource *r, struct delivery *d)
 {
     struct person *p = r->person;
     struct outstanding *o = d->o;
-    r->owed_bytes -= stanza_size(o->st);
+    r->owed_bytes -= o->bytes;
     list_remove(&d->node);
     mem_free(d);
     if (--o->holders)
