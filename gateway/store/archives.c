@@ -83,6 +83,9 @@ struct walk {
 /* The run that holds or follows `below` may begin in front of it: the seq to read it by. */
 static bool newest_run(struct walk *w, int64_t *seq, struct error *e)
 {
+    *seq = INT64_MAX;
+    if (w->below == INT64_MAX)
+        return true;
     return read_int(store_query(w->tx, e,
                                 "select seq from archive where owner = $1 and seq >= $2 order by seq limit 1", "ii",
                                 w->filter->owner, w->below),
