@@ -12,19 +12,9 @@
 #include "contact-router/hook.h"
 #include "contact-router/signature.h"
 #include "gateway/base/base64.h"
+#include "test/unit/contact-router/provider_given.h"
 
 static const char profiles[] = CAUSEWAY_SOURCE_DIR "/schemas/provider";
-
-struct headers { const char *v[8]; }; /* name, value, name, value, ..., NULL */
-
-static const char *header(const void *user, const char *name)
-{
-    const struct headers *h = user;
-    for (unsigned i = 0; i < 8 && h->v[i]; i += 2)
-        if (strcasecmp(h->v[i], name) == 0)
-            return h->v[i + 1];
-    return NULL;
-}
 
 static struct provider *make(const char *profile, const struct contact_router_pair *secrets)
 {

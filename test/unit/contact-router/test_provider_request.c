@@ -20,39 +20,11 @@
 #include "gateway/base/base64.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "test/unit/contact-router/provider_given.h"
 
 static const char profiles[] = CAUSEWAY_SOURCE_DIR "/schemas/provider";
 
-/* Keys that were made for this test and open nothing. */
-static const char rsa_pem[] =
-    "-----BEGIN PRIVATE KEY-----\n"
-    "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCONy3zcLtA4FLE\n"
-    "6/bod+q5gGba+bPF6rmchoz+josWaPPqvR+oWVXJsZA4MEPoXdx0MNBKX9cIp8Le\n"
-    "PrHDwdrV/TtV2ZVXD95vumGnyywLXmN1hER3AmQfmBa58aNwPaXqSc6jIAzjxXMn\n"
-    "rn4saYTalIWkE0tcQ30320uYKCHfCRP9h+nCYBlu4G2rtpVbimTEbrYSq+aiFgdB\n"
-    "VzcvYALAT8z6yHoQlTEH+ogmiMvEmgZXS02CMIav6cLranszREUwvLSVFKxY79mY\n"
-    "ExxkQ/Rz6ji+cqDJp1vK+pHaJzQzOePXuDTsdCPrfdQbNsB96m1knZ3CxR9jMN/8\n"
-    "z7VFt4K/AgMBAAECggEAClnVzFwuJOCu5YpPJEhmGy5PTizSettEuzHH3Vc+pFjr\n"
-    "N/Cf9z7ZUZ7M4moQ5z69pu9Ombs0CXs8YbSqd5cKeHy/7tWxWu7av8MPDIlrIUCz\n"
-    "eIAyA393Dh2hudLulGLISq8ojRLuHT3nzcGTiWP8uXQJ7hFBcOuwl3osnFx/ap5A\n"
-    "uo0MlZfe6JwE9M2wdvRumYzOFBo17t9WUBghPxp3+kgfNjEqQbvPfOYBwsTWRNd4\n"
-    "TqLeTHd+p8MW4JqKGgSu8tLmDAvXFEsWKlc7e+PTKmxddd8TLZVDfQidhQiAPCXa\n"
-    "D3CKY5NE9A2tRxLiNJf7SqGP5evt4xm0tYX8o4ffYQKBgQDHjanR+GUeHqrnBL4Y\n"
-    "4AFJvZE8l2iG+1vvllRf98AmQ7KhppofeStJoVRxtD3NWkkxNZh0bAqGhDfHcfM1\n"
-    "iJZzrZbGV9gEU3fMjVej0scuQ+8Abn326qAraQQl4/QMN2YP4Qwvi1KdDFqcfrdO\n"
-    "YoZdHNMHomh1nXWGzDry24XbyQKBgQC2cX1SJWhU6hTPtHXlURbQpJNue/+/xH+j\n"
-    "IUX2R2sZvHlz+r+qMAtGJFdft2Lf12J7SNBQzbTp/eA14e/GOiWpm/OK5rqcNQK0\n"
-    "11mWq4ALg59YZMAegwQgRB3/5EX6woEquvXFZmipyuyeSwUeoF89VE3U8lLMYxxI\n"
-    "zvlTdCYeRwKBgQCb2AjeEG13/l9eGBgV+StIWaHJfj2F3VxJWk/+us/3kjs5f5Ey\n"
-    "L0EdOb9nJWp2q6Ipqj+r/IyjzTJ6soVMM6W8Jb9wmz368uzGdUQSjxQ7D5bh8Wiy\n"
-    "oz3/aP5yUPpRaBpvIESSBO658+H4AgZKUyu4IEC236FQ6W3Vnj4TWFnL8QKBgFwU\n"
-    "mZC9SpQY9NoEFcDglWhGuBZ6RRFPpq/52iq7zwVVR+NOei/2QapsKyEnGKMrPQxG\n"
-    "KsWtnRLATMpFN1RQArRA/sFrRGIUq0IEsrXF50FodCMT7pc3vvxeBNojJ2Kxiqm7\n"
-    "ZNH1pvuTbKtT58iWXptAkmvYxgtcNmlU9Se2pop/AoGASpqBTim0bDo6GUjYIHpz\n"
-    "T5hQZKl04/F+xF/f8fDZQeZDbZCy7rzlQWy60cC0W87fht+yVniE5H4CV6Bgqnzu\n"
-    "w5e0QhG4tCMkHM4o841pujUd2xdz2scTmdCNyGK7il+E//2M1qd6GPNMMD5AFdzk\n"
-    "yVs6WC45mAD694vlWaUjvqY=\n"
-    "-----END PRIVATE KEY-----\n";
+/* Made for this test; it opens nothing. */
 static const char ec_pem[] =
     "-----BEGIN PRIVATE KEY-----\n"
     "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgSUSNFvQmqFgs5Vpv\n"
@@ -73,7 +45,7 @@ static struct provider *make(const char *profile)
         fail_msg("%s", e.text);
     struct contact_router_pair secrets[PROFILE_NAMES_MAX + 1] = { { NULL, NULL } };
     for (unsigned i = 0; i < f->secret_count; i++)
-        secrets[i] = (struct contact_router_pair){ f->secrets[i].name, text_eq(f->secrets[i].name, "private_key") ? rsa_pem
+        secrets[i] = (struct contact_router_pair){ f->secrets[i].name, text_eq(f->secrets[i].name, "private_key") ? GIVEN_RSA_PEM
                                                        : arena_printf(&a, "s-%s", f->secrets[i].name) };
     struct provider *p = provider_create(&(struct contact_router_provider){ .name = "p", .profile = profile, .secrets = secrets,
                                          .from = "+441632960000", .allow_http = true }, profiles, &e);
@@ -418,10 +390,10 @@ static void test_keys(void **state)
 #define RS HEAD "url = https://x.example\nauth = jwt-rs256\njwt.key = ${secret.k}\n"
 #define ES HEAD "url = https://x.example\nauth = jwt-es256\njwt.key = ${secret.k}\n"
     static const struct { const char *why, *profile, *key, *error; } cases[] = {
-        { "RSA for RS256", RS, rsa_pem, NULL },
+        { "RSA for RS256", RS, GIVEN_RSA_PEM, NULL },
         { "P-256 for ES256", ES, ec_pem, NULL },
         { "the one for the other", RS, ec_pem, "provider p: [send.sms] jwt.key: not a private key in PEM without a password, RSA" },
-        { "and back", ES, rsa_pem, "provider p: [send.sms] jwt.key: not a private key in PEM without a password, on the curve P-256" },
+        { "and back", ES, GIVEN_RSA_PEM, "provider p: [send.sms] jwt.key: not a private key in PEM without a password, on the curve P-256" },
         { "no key", RS, "hello", "provider p: [send.sms] jwt.key: not a private key" },
         { "half a key", RS, "-----BEGIN PRIVATE KEY-----\nMIIE\n", "provider p: [send.sms] jwt.key: not a private key" },
     };

@@ -90,6 +90,15 @@ static inline int world_setup(void **state)
     return 0;
 }
 
+/* The same, with a new store on the disk. */
+static inline int world_setup_open(void **state)
+{
+    int failed = world_setup(state);
+    if (!failed)
+        world_open(false);
+    return failed;
+}
+
 static inline int world_teardown(void **state)
 {
     (void)state;

@@ -203,21 +203,13 @@ static void blocked_is_loaded(void **state)
     arena_fini(&l.arena);
 }
 
-static int fresh(void **state)
-{
-    int failed = world_setup(state);
-    if (!failed)
-        world_open(false);
-    return failed;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_put_is_loaded, fresh, world_teardown),
-        cmocka_unit_test_setup_teardown(the_sweep_finds_what_is_due, fresh, world_teardown),
-        cmocka_unit_test_setup_teardown(blocked_is_loaded, fresh, world_teardown),
-        cmocka_unit_test_setup_teardown(events_rise_and_are_written_once, fresh, world_teardown),
+        cmocka_unit_test_setup_teardown(what_is_put_is_loaded, world_setup_open, world_teardown),
+        cmocka_unit_test_setup_teardown(the_sweep_finds_what_is_due, world_setup_open, world_teardown),
+        cmocka_unit_test_setup_teardown(blocked_is_loaded, world_setup_open, world_teardown),
+        cmocka_unit_test_setup_teardown(events_rise_and_are_written_once, world_setup_open, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

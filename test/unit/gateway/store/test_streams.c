@@ -105,20 +105,12 @@ static void ends(void **state)
     expect("t3", false, 0, 0, 0);
 }
 
-static int fresh(void **state)
-{
-    int failed = world_setup(state);
-    if (!failed)
-        world_open(false);
-    return failed;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(counts, fresh, world_teardown),
-        cmocka_unit_test_setup_teardown(what_is_saved, fresh, world_teardown),
-        cmocka_unit_test_setup_teardown(ends, fresh, world_teardown),
+        cmocka_unit_test_setup_teardown(counts, world_setup_open, world_teardown),
+        cmocka_unit_test_setup_teardown(what_is_saved, world_setup_open, world_teardown),
+        cmocka_unit_test_setup_teardown(ends, world_setup_open, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
