@@ -119,13 +119,25 @@ static bool is_archived(const struct stanza *st)
     return message_weigh(st).archive;
 }
 
+static bool move_held(struct store_tx *tx, struct change *c, struct error *e)
+{
+    return journal_move(tx,
+                        &(struct journal_move){.from = c->held_queue,
+                                               .to = c->to_queue,
+                                               .archive_owner = c->archive_owner,
+                                               .archive_peer = c->row.peer,
+                                               .is_archived = is_archived,
+                                               .each = on_moved,
+                                               .user = c},
+                        e);
+}
+
 static bool run_change(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct change *c = container_of(job, struct change, job);
     forget_moved(c);
     c->has_event = false;
-    if (c->to_queue && !journal_move(tx, c->held_queue, c->to_queue, c->archive_owner, c->row.peer, is_archived,
-                                     on_moved, c, e))
+    if (c->to_queue && !move_held(tx, c, e))
         return false;
     if ((c->effects & CONSENT_DELIVER_HELD) && !put_events(tx, c, e))
         return false;

@@ -264,12 +264,10 @@ static bool queue_seqs(struct store_tx *tx, int64_t queue, struct arena *a, uint
 }
 
 struct move {
-    int64_t from;
-    bool is_kept; /* with a new row */
+    const struct journal_move *what;
+    int64_t from;             /* the number of its name */
+    bool is_kept;             /* with a new row */
     struct index_entry entry; /* what it becomes */
-    bool (*is_archived)(const struct stanza *st); /* NULL: each is */
-    void (*each)(void *user, uint64_t seq, int64_t first_us, struct stanza *st);
-    void *user;
 };
 
 /* Reads row `seq` into j->xml; *first_us 0: it is gone. */
@@ -289,23 +287,23 @@ static bool row_read(struct store_tx *tx, struct journal *j, uint64_t seq, int64
 }
 
 /* The row as it is now in j->xml becomes what the move says. */
-static bool move_on(struct store_tx *tx, struct journal *j, struct move *m, uint64_t seq, int64_t first_us,
+static bool move_on(struct store_tx *tx, struct journal *j, const struct move *m, uint64_t seq, int64_t first_us,
                     struct stanza *st, struct error *e)
 {
     struct index_entry entry = m->entry;
     entry.first_us = first_us;
-    if (m->is_archived && !m->is_archived(st))
+    if (m->what->is_archived && !m->what->is_archived(st))
         entry.archive[0] = entry.peer[0] = 0;
     if (m->is_kept && !append(tx, &entry, bytes_span(&j->xml), e))
         return false;
     if (!indexer_take_out(tx, m->from, seq, e))
         return false;
-    if (m->each)
-        m->each(m->user, entry.seq, first_us, st);
+    if (m->what->each)
+        m->what->each(m->what->user, entry.seq, first_us, st);
     return true;
 }
 
-static bool move_row(struct store_tx *tx, struct journal *j, struct move *m, uint64_t seq, struct error *e)
+static bool move_row(struct store_tx *tx, struct journal *j, const struct move *m, uint64_t seq, struct error *e)
 {
     int64_t first_us;
     if (!row_read(tx, j, seq, &first_us, e))
@@ -320,21 +318,17 @@ static bool move_row(struct store_tx *tx, struct journal *j, struct move *m, uin
     return ok;
 }
 
-bool journal_move(struct store_tx *tx, const char *from, const char *to, const char *archive_owner,
-                  const char *archive_peer, bool (*is_archived)(const struct stanza *st),
-                  void (*each)(void *user, uint64_t seq, int64_t first_us, struct stanza *st), void *user,
-                  struct error *e)
+bool journal_move(struct store_tx *tx, const struct journal_move *what, struct error *e)
 {
     struct journal *j = journal_of(tx);
-    struct move m = {
-        .is_kept = to || archive_owner, .is_archived = is_archived, .each = each, .user = user};
-    if (!names_find(tx, &j->names, from, &m.from, e))
+    struct move m = {.what = what, .is_kept = what->to || what->archive_owner};
+    if (!names_find(tx, &j->names, what->from, &m.from, e))
         return false;
     if (!m.from)
         return true;
-    if (!names_put(tx, &j->names, to, &m.entry.queue[0], e) ||
-        !names_put(tx, &j->names, archive_owner, &m.entry.archive[0], e) ||
-        !names_put(tx, &j->names, archive_owner ? archive_peer : NULL, &m.entry.peer[0], e) ||
+    if (!names_put(tx, &j->names, what->to, &m.entry.queue[0], e) ||
+        !names_put(tx, &j->names, what->archive_owner, &m.entry.archive[0], e) ||
+        !names_put(tx, &j->names, what->archive_owner ? what->archive_peer : NULL, &m.entry.peer[0], e) ||
         !journal_flush(tx, m.from, e))
         return false;
     struct arena a;

@@ -70,15 +70,19 @@ struct queue_names {
 };
 void journal_queue_names(struct store *s, struct queue_names *n);
 
-/* Inside a transaction: what an accepted, declined or expired request needs. Each row of `from` is
- * taken out; with `to` it is entered there, and in `archive` of owner/peer if is_archived says so (NULL:
- * each; its first time is its delay stamp), in order, under new sequence numbers: so nothing appears
- * behind a client's cursor.
- * `each` (may be NULL) sees every row with its new seq (0 when it was only dropped). */
-MUST_USE bool journal_move(struct store_tx *tx, const char *from, const char *to, const char *archive_owner,
-                           const char *archive_peer, bool (*is_archived)(const struct stanza *st),
-                           void (*each)(void *user, uint64_t seq, int64_t first_us, struct stanza *st),
-                           void *user, struct error *e);
+/* What an accepted, declined or expired request needs: each row of `from` is taken out; with `to` it is
+ * entered there, in order, under a new sequence number: so nothing appears behind a client's cursor. */
+struct journal_move {
+    const char *from;
+    const char *to;                               /* NULL: no queue takes it */
+    const char *archive_owner, *archive_peer;     /* NULL: no archive does */
+    bool (*is_archived)(const struct stanza *st); /* NULL: each is; its first time is its delay stamp */
+    /* Sees every row with its new seq (0 when it was only dropped); NULL: nobody does. */
+    void (*each)(void *user, uint64_t seq, int64_t first_us, struct stanza *st);
+    void *user;
+};
+/* Inside a transaction. */
+MUST_USE bool journal_move(struct store_tx *tx, const struct journal_move *what, struct error *e);
 /* Inside a transaction: as journal_done, but now; for a job that must do more with it. */
 MUST_USE bool journal_done_now(struct store_tx *tx, const char *queue, uint64_t seq, struct error *e);
 

@@ -199,8 +199,13 @@ static bool move_run(struct store_tx *tx, void *user, struct error *e)
 {
     struct move *m = user;
     m->count = 0;
-    return journal_move(tx, queues[m->from], m->to < 0 ? NULL : queues[m->to], m->owner < 0 ? NULL : owners[m->owner],
-                        "p@p", NULL, on_moved, m, e);
+    const struct journal_move what = {.from = queues[m->from],
+                                      .to = m->to < 0 ? NULL : queues[m->to],
+                                      .archive_owner = m->owner < 0 ? NULL : owners[m->owner],
+                                      .archive_peer = "p@p",
+                                      .each = on_moved,
+                                      .user = m};
+    return journal_move(tx, &what, e);
 }
 
 static void move_all(void)

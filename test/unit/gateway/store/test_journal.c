@@ -191,13 +191,20 @@ static void on_moved(void *user, uint64_t seq, int64_t first_us, struct stanza *
 static bool accept_run(struct store_tx *tx, void *user, struct error *e)
 {
     *(struct moved *)user = (struct moved){0};
-    return journal_move(tx, "h:" JULIET " " ROMEO, "u:" JULIET, JULIET, ROMEO, NULL, on_moved, user, e);
+    const struct journal_move accepted = {.from = "h:" JULIET " " ROMEO,
+                                          .to = "u:" JULIET,
+                                          .archive_owner = JULIET,
+                                          .archive_peer = ROMEO,
+                                          .each = on_moved,
+                                          .user = user};
+    return journal_move(tx, &accepted, e);
 }
 
 static bool drop_run(struct store_tx *tx, void *user, struct error *e)
 {
     *(struct moved *)user = (struct moved){0};
-    return journal_move(tx, "h:" JULIET " " ROMEO, NULL, NULL, NULL, NULL, on_moved, user, e);
+    const struct journal_move dropped = {.from = "h:" JULIET " " ROMEO, .each = on_moved, .user = user};
+    return journal_move(tx, &dropped, e);
 }
 
 static uint64_t keep_held(const char *body, int64_t sent_us)
