@@ -124,7 +124,10 @@ static bool save_inbound(struct store_tx *tx, struct settle *s, struct error *e)
 void c2s_keep_inbound(struct c2s_link *l, struct c2s_inbound *in, const struct stanza *st)
 {
     in->number = l->received;
-    if (!l->kept || !message_weigh(st).keep)
+    if (!l->kept)
+        return;
+    in->settle.weight = message_weigh(st);
+    if (!in->settle.weight.keep)
         return;
     in->serial = ++l->serial;
     in->settle.save = save_inbound;

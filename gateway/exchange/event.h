@@ -75,7 +75,7 @@ struct event {
     struct origin_mark *mark; /* it was numbered by another community (origin.h): written down with what
                                * becomes of it; on_done's. NULL: no */
     uint64_t queue_seq;       /* row of the pair's queue that this error ends; 0: none */
-    struct message_weight weight; /* of a message */
+    struct message_weight weight; /* of the message in st, once somebody weighed it */
     enum session_verdict verdict;
     enum stanza_error refused;/* admission's refusal */
     bool copies;              /* of a message in: clients that want copies get them (XEP-0280) */

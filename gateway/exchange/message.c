@@ -66,7 +66,7 @@ static bool is_conversation(const struct stanza *msg)
 
 struct message_weight message_weigh(const struct stanza *msg)
 {
-    struct message_weight w = {false, false, false};
+    struct message_weight w = {.is_known = true};
     if (!is_conversation(msg))
         return w;
     bool heavy = false, no_store = false, not_archived = false, store = false;

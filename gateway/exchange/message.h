@@ -9,6 +9,7 @@
 #include "gateway/xmpp/stanza.h"
 
 struct message_weight {
+    bool is_known; /* it was weighed; else nothing below is said */
     bool keep;    /* a queue holds it until somebody has it */
     bool archive; /* archives of those who have one get it */
     bool says;    /* chat or normal with a body or encrypted payload, or an invitation: a stranger's

@@ -236,14 +236,22 @@ static void prepare_keep(struct event *ev)
     event_keep_start(ev);
 }
 
+static void weigh(struct event *ev)
+{
+    if (!ev->weight.is_known)
+        ev->weight = message_weigh(ev->st);
+}
+
 static enum event_state message_in_admit(struct event *ev)
 {
     struct person *p = ev->person;
     ev->copies = carbon_copy_may(p, ev->st, false);
     struct stanza *clean = message_strip(ev->st, p->jid->bare);
+    if (clean != ev->st)
+        ev->weight.is_known = false;
     stanza_unref(&ev->st);
     ev->st = clean;
-    ev->weight = message_weigh(clean);
+    weigh(ev);
     ev->verdict = p->state == PERSON_NOBODY ? SESSION_DROP : SESSION_DELIVER;
     if (clean->type != MESSAGE_ERROR && !ev->ours)
         ev->verdict = session_admit(p, clean, &ev->refused);
@@ -353,7 +361,8 @@ static enum event_state leave_admit(struct event *ev)
         ev->refused = STANZA_REMOTE_SERVER_NOT_FOUND;
         return EVENT_READY;
     }
-    if (ev->st->kind != STANZA_MESSAGE || !(message_weigh(ev->st).keep || keeps_answer(ev)))
+    weigh(ev);
+    if (ev->st->kind != STANZA_MESSAGE || !(ev->weight.keep || keeps_answer(ev)))
         return EVENT_READY;
     struct keep *k = event_keep_new(ev);
     k->queue[0] = pair_queue(ev->pair);
@@ -439,7 +448,7 @@ static enum event_fate leave_sender(struct event *ev)
 static enum event_fate sent_message_perform(struct event *ev)
 {
     struct person *p = ev->person;
-    ev->weight = message_weigh(ev->st);
+    weigh(ev);
     struct resource *r = ev->resource;
     if (r && ev->weight.keep && repeat_note(&p->repeats, ev->st, r->stream, loop_now_ms(p->loop)))
         return EVENT_FINISHED; /* said before, on a stream that broke */
@@ -515,6 +524,8 @@ bool route_from_link(struct resource *r, struct stanza *st, struct settle *s)
     struct event *ev = event_create(p->x, ops, own);
     stanza_unref(&own);
     ev->settle = s;
+    if (s)
+        ev->weight = s->weight;
     ev->resource = resource_ref(r);
     ev->person = p;
     ev->loop = p->loop;

@@ -9,6 +9,7 @@ void settle_init(struct settle *s, struct loop *loop, void (*on_settled)(struct 
     ref_init(&s->ref);
     s->loop = loop;
     s->save = NULL;
+    s->weight = (struct message_weight){0};
     s->cmd.next = NULL;
     s->cmd.run = on_settled;
 }

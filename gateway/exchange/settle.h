@@ -6,8 +6,9 @@
 #ifndef CAUSEWAY_EXCHANGE_SETTLE_H
 #define CAUSEWAY_EXCHANGE_SETTLE_H
 
-#include "gateway/base/ref.h"
 #include "gateway/base/error.h"
+#include "gateway/base/ref.h"
+#include "gateway/exchange/message.h"
 #include "gateway/net/loop.h"
 
 struct store_tx;
@@ -19,6 +20,7 @@ struct settle {
     /* Store thread, in the transaction that keeps what this covers (set after settle_init; it may run again,
      * and what it wrote may be rolled back). NULL: the edge has nothing to write. */
     bool (*save)(struct store_tx *tx, struct settle *s, struct error *e);
+    struct message_weight weight; /* what the edge found the message to weigh, if it had to know */
 };
 
 /* One count, the edge's caller's. */
