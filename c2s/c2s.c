@@ -77,6 +77,7 @@ static void io_init(struct c2s *c, struct c2s_io *io, struct loop *loop)
 {
     io->c2s = c;
     io->loop = loop;
+    io->brake = c2s_brake_create();
     gate_init(&io->gate, c->store, loop, on_gate_open);
     io->ports = mem_array(c->listener_count + 1, sizeof(*io->ports));
     list_init(&io->conns);
@@ -305,6 +306,7 @@ void c2s_destroy(struct c2s **at)
         return;
     for (unsigned i = 0; i < c->io_count; i++) {
         close_ports(&c->ios[i]);
+        c2s_brake_destroy(&c->ios[i].brake);
         mem_free(c->ios[i].ports);
     }
     for (unsigned i = 0; i < c->shard_count; i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SASL on a connection (RFC 6120 section 6): moves the pure exchange of gateway/xmpp/sasl.h along,
- * fetches keys from the store, has passwords derived on libuv's pool, and counts failures.
+ * fetches keys from the store, has passwords derived on libuv's pool, and tells the outcome when the brake
+ * on guessing lets it (c2s_brake.h).
  *
  * What is under way on another thread outlives the connection: then `conn` is NULL and the end of
  * it only frees. An account that does not exist takes the same steps as any other. */
@@ -20,6 +21,10 @@ struct c2s_auth {
     struct sasl *sasl; /* owned */
     bool busy;         /* `get` or `work` is under way */
     bool disabled;     /* the account may not log in */
+    bool held;         /* the outcome waits for `hold` */
+    bool right;        /* what that is */
+    struct c2s_brake_key key;
+    struct timer hold;
     struct account_get get;
     uv_work_t work;
 };
@@ -113,6 +118,10 @@ void c2s_auth_drop(struct c2s_conn *k)
     k->auth = NULL;
     if (!a)
         return;
+    if (a->held) { /* told, or nobody is left to be told */
+        timer_stop(&a->hold);
+        c2s_brake_told(k->io->brake, a->key);
+    }
     a->conn = NULL;
     if (!a->busy)
         auth_destroy(a);
@@ -194,6 +203,44 @@ static void succeed(struct c2s_conn *k)
     c2s_conn_enter(k, C2S_CONN_PROVED);
     stream_set_limits(k->stream, c->limits.after_auth);
     stream_expect_restart(k->stream);
+}
+
+/* ---- when it is told ---- */
+
+static void tell(struct c2s_conn *k)
+{
+    if (k->auth->right)
+        succeed(k);
+    else
+        fail_exchange(k, SASL_NOT_AUTHORIZED);
+}
+
+static void on_hold_due(struct timer *t)
+{
+    struct c2s_conn *k = container_of(t, struct c2s_auth, hold)->conn;
+
+    c2s_conn_resume(k, C2S_PAUSE_ANSWER); /* reads in a later turn */
+    tell(k);
+}
+
+/* A password was looked at. */
+static void judged(struct c2s_conn *k, bool right)
+{
+    struct c2s_auth *a = k->auth;
+    uint64_t delay_ms;
+
+    a->right = right;
+    a->key = c2s_brake_key(&k->peer.sa, sasl_username(a->sasl), k->domain);
+    if (!c2s_brake_judged(k->io->brake, a->key, !right, loop_now_ms(k->io->loop), &delay_ms)) {
+        log_warn(stream_log(k->stream), "too many guesses at %s wait; this one is not told", sasl_username(a->sasl));
+        fail_exchange(k, SASL_TEMPORARY_AUTH_FAILURE);
+    } else if (!delay_ms) {
+        tell(k);
+    } else {
+        a->held = true;
+        c2s_conn_pause(k, C2S_PAUSE_ANSWER);
+        timer_start(&a->hold, k->io->loop, delay_ms, on_hold_due);
+    }
 }
 
 /* ---- steps ---- */
@@ -298,10 +345,13 @@ static void go_on(struct c2s_conn *k, enum sasl_step step)
         CHECK(uv_queue_work(loop_uv(k->io->loop), &a->work, on_work, on_worked) == 0);
         break;
     case SASL_SUCCESS:
-        succeed(k);
+        judged(k, true);
         break;
     case SASL_FAILED:
-        fail_exchange(k, sasl_failure(a->sasl));
+        if (sasl_failure(a->sasl) == SASL_NOT_AUTHORIZED && sasl_username(a->sasl))
+            judged(k, false);
+        else
+            fail_exchange(k, sasl_failure(a->sasl));
         break;
     }
 }

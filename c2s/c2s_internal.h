@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "c2s/c2s.h"
+#include "c2s/c2s_brake.h"
 #include "gateway/base/map.h"
 #include "gateway/base/random.h"
 #include "gateway/base/ref.h"
@@ -43,6 +44,7 @@ struct c2s_io {
     struct list conns;      /* of struct c2s_conn, until on_end */
     unsigned conn_count;
     unsigned auth_count; /* look-ups and derivations under way; they may outlive their connection */
+    struct c2s_brake *brake; /* owned */
     struct gate gate;    /* while it is shut, who has sent something is not read */
     bool stopping, stopped;
     struct command stop;

@@ -3,6 +3,7 @@
 """What no honest client, server or provider sends, over real sockets: each gets a named error and leaves a line in
 the log, and a witness is served as before."""
 import os
+import select
 import socket
 import struct
 import sys
@@ -217,8 +218,8 @@ def at_login(t):
         watch.served(proves)
     hold(not wrong, "\n".join(wrong))
     for mechanism in ("SCRAM-SHA-1", "SCRAM-SHA-256"):
-        for user, secret, spoil in (("romeo", password, True), ("romeo", password + "x", False), ("nobody", "x", False)):
-            raw = t.raw(OURS)
+        for n, (user, secret, spoil) in enumerate((("romeo", password, True), ("romeo", password + "x", False), ("nobody", "x", False))):
+            raw = t.raw(OURS, source=f"127.0.{10 + n}.1")  # of a network each: guessers wait
             raw.secure(OURS)
             answer = raw.auth_scram(user, secret, mechanism, spoil)
             hold(answer.tag == SASL + "failure" and condition(answer) == "not-authorized",
@@ -229,7 +230,7 @@ def at_login(t):
     answer = raw.auth_plain("romeo", password)
     hold(condition(answer) in ("encryption-required", "invalid-mechanism", "not-authorized"), f"PLAIN without TLS: {condition(answer)}")
     raw.sock.close()
-    raw = t.raw(OURS)
+    raw = t.raw(OURS, source="127.0.20.1")
     raw.secure(OURS)
     try:
         for tries in range(50):
@@ -241,6 +242,31 @@ def at_login(t):
         pass
     t.raw(OURS).log_in(ROMEO, password).close()
     watch.served("the end")
+
+
+def guessing(t):
+    """whoever reconnects and guesses on waits, also when the guess was right; the owner at another network does not"""
+    t.make_lab([OURS], {OURS: ["romeo"]})
+    password = t.lab.account("romeo", OURS)["password"]
+
+    def guess(secret):
+        raw = t.raw(OURS, source="127.0.30.1")
+        raw.secure(OURS)
+        raw.send(f"<auth xmlns='{SASL[1:-1]}' mechanism='PLAIN'>" + b64("\0romeo\0" + secret) + "</auth>")
+        return raw
+
+    for n in range(4):
+        hold(condition(guess(f"wrong{n}").next()) == "not-authorized", f"guess {n}")
+    owner = t.raw(OURS, source="127.0.31.1")
+    owner.secure(OURS)
+    wrong, right = guess("wrong"), guess(password)  # told after 4 s, 8 s
+    hold(name_of(owner.auth_plain("romeo", password)) == "success", "the owner waits, at another network")
+    owner.open(OURS)
+    for raw, name in ((wrong, "failure"), (right, "success")):
+        hold(not raw.ready and not select.select([raw.sock], [], [], 0)[0], f"{name} was told before the owner had logged in elsewhere")
+    for raw, name in ((wrong, "failure"), (right, "success")):
+        hold(name_of(raw.next()) == name, f"{name} is told in the end")
+    right.open(OURS)
 
 
 def logged_in(t):
@@ -488,5 +514,5 @@ def answers_unread(t):
 
 
 if __name__ == "__main__":
-    suite.main(__doc__, before_login, servers_door, at_login, logged_in, stanzas, stream_management, slow, dialback,
+    suite.main(__doc__, before_login, servers_door, at_login, guessing, logged_in, stanzas, stream_management, slow, dialback,
                webhooks, provider_answers, answers_unread, many)

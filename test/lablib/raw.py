@@ -43,13 +43,13 @@ class Ended(Failed):
 
 
 class Raw:
-    """A connection; nothing is sent that was not asked for."""
+    """A connection; nothing is sent that was not asked for. `source`: an address of loopback to come from."""
 
-    def __init__(self, address, ca=None, patience=30):
+    def __init__(self, address, ca=None, patience=30, source=None):
         host, port = address.rsplit(":", 1)
         self.ca = str(ca) if ca else None
         self.patience = patience
-        self.sock = socket.create_connection((host, int(port)), timeout=patience)
+        self.sock = socket.create_connection((host, int(port)), timeout=patience, source_address=(source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.setblocking(False)
         self.lock = threading.Lock()  # one thread may read while another writes; TLS bears only one at a time

@@ -113,8 +113,8 @@ class Case:
         address, password = self.where(jid)
         return self.keep(Terminal(address, self.lab.state["ca"], jid, password, patience=PATIENCE, **options))
 
-    def raw(self, domain, service="c2s", patience=PATIENCE):
-        return self.keep(Raw(self.lab.community(domain)[service], self.lab.state["ca"], patience))
+    def raw(self, domain, service="c2s", patience=PATIENCE, source=None):
+        return self.keep(Raw(self.lab.community(domain)[service], self.lab.state["ca"], patience, source))
 
     # ---- the end
 

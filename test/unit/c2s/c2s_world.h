@@ -286,18 +286,27 @@ struct client {
 
 enum { PATIENCE_TURNS = 10000 };
 
-static inline void client_open(struct client *c, struct world *w, unsigned listener)
+/* `from`: an address of loopback, "127.0.0.1" to "127.255.255.254"; each /24 is a network of its own. */
+static inline void client_open_from(struct client *c, struct world *w, unsigned listener, const char *from)
 {
+    struct sockaddr_in self = {.sin_family = AF_INET};
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(c2s_port(w->c2s, listener))};
 
     memset(c, 0, sizeof(*c));
     c->w = w;
     c->fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(inet_pton(AF_INET, from, &self.sin_addr), 1);
+    assert_int_equal(bind(c->fd, (struct sockaddr *)&self, sizeof(self)), 0);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(c->fd, (struct sockaddr *)&to, sizeof(to)), 0);
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1},
                sizeof(int)); /* else half stanzas wait */
+}
+
+static inline void client_open(struct client *c, struct world *w, unsigned listener)
+{
+    client_open_from(c, w, listener, "127.0.0.1");
 }
 
 static inline void client_close(struct client *c)
@@ -442,22 +451,32 @@ static inline void client_attr(struct client *c, const char *name, char *out, si
 
 /* ---- steps of a login ---- */
 
-static inline void client_plain_stage(struct client *c, struct world *w)
+static inline void client_plain_stage_from(struct client *c, struct world *w, const char *from)
 {
-    client_open(c, w, 0);
+    client_open_from(c, w, 0, from);
     client_send(c, HEADER("montague.example"));
     client_expect(c, "</stream:features>");
 }
 
-static inline void client_secure_stage(struct client *c, struct world *w)
+static inline void client_plain_stage(struct client *c, struct world *w)
 {
-    client_plain_stage(c, w);
+    client_plain_stage_from(c, w, "127.0.0.1");
+}
+
+static inline void client_secure_stage_from(struct client *c, struct world *w, const char *from)
+{
+    client_plain_stage_from(c, w, from);
     client_send(c, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
     client_expect(c, "<proceed");
     client_expect(c, ">");
     client_secure(c, NULL);
     client_send(c, HEADER("montague.example"));
     client_expect(c, "</stream:features>");
+}
+
+static inline void client_secure_stage(struct client *c, struct world *w)
+{
+    client_secure_stage_from(c, w, "127.0.0.1");
 }
 
 static inline void client_auth_plain(struct client *c, const char *authzid, const char *user,

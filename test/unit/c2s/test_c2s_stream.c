@@ -295,6 +295,57 @@ static void auth_plain(void **state)
     assert_false(world_has_logged(&f->w, "thorn"));
 }
 
+/* Wrong passwords for one account from one network, each on a connection of its own. */
+static void guess(struct fixture *f, unsigned times, const char *from)
+{
+    for (unsigned i = 0; i < times; i++) {
+        struct client c;
+        client_secure_stage_from(&c, &f->w, from);
+        client_auth_plain(&c, "", "romeo", "thorn");
+        client_expect(&c, "<not-authorized/>");
+        client_close(&c);
+    }
+}
+
+/* Whoever reconnects and guesses on waits longer each time, whether the guess was right or wrong; a person
+ * at another network, and other accounts, do not wait; and what waits does no harm when its client leaves. */
+static void guesses_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct client wrong, right, other, away, gone;
+
+    guess(f, 2, "127.0.0.1");
+    client_secure_stage(&wrong, &f->w);
+    client_auth_plain(&wrong, "", "romeo", "thorn");
+    client_expect_not(&wrong, "failure");
+    world_advance(&f->w, 1100);
+    client_expect(&wrong, "<not-authorized/>");
+    client_secure_stage_from(&right, &f->w, "127.0.0.77");
+    client_auth_plain(&right, "", "romeo", "rose");
+    client_expect_not(&right, "success");
+    client_secure_stage_from(&away, &f->w, "127.0.1.1");
+    client_auth_plain(&away, "", "romeo", "rose");
+    client_expect(&away, "<success");
+    client_secure_stage(&other, &f->w);
+    client_auth_plain(&other, "", "mercutio", "mab");
+    client_expect(&other, "<success");
+    client_expect_not(&right, "success");
+    world_advance(&f->w, 2200);
+    client_expect(&right, "<success");
+    client_send(&right, HEADER("montague.example"));
+    client_expect(&right, "<bind");
+    guess(f, 2, "127.0.0.1");
+    client_secure_stage(&gone, &f->w);
+    client_auth_plain(&gone, "", "romeo", "thorn");
+    client_expect_not(&gone, "failure");
+    client_close(&gone);
+    world_advance(&f->w, 20000);
+    client_close(&wrong);
+    client_close(&right);
+    client_close(&other);
+    client_close(&away);
+}
+
 /* What scram() binds to; type NULL: nothing. */
 struct bound {
     const char *type;
@@ -826,6 +877,7 @@ int main(void)
         BOTH(bad_input),
         BOTH(too_large),
         BOTH(auth_plain),
+        BOTH(guesses_wait),
         BOTH(auth_scram),
         BOTH(auth_plus),
         BOTH(auth_downgraded),
