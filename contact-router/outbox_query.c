@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "contact-router/outbox.h"
 #include "gateway/base/text.h"
 
 #define SECOND ((int64_t)1000000)
@@ -82,17 +83,19 @@ bool outbox_query_seqs(struct store_tx *tx, const char *ref, struct arena *a, ui
 }
 
 bool outbox_query_hopes(struct store_tx *tx, const char *account, uint64_t seq, int64_t step, int64_t *all, int64_t *in_step,
-                        struct error *e)
+                        int64_t *in_doubt, struct error *e)
 {
-    *all = *in_step = 0;
+    *all = *in_step = *in_doubt = 0;
     struct store_rows *r = store_query(tx, e,
-                                       "select d.step from delivery_messages m join deliveries d on d.ref = m.ref"
+                                       "select d.step, d.state from delivery_messages m join deliveries d on d.ref = m.ref"
                                        " where m.account = $1 and m.seq = $2 and d.state <> 'failed' and d.state <> 'dead'"
-                                       " and d.state <> 'in doubt' and d.state <> 'cancelled'",
+                                       " and d.state <> 'cancelled'",
                                        "ti", account, (int64_t)seq);
     while (r && store_next(r, e)) {
-        ++*all;
-        *in_step += store_int(r, 0) == step;
+        bool unknown = text_eq(store_text(r, 1), outbox_state_name(OUTBOX_IN_DOUBT));
+        *in_doubt += unknown;
+        *all += !unknown;
+        *in_step += !unknown && store_int(r, 0) == step;
     }
     return r && e->code == ERROR_NONE;
 }

@@ -23,9 +23,10 @@ MUST_USE bool outbox_query_newest(struct store_tx *tx, const char *community, co
 /* Messages that a delivery tells of. */
 MUST_USE bool outbox_query_seqs(struct store_tx *tx, const char *ref, struct arena *a, uint64_t **seqs, unsigned *count,
                                 struct error *e);
-/* How message seq stands: deliveries that still may, or did, reach the person; in all steps, and in `step`. */
+/* How message seq stands: deliveries that still may, or did, reach the person; in all steps, and in `step`.
+ * `in_doubt`: those of which nobody knows; they are not among the others. */
 MUST_USE bool outbox_query_hopes(struct store_tx *tx, const char *account, uint64_t seq, int64_t step, int64_t *all,
-                                 int64_t *in_step, struct error *e);
+                                 int64_t *in_step, int64_t *in_doubt, struct error *e);
 /* For the planner. */
 MUST_USE bool outbox_query_use(struct store_tx *tx, const char *account, const char *peer, const char *peer_domain,
                                const char *community, struct budget_use *out, struct error *e);

@@ -149,11 +149,21 @@ static enum reach_progress outcome_of(enum budget_refusal r)
     return REACH_EXHAUSTED;
 }
 
-static void add_nothing_sent(struct planning *p, const struct reach_event *ev, enum budget_refusal refusal)
+/* Nothing is tried, for the one device there is has refused too often. */
+static bool all_refuse(const struct situation *s)
 {
+    for (unsigned i = 0; i < s->in.device_count; i++)
+        if (s->plan.skip[i] == PLANNER_FAILING)
+            return true;
+    return false;
+}
+
+static void add_nothing_sent(struct planning *p, const struct reach_event *ev, const struct situation *s)
+{
+    enum budget_refusal refusal = s->plan.refusal;
     struct worker_news *n = arena_new(&p->arena, struct worker_news);
     *n = (struct worker_news){ .next = p->news, .account = ev->callee, .peer = ev->peer, .device = "device", .seq = ev->seq,
-                               .progress = outcome_of(refusal) };
+                               .progress = refusal == BUDGET_FITS && all_refuse(s) ? REACH_FAILED : outcome_of(refusal) };
     p->news = n;
 }
 
@@ -169,7 +179,7 @@ static bool plan_event(struct planning *p, struct store_tx *tx, const struct rea
         if (!write_step(p, tx, ev, c, s, &s->plan.steps[i], e))
             return false;
     if (!s->plan.count)
-        add_nothing_sent(p, ev, s->plan.refusal);
+        add_nothing_sent(p, ev, s);
     /* A community without a budget has said so once, in its configuration; the others are news. */
     if (s->plan.refusal != BUDGET_FITS && s->plan.refusal != BUDGET_NOT_SET)
         bytes_printf(&p->refusals, "%s about %s: %s\n", ev->callee, ev->peer, budget_words(s->plan.refusal));

@@ -45,11 +45,11 @@ static void add_news(struct arena *a, struct worker_news **news, const struct ou
 static bool fall_through(struct store_tx *tx, const struct outbox_row *row, uint64_t seq, struct arena *a,
                          struct worker_news **news, struct error *e)
 {
-    int64_t all, in_step;
-    if (!outbox_query_hopes(tx, row->account, seq, row->step, &all, &in_step, e))
+    int64_t all, in_step, in_doubt;
+    if (!outbox_query_hopes(tx, row->account, seq, row->step, &all, &in_step, &in_doubt, e))
         return false;
     if (!all)
-        add_news(a, news, row, seq, REACH_EXHAUSTED);
+        add_news(a, news, row, seq, in_doubt ? REACH_EXHAUSTED : REACH_FAILED);
     return in_step || outbox_store_hurry(tx, row->account, seq, row->step, e);
 }
 

@@ -41,9 +41,10 @@ enum reach_progress {
     REACH_SENT,      /* handed to a provider or mail server */
     REACH_DELIVERED, /* the device confirmed */
     REACH_READ,
-    REACH_EXHAUSTED, /* every step was tried, none held */
+    REACH_EXHAUSTED, /* there was nothing to try, or nobody knows whether it got through */
     REACH_OVER_LIMIT, /* as REACH_EXHAUSTED, since who wrote, or their community, has caused enough for now */
     REACH_OVER_BUDGET, /* as REACH_EXHAUSTED, since the callee's community has spent its budget */
+    REACH_FAILED,      /* each device that was tried, or would have been, refused or did not answer */
 };
 /* `device` is a word for people: "text message", "e-mail". What the asker learns of it is decided in
  * the exchange (architecture.md section 6). */

@@ -221,15 +221,24 @@ static void send_receipt(struct person *p, uint64_t seq)
     store_write(exchange_store(p->x), &r->job);
 }
 
+/* Nobody was told, for a reason that who wrote should know: a message that is held back is never silently dropped. */
+static bool untold_why(enum reach_progress pr, enum session_untold *why)
+{
+    *why = pr == REACH_FAILED        ? SESSION_UNTOLD_FAILED
+           : pr == REACH_OVER_BUDGET ? SESSION_UNTOLD_SPENT
+                                     : SESSION_UNTOLD_ENOUGH;
+    return pr == REACH_FAILED || pr == REACH_OVER_BUDGET || pr == REACH_OVER_LIMIT;
+}
+
 static void tell_peer(struct person *p, const struct session *s, enum reach_progress pr, const char *device)
 {
     struct arena a;
     arena_init(&a);
     const struct jid *peer = jid_parse_text(&a, s->peer);
     if (peer && may_learn(p, peer)) {
-        bool spent = pr == REACH_OVER_BUDGET;
-        struct stanza *st = spent || pr == REACH_OVER_LIMIT ? session_text_untold(p->jid, peer, s->lang, spent)
-                                                            : session_text_told(p->jid, peer, s->lang, device);
+        enum session_untold why;
+        struct stanza *st = untold_why(pr, &why) ? session_text_untold(p->jid, peer, s->lang, why)
+                                                 : session_text_told(p->jid, peer, s->lang, device);
         exchange_answer(p->x, st);
     }
     arena_fini(&a);
@@ -246,6 +255,7 @@ static enum reach_state_event event_of(enum reach_progress pr)
     case REACH_EXHAUSTED:
     case REACH_OVER_LIMIT:
     case REACH_OVER_BUDGET:
+    case REACH_FAILED:
         return REACH_STATE_ON_EXHAUSTED;
     }
     CHECK(false);
@@ -266,9 +276,9 @@ void session_reach_progress(struct person *p, const char *peer, uint64_t seq, en
     }
     if (s->expires_us) /* a request waits: its asker has had the only notice there is */
         return;
-    /* A message that a limit holds back is never silently dropped: who wrote is told, each time. */
-    bool refused = pr == REACH_OVER_LIMIT || pr == REACH_OVER_BUDGET;
-    if ((o.effects & REACH_STATE_TELL_ASKER) || (refused && o.next == REACH_STATE_EXHAUSTED))
+    enum session_untold why;
+    bool untold = untold_why(pr, &why) && o.next == REACH_STATE_EXHAUSTED;
+    if ((o.effects & REACH_STATE_TELL_ASKER) || untold) /* the latter each time */
         tell_peer(p, s, pr, device);
     if (o.effects & REACH_STATE_RECEIPT)
         send_receipt(p, seq);

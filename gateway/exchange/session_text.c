@@ -93,47 +93,54 @@ struct words {
     const char *lang;
     const char *waits;
     const char *told_sms, *told_mail, *told_call, *told_other;
-    const char *enough, *spent;
+    const char *untold[3]; /* by enum session_untold */
 };
 
 static const struct words languages[] = {
     {"en", "[Your message waits until the recipient accepts it.]",
      "[The recipient was told by text message.]", "[The recipient was told by e-mail.]",
      "[The recipient was told by telephone.]", "[The recipient was told by a device.]",
-     "[No device was told of this message: for now there were enough. It can be read after the next log-on.]",
-     "[No device was told of this message: the budget for that is spent. It can be read after the next log-on.]"},
+     {"[No device was told of this message: for now there were enough. It can be read after the next log-on.]",
+      "[No device was told of this message: the budget for that is spent. It can be read after the next log-on.]",
+      "[No device could be reached with this message. It can be read after the next log-on.]"}},
     {"de", "[Ihre Nachricht wartet, bis sie angenommen wird.]",
      "[Die angeschriebene Person wurde per SMS benachrichtigt.]",
      "[Die angeschriebene Person wurde per E-Mail benachrichtigt.]",
      "[Die angeschriebene Person wurde per Telefon benachrichtigt.]",
      "[Die angeschriebene Person wurde über ein Gerät benachrichtigt.]",
-     "[Von dieser Nachricht wurde kein Gerät benachrichtigt: Fürs Erste waren es genug. Nach der nächsten Anmeldung ist sie zu lesen.]",
-     "[Von dieser Nachricht wurde kein Gerät benachrichtigt: Das Budget dafür ist verbraucht. Nach der nächsten Anmeldung ist sie zu lesen.]"},
+     {"[Von dieser Nachricht wurde kein Gerät benachrichtigt: Fürs Erste waren es genug. Nach der nächsten Anmeldung ist sie zu lesen.]",
+      "[Von dieser Nachricht wurde kein Gerät benachrichtigt: Das Budget dafür ist verbraucht. Nach der nächsten Anmeldung ist sie zu lesen.]",
+      "[Mit dieser Nachricht war kein Gerät zu erreichen. Nach der nächsten Anmeldung ist sie zu lesen.]"}},
     {"fr", "[Votre message attend d'être accepté par le destinataire.]",
      "[Le destinataire a été prévenu par SMS.]", "[Le destinataire a été prévenu par e-mail.]",
      "[Le destinataire a été prévenu par téléphone.]", "[Le destinataire a été prévenu par un appareil.]",
-     "[Aucun appareil n'a été prévenu de ce message : il y en a eu assez pour l'instant. Il sera lisible à la prochaine connexion.]",
-     "[Aucun appareil n'a été prévenu de ce message : le budget prévu est épuisé. Il sera lisible à la prochaine connexion.]"},
+     {"[Aucun appareil n'a été prévenu de ce message : il y en a eu assez pour l'instant. Il sera lisible à la prochaine connexion.]",
+      "[Aucun appareil n'a été prévenu de ce message : le budget prévu est épuisé. Il sera lisible à la prochaine connexion.]",
+      "[Aucun appareil n'a pu être joint pour ce message. Il sera lisible à la prochaine connexion.]"}},
     {"es", "[Su mensaje espera a que el destinatario lo acepte.]",
      "[Se ha avisado al destinatario por SMS.]", "[Se ha avisado al destinatario por correo electrónico.]",
      "[Se ha avisado al destinatario por teléfono.]", "[Se ha avisado al destinatario por un dispositivo.]",
-     "[No se avisó a ningún dispositivo de este mensaje: por ahora hubo bastantes. Podrá leerse en la próxima conexión.]",
-     "[No se avisó a ningún dispositivo de este mensaje: el presupuesto se ha agotado. Podrá leerse en la próxima conexión.]"},
+     {"[No se avisó a ningún dispositivo de este mensaje: por ahora hubo bastantes. Podrá leerse en la próxima conexión.]",
+      "[No se avisó a ningún dispositivo de este mensaje: el presupuesto se ha agotado. Podrá leerse en la próxima conexión.]",
+      "[Ningún dispositivo pudo ser avisado de este mensaje. Podrá leerse en la próxima conexión.]"}},
     {"nl", "[Uw bericht wacht tot de ontvanger het accepteert.]",
      "[De ontvanger is per sms ingelicht.]", "[De ontvanger is per e-mail ingelicht.]",
      "[De ontvanger is per telefoon ingelicht.]", "[De ontvanger is via een apparaat ingelicht.]",
-     "[Geen apparaat is over dit bericht ingelicht: voorlopig waren het er genoeg. Het is te lezen na de volgende aanmelding.]",
-     "[Geen apparaat is over dit bericht ingelicht: het budget daarvoor is op. Het is te lezen na de volgende aanmelding.]"},
+     {"[Geen apparaat is over dit bericht ingelicht: voorlopig waren het er genoeg. Het is te lezen na de volgende aanmelding.]",
+      "[Geen apparaat is over dit bericht ingelicht: het budget daarvoor is op. Het is te lezen na de volgende aanmelding.]",
+      "[Met dit bericht was geen apparaat te bereiken. Het is te lezen na de volgende aanmelding.]"}},
     {"it", "[Il tuo messaggio attende che il destinatario lo accetti.]",
      "[Il destinatario è stato avvisato via SMS.]", "[Il destinatario è stato avvisato via e-mail.]",
      "[Il destinatario è stato avvisato per telefono.]", "[Il destinatario è stato avvisato su un dispositivo.]",
-     "[Nessun dispositivo è stato avvisato di questo messaggio: per ora sono bastati. Si potrà leggere al prossimo accesso.]",
-     "[Nessun dispositivo è stato avvisato di questo messaggio: il budget è esaurito. Si potrà leggere al prossimo accesso.]"},
+     {"[Nessun dispositivo è stato avvisato di questo messaggio: per ora sono bastati. Si potrà leggere al prossimo accesso.]",
+      "[Nessun dispositivo è stato avvisato di questo messaggio: il budget è esaurito. Si potrà leggere al prossimo accesso.]",
+      "[Nessun dispositivo è stato raggiungibile per questo messaggio. Si potrà leggere al prossimo accesso.]"}},
     {"pt", "[A sua mensagem espera que o destinatário a aceite.]",
      "[O destinatário foi avisado por SMS.]", "[O destinatário foi avisado por e-mail.]",
      "[O destinatário foi avisado por telefone.]", "[O destinatário foi avisado por um dispositivo.]",
-     "[Nenhum dispositivo foi avisado desta mensagem: por agora já foram bastantes. Poderá ser lida na próxima ligação.]",
-     "[Nenhum dispositivo foi avisado desta mensagem: o orçamento está esgotado. Poderá ser lida na próxima ligação.]"},
+     {"[Nenhum dispositivo foi avisado desta mensagem: por agora já foram bastantes. Poderá ser lida na próxima ligação.]",
+      "[Nenhum dispositivo foi avisado desta mensagem: o orçamento está esgotado. Poderá ser lida na próxima ligação.]",
+      "[Não foi possível avisar nenhum dispositivo desta mensagem. Poderá ser lida na próxima ligação.]"}},
 };
 
 /* RFC 4647 lookup, as far as we have languages: "de-CH" finds "de". */
@@ -205,10 +212,11 @@ struct stanza *session_text_told(const struct jid *callee, const struct jid *pee
     return notice(callee, peer, w, told_by(w, device), "routed");
 }
 
-struct stanza *session_text_untold(const struct jid *callee, const struct jid *peer, const char *lang, bool spent)
+struct stanza *session_text_untold(const struct jid *callee, const struct jid *peer, const char *lang,
+                                   enum session_untold why)
 {
     const struct words *w = words_of(lang);
-    return notice(callee, peer, w, spent ? w->spent : w->enough, "untold");
+    return notice(callee, peer, w, w->untold[why], "untold");
 }
 
 static void add_quick_response(struct builder *b, const char *verb, unsigned number, const char *label)

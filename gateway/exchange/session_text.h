@@ -22,9 +22,15 @@ const char *session_text_excerpt(struct arena *a, const struct stanza *msg);
 
 /* The asker's notice that the message waits, in the language nearest to `lang`. */
 struct stanza *session_text_waits(const struct jid *asked, const struct jid *asker, const char *lang);
+/* To who wrote, if they may know: no device was told, and why not. */
+enum session_untold {
+    SESSION_UNTOLD_ENOUGH, /* they, or their community, have caused enough for now */
+    SESSION_UNTOLD_SPENT,  /* a budget is spent */
+    SESSION_UNTOLD_FAILED, /* each device refused, or did not answer */
+};
+struct stanza *session_text_untold(const struct jid *callee, const struct jid *peer, const char *lang,
+                                   enum session_untold why);
 /* To somebody who may know: "told by text message". `device` as contact-router names it. */
-/* To who wrote: no device was told, since a budget is spent, or else since they have caused enough for now. */
-struct stanza *session_text_untold(const struct jid *callee, const struct jid *peer, const char *lang, bool spent);
 struct stanza *session_text_told(const struct jid *callee, const struct jid *peer, const char *lang,
                                  const char *device);
 

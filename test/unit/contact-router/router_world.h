@@ -86,7 +86,7 @@ struct loop *exchange_loop_of(struct exchange *x, const char *bare)
 void exchange_reach_progress(struct exchange *x, const char *callee, const char *peer, uint64_t seq, enum reach_progress p,
                              const char *device)
 {
-    static const char *const names[] = { "sent", "delivered", "read", "exhausted", "over limit", "over budget" };
+    static const char *const names[] = { "sent", "delivered", "read", "exhausted", "over limit", "over budget", "failed" };
     (void)x;
     bytes_printf(&world.log, "%s %s %llu %s %s\n", callee, peer, (unsigned long long)seq, names[p], device);
 }

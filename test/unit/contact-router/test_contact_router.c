@@ -257,13 +257,30 @@ static void test_retries(void **state)
     assert_int_equal(world.http_count, 2);
     assert_string_equal(sms_text(0), sms_text(1));
     provider_says(1, 400, "{\"code\":21211,\"message\":\"bad number\"}");
-    expect_log(JULIET " " ROMEO " 11 exhausted text message\n");
+    expect_log(JULIET " " ROMEO " 11 failed text message\n");
     advance(7200);
     assert_int_equal(world.http_count, 2);
     somebody_writes(REACH_MESSAGE, ROMEO, "r7", 12, "hi");
     provider_says(2, 0, ""); /* a time-out: it may have gone out, so it is not repeated */
     expect_log(JULIET " " ROMEO " 12 exhausted text message\n");
     advance(7200);
+    assert_int_equal(world.http_count, 3);
+}
+
+/* One that refused three times is not tried any more; who writes is told so each time. */
+static void test_refuses(void **state)
+{
+    (void)state;
+    add_device(1, DEVICE_SMS, PHONE, true);
+    for (unsigned i = 0; i < 4; i++) {
+        char want[100];
+        somebody_writes(REACH_MESSAGE, ROMEO, "r7", 11 + i, "hi");
+        if (i < 3)
+            provider_says(i, 400, "{\"code\":21211,\"message\":\"bad number\"}");
+        snprintf(want, sizeof want, JULIET " " ROMEO " %u failed %s\n", 11 + i, i < 3 ? "text message" : "device");
+        expect_log(want);
+        advance(3600);
+    }
     assert_int_equal(world.http_count, 3);
 }
 
@@ -313,7 +330,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
         T(test_devices_are_verified), T(test_codes_are_limited), T(test_message_reaches_devices), T(test_answers_come_back),
         T(test_texts_without_an_id),
-        T(test_to_whom), T(test_stop_is_obeyed), T(test_digest), T(test_logging_on_stops), T(test_retries), T(test_kill),
+        T(test_to_whom), T(test_stop_is_obeyed), T(test_digest), T(test_logging_on_stops), T(test_retries), T(test_refuses), T(test_kill),
         T(test_strangers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

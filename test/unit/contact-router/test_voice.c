@@ -250,10 +250,10 @@ static void test_nobody_hears(void **state)
 {
     (void)state;
     static const struct { const char *word; bool sms; const char *log; } rows[] = {
-        { "busy", false, JULIET " " ROMEO " 11 exhausted phone call\n" },
-        { "no-answer", false, JULIET " " ROMEO " 12 exhausted phone call\n" },
-        { "failed", false, JULIET " " ROMEO " 13 exhausted phone call\n" },
-        { "completed", false, JULIET " " ROMEO " 14 exhausted phone call\n" }, /* answered, perhaps; not heard */
+        { "busy", false, JULIET " " ROMEO " 11 failed phone call\n" },
+        { "no-answer", false, JULIET " " ROMEO " 12 failed phone call\n" },
+        { "failed", false, JULIET " " ROMEO " 13 failed phone call\n" },
+        { "completed", false, JULIET " " ROMEO " 14 failed phone call\n" }, /* answered, perhaps; not heard */
     };
     struct arena a;
     arena_init(&a);
@@ -304,7 +304,7 @@ static void test_the_next_step(void **state)
     bytes_clear(&world.log);
     const char *const key_four[] = { "CallSid", "CA1", "Digits", "4", NULL };
     said(voice, key_four, "<Hangup/>");
-    expect_log(JULIET " " ROMEO " 13 exhausted phone call\n");
+    expect_log(JULIET " " ROMEO " 13 failed phone call\n");
     arena_fini(&a);
 }
 
@@ -340,7 +340,7 @@ static void test_machine(void **state)
     said(voice, machine, "<Hangup/>");
     expect_in(sound_in(&a), "/machine/");
     call_status(status, "completed");
-    expect_log(JULIET " " ROMEO " 11 exhausted phone call\n");
+    expect_log(JULIET " " ROMEO " 11 failed phone call\n");
     arena_fini(&a);
 }
 
@@ -355,7 +355,7 @@ static void test_no_more_calls(void **state)
     somebody_writes(REACH_MESSAGE, ROMEO, "r7", 11, "hi");
     call_out(&a, 0, &voice, &status);
     said(voice, key_nine, "<Hangup/>");
-    expect_log(JULIET " " ROMEO " 11 exhausted phone call\n");
+    expect_log(JULIET " " ROMEO " 11 failed phone call\n");
     expect_in(command("devices"), "1: phone call to +447700900123, stopped by STOP");
     advance(3600);
     somebody_writes(REACH_MESSAGE, ROMEO, "r7", 12, "hi");

@@ -358,6 +358,36 @@ static void what_a_contact_learns_of_devices(void **state)
     }
 }
 
+/* Nobody was told, and why: to who may know that there are devices, each time; to nobody else. */
+static void what_a_contact_learns_of_failures(void **state)
+{
+    (void)state;
+    static const struct {
+        enum reach_progress pr;
+        const char *notice;
+    } rows[] = {
+        {REACH_EXHAUSTED, NULL}, /* she has no devices: it waits, as with any server */
+        {REACH_OVER_LIMIT, "No device was told of this message: for now there were enough."},
+        {REACH_OVER_BUDGET, "No device was told of this message: the budget for that is spent."},
+        {REACH_FAILED, "No device could be reached with this message."},
+        {REACH_FAILED, "No device could be reached with this message."}, /* of the next */
+    };
+    for (int may = 0; may < 2; may++) {
+        has_contact(ROMEO, may ? SUBSCRIPTION_FROM : SUBSCRIPTION_TO);
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            char want[256] = "";
+            writes(ROMEO "/orchard", JULIET, "hi");
+            told(ROMEO, 1, REACH_SENT); /* it looked well */
+            bytes_clear(&world.left);
+            told(ROMEO, 1, rows[i].pr);
+            if (may && rows[i].notice)
+                snprintf(want, sizeof want, "chat " JULIET " > " ROMEO " contact untold: [%s It can be read after the next log-on.]\n",
+                         rows[i].notice);
+            expect_text(&world.left, want);
+        }
+    }
+}
+
 static void a_person_may_forbid_it(void **state)
 {
     (void)state;
@@ -694,7 +724,7 @@ int main(void)
         SESSION_TEST(what_is_archived),
         SESSION_TEST(declined_openly_and_blocked),
         SESSION_TEST(what_makes_a_request),
-        SESSION_TEST(what_a_contact_learns_of_devices),
+        SESSION_TEST(what_a_contact_learns_of_devices), SESSION_TEST(what_a_contact_learns_of_failures),
         SESSION_TEST(a_person_may_forbid_it),
         SESSION_TEST(strangers_learn_nothing_of_devices),
         SESSION_TEST(a_link_that_hibernates),

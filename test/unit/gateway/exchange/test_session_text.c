@@ -104,7 +104,7 @@ static void the_notice_for_machines(void **state)
     assert_string_equal(stanza_body(st), "[The recipient was told by text message.]");
     assert_true(session_text_is_machine(st));
     stanza_unref(&st);
-    st = session_text_untold(jid("juliet@c.example"), jid("romeo@m.example"), "en", true);
+    st = session_text_untold(jid("juliet@c.example"), jid("romeo@m.example"), "en", SESSION_UNTOLD_SPENT);
     assert_non_null(strstr(stanza_body(st), "the budget for that is spent"));
     assert_string_equal(element_attr(stanza_child(st, "contact", NS_CONTACT), "state"), "untold");
     assert_true(session_text_is_machine(st));
