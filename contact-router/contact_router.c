@@ -208,7 +208,8 @@ static bool copy_community(struct contact_router *r, const struct contact_router
         .mail_from = from->mail_from ? arena_dup(&r->arena, from->mail_from) : arena_printf(&r->arena, "notify@%s", from->domain),
         .mail_user = dup_or_null(&r->arena, from->mail_user), .mail_password = dup_or_null(&r->arena, from->mail_password),
         .mail_reply_to = dup_or_null(&r->arena, from->mail_reply_to), .mail_require_tls = from->mail_require_tls,
-        .sms_per_day = from->sms_per_day, .calls_per_day = from->calls_per_day, .sms_prefixes = prefixes,
+        .sms_per_day = from->sms_per_day, .calls_per_day = from->calls_per_day, .gather_seconds = from->gather_seconds,
+        .sms_prefixes = prefixes,
     };
     if (!device_mail(&r->arena, to->mail_from))
         return error_set(e, ERROR_INVALID, "%s: `%.60s` is not a mail address", to->domain, to->mail_from);

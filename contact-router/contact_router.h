@@ -42,6 +42,7 @@ struct contact_router_community {
     bool mail_require_tls;
     unsigned sms_per_day;      /* the budget; 0: no text messages and no pages at all */
     unsigned calls_per_day;    /* the budget for telephone calls; 0: none */
+    unsigned gather_seconds;   /* a device hears of one conversation at most once in so long; 0: of each message */
     const char *const *sms_prefixes; /* "+44", ...; ends with NULL; NULL: no numbers at all. For calls too */
 };
 

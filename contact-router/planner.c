@@ -59,7 +59,7 @@ static enum planner_skip fitness(const struct planner_input *in, const struct pl
 static int64_t when(const struct planner_input *in, const struct planner_device *d, unsigned delay_s)
 {
     int64_t due = in->now_us + (int64_t)delay_s * 1000000;
-    int64_t window = d->last_told_us + (int64_t)PLANNER_DIGEST_MS * 1000;
+    int64_t window = d->last_told_us + (int64_t)in->gather_s * 1000000;
     if (d->last_told_us && window > due && in->urgency != PLANNER_EMERGENCY)
         due = window;
     if (is_urgent(in))

@@ -13,7 +13,7 @@
 enum planner_presence { PLANNER_NONE, PLANNER_HIBERNATING, PLANNER_INACTIVE, PLANNER_ACTIVE };
 enum planner_urgency { PLANNER_LOW, PLANNER_MEDIUM, PLANNER_HIGH, PLANNER_EMERGENCY };
 
-enum { PLANNER_DEVICES_MAX = DEVICE_PER_ACCOUNT_MAX, PLANNER_RULE_STEPS_MAX = 4, PLANNER_DIGEST_MS = 60 * 1000,
+enum { PLANNER_DEVICES_MAX = DEVICE_PER_ACCOUNT_MAX, PLANNER_RULE_STEPS_MAX = 4, PLANNER_GATHER_S = 60, /* unless configured */
        PLANNER_CALL_S = 300 };
 
 struct planner_device {
@@ -39,6 +39,7 @@ struct planner_input {
     unsigned rule_count;
     struct budget_use use;
     unsigned sms_per_day, calls_per_day;
+    unsigned gather_s; /* a device hears of one conversation at most once in so long; 0: at once always */
 };
 
 enum planner_skip {

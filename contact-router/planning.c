@@ -90,6 +90,7 @@ static bool look(struct planning *p, struct store_tx *tx, const struct reach_eve
     s->in.devices = s->planned;
     s->in.sms_per_day = c->sms_per_day;
     s->in.calls_per_day = c->calls_per_day;
+    s->in.gather_s = c->gather_seconds;
     for (unsigned i = 0; i < s->devices.count && i < PLANNER_DEVICES_MAX; i++) {
         struct planner_device *d = &s->planned[s->in.device_count++];
         d->device = &s->devices.v[i];

@@ -342,6 +342,7 @@ static void read_community(struct reader *r, cfg_t *sec, struct config_community
         .mail_require_tls = cfg_getbool(sec, "mail_require_tls"),
         .sms_per_day = (unsigned)cfg_getint(sec, "sms_per_day"),
         .calls_per_day = (unsigned)cfg_getint(sec, "calls_per_day"),
+        .gather_seconds = (unsigned)cfg_getint(sec, "gather_seconds"),
         .sms_prefixes = list_of(r, sec, "sms_prefixes"),
     };
 }

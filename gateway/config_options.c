@@ -69,6 +69,8 @@ const struct option config_options[] = {
     BOOL("community", "mail_require_tls", 0, "Refuse a mail server that offers no TLS."),
     INT("community", "sms_per_day", 0, 0, 1000000, "messages", "Budget for text messages and pages; 0: none are sent."),
     INT("community", "calls_per_day", 0, 0, 1000000, "calls", "Budget for telephone calls; 0: none are made."),
+    INT("community", "gather_seconds", 60, 0, 3600, "seconds",
+        "A device hears of one conversation at most once in that time: what comes meanwhile is gathered and goes out together."),
     LIST("community", "sms_prefixes", CHECK_PREFIX, NULL, "Numbers that may be listed as devices, for text messages or calls, begin with one of these; none by default."),
 
     TEXT("remote", "host", NULL, CHECK_ANY, NULL, "Connect there instead of asking SRV: name or numeric address."),

@@ -51,7 +51,8 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < RULES_MAX; i++)
         rules[i] = (struct planner_rule){.delay_s = 60 * i, .kinds = 1u << kinds[i % 4] | 1u << DEVICE_EMAIL};
     struct planner_input in = {.now_us = (int64_t)1893456000 * 1000000, .kind = REACH_MESSAGE, .urgency = PLANNER_MEDIUM,
-                               .devices = planned, .device_count = PLANNER_DEVICES_MAX, .sms_per_day = 1000, .calls_per_day = 1000};
+                               .devices = planned, .device_count = PLANNER_DEVICES_MAX, .sms_per_day = 1000, .calls_per_day = 1000,
+                               .gather_s = PLANNER_GATHER_S};
     printf("%u devices, the most that one may list\n", in.device_count);
     measure("the default", &in, 1, rounds);
     in.rules = rules;

@@ -139,7 +139,7 @@ class Watch:
     def logged(self, what, row):
         names = what.split("|") if what else []
         if names:
-            wait_for(lambda: any(n in self.new_lines() for n in names), f"{row}: a log line with {what}, only:\n{self.new_lines()}\n", 10)
+            wait_for(lambda: any(n in self.new_lines() for n in names), f"{row}: a log line with {what}, only:\n{self.new_lines()}\n")
 
     def served(self, row):
         self.witness.settle()
@@ -190,13 +190,13 @@ def refused_by_stream(t, watch, open_raw, rows):
 def before_login(t):
     """a client that has not logged in: XML bombs, other protocols, early stanzas, wrong namespaces"""
     t.make_lab([OURS], {OURS: ["romeo", "benvolio"]})
-    refused_by_stream(t, Watch(t), lambda: t.raw(OURS, patience=20), BEFORE_LOGIN)
+    refused_by_stream(t, Watch(t), lambda: t.raw(OURS), BEFORE_LOGIN)
 
 
 def servers_door(t):
     """the port for servers: the same, before dialback and TLS"""
     t.make_lab([OURS], {OURS: ["romeo", "benvolio"]})
-    refused_by_stream(t, Watch(t), lambda: t.raw(OURS, "s2s", patience=20), AT_THE_SERVERS_DOOR)
+    refused_by_stream(t, Watch(t), lambda: t.raw(OURS, "s2s"), AT_THE_SERVERS_DOOR)
 
 
 def at_login(t):
@@ -273,7 +273,7 @@ def logged_in(t):
     """a client that is logged in: forged senders, oversized and malformed stanzas"""
     t.make_lab([OURS], {OURS: ["romeo", "benvolio"]})
     password = t.lab.account("romeo", OURS)["password"]
-    refused_by_stream(t, Watch(t), lambda: t.raw(OURS, patience=30).log_in(ROMEO, password), LOGGED_IN)
+    refused_by_stream(t, Watch(t), lambda: t.raw(OURS).log_in(ROMEO, password), LOGGED_IN)
 
 
 def stanzas(t):
@@ -324,13 +324,13 @@ def slow(t):
     rows = {"silence": "", "half a header": OPEN[:60], "a header and silence": OPEN, "half an element": OPEN + "<starttls"}
     raws = {}
     for name, data in rows.items():
-        raws[name] = t.raw(OURS, patience=40)
+        raws[name] = t.raw(OURS)
         raws[name].send(data)
     watch.served("while they wait")
     for name, raw in raws.items():
         got = stream_error(raw)
         hold(got in ("connection-timeout", "policy-violation"), f"{name}: {got}")
-    hold(time.monotonic() - began < 35, "it took longer than the limit allows")
+    hold(time.monotonic() - began < 55, "it took longer than the limit allows")
     watch.logged("connection-timeout", "slow peers")
     watch.served("the end")
 
@@ -341,7 +341,7 @@ def dialback(t):
     watch = Watch(t)
 
     def server():
-        raw = t.raw(OURS, "s2s", patience=45)
+        raw = t.raw(OURS, "s2s")
         features = raw.open(OURS, "jabber:server", f"xmlns:db='jabber:server:dialback' from='{AWAY}'")
         hold(features is not None, f"no features: {condition(raw.next()) if features is None else ''}")
         raw.starttls()
@@ -371,7 +371,7 @@ def dialback(t):
 
 def http(t, address, data):
     """(status, body) of raw bytes sent to an HTTP port; status None: the connection was closed without a word."""
-    with socket.create_connection(address.rsplit(":", 1), timeout=45) as s:
+    with socket.create_connection(address.rsplit(":", 1), timeout=suite.PATIENCE) as s:
         try:
             s.sendall(data if isinstance(data, bytes) else data.encode())
         except OSError:
@@ -393,7 +393,7 @@ def webhooks(t):
     watch.mark()
     status, _ = t.lab.text_from(OURS, NUMBER, "forged", wrong_signature=True)
     hold(status in (401, 403), f"a wrong signature was answered {status}")
-    wait_for(lambda: "signature" in watch.new_lines(), "a log line about the signature", 10)
+    wait_for(lambda: "signature" in watch.new_lines(), "a log line about the signature")
     status, _ = t.lab.text_from(OURS, NUMBER, "nobody knows this number")
     hold(status // 100 == 2, f"an honest text of an unknown number was answered {status}")
     post = "POST /hook/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -416,7 +416,7 @@ def webhooks(t):
         if status not in expected:
             wrong.append(f"{proves}: {status} instead of {expected}: {answer[:80]}")
         watch.served(proves)
-    with socket.create_connection(address.rsplit(":", 1), timeout=60) as s:  # a header that never ends
+    with socket.create_connection(address.rsplit(":", 1), timeout=suite.PATIENCE) as s:  # a header that never ends
         s.sendall(b"POST /hook/x HTTP/1.1\r\nHost: x\r\n")
         try:
             answer = s.recv(1000)
@@ -447,8 +447,8 @@ def provider_answers(t):
         number = f"+44770090{1000 + n * 1111}"
         owner = t.strophe(f"owner{n}@{OURS}")  # an account gets few codes a day
         owner.tell(OURS, f"add phone {number}")
-        wait_for(lambda: number in open(log).read(), f"{proves}: the request", 30)
-        wait_for(lambda: f"text message: {state}: HTTP" in watch.new_lines(), f"{proves}: a log line with {state}", 10)
+        wait_for(lambda: number in open(log).read(), f"{proves}: the request")
+        wait_for(lambda: f"text message: {state}: HTTP" in watch.new_lines(), f"{proves}: a log line with {state}")
         watch.served(proves)
     os.unlink(log + ".fail")
 
@@ -460,7 +460,7 @@ def many(t):
     host, port = t.lab.community(OURS)["c2s"].rsplit(":", 1)
     sockets = []
     for n in range(190):
-        s = socket.create_connection((host, int(port)), timeout=20)
+        s = socket.create_connection((host, int(port)), timeout=suite.PATIENCE)
         sockets.append(s)
         s.sendall((OPEN[:40 + n % 100] if n % 2 else OPEN).encode())
     watch.served("while they are there")
@@ -496,11 +496,10 @@ def answers_unread(t):
     wrong = []
     for door in (client, server, provider):
         raw, ask = door()
-        raw.patience = 10
         raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-        sent, begin = 0, time.monotonic()
+        sent = 0
         try:
-            while time.monotonic() < begin + 60:
+            while sent < 1 << 28:
                 raw.send(ask)
                 sent += len(ask)
             wrong.append(f"{door.__name__}: {sent} bytes were taken without end")

@@ -4,12 +4,12 @@
 delivery to a device: what was acknowledged is there, once, in order."""
 import collections
 import json
-import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
+from lablib.devices import list_device, log_off  # noqa: E402
 from lablib.raw import condition  # noqa: E402
 from lablib.suite import befriend, hold, token, wait_for  # noqa: E402
 
@@ -197,9 +197,7 @@ def chat_offline(t):
 def become_friends(t):
     romeo, juliet = t.strophe(ROMEO), t.strophe(JULIET)
     befriend(romeo, juliet)
-    gone = juliet.full_jid
-    juliet.close()
-    romeo.wait(lambda s: s.get("type") == "unavailable" and s.get("from") == gone, "juliet's log-off")
+    log_off(juliet, romeo)
     romeo.close()
 
 
@@ -354,14 +352,9 @@ def device_lab(t):
     """juliet has a telephone, is away, and romeo is in her contact list."""
     t.make_lab([CAPULET], {CAPULET: ["juliet", "romeo"]})
     juliet, romeo = t.strophe(JULIET), t.strophe(f"romeo@{CAPULET}")
-    juliet.tell(CAPULET, f"add phone {NUMBER}")
-    code = wait_for(lambda: next((re.search(r"\b(\d{6})\b", e["text"]) for e in t.lab.texts()), None), "the code")
-    hold("verified" in juliet.tell(CAPULET, f"verify {code.group(1)}").lower(), "not verified")
-    juliet.tell(CAPULET, "full 1")
+    list_device(juliet, CAPULET, f"add phone {NUMBER}", lambda: wait_for(t.lab.texts, "the code")[0]["text"])
     befriend(romeo, juliet)
-    gone = juliet.full_jid
-    juliet.close()
-    romeo.wait(lambda s: s.get("type") == "unavailable" and s.get("from") == gone, "juliet's log-off")
+    log_off(juliet, romeo)
     romeo.close()
     return len(t.lab.texts())
 

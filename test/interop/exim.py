@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.client import C  # noqa: E402
+from lablib.devices import list_device, log_off, verify, wait_log  # noqa: E402
 from lablib.peers import Exim  # noqa: E402
 from lablib.suite import befriend, hold, token, wait_for  # noqa: E402
 
@@ -65,7 +66,7 @@ def exim_itself(t):
     t.make_lab([])
     exim = start_exim(t)
     host, port = exim.server.split(":")
-    with smtplib.SMTP(host, int(port), timeout=30) as smtp:
+    with smtplib.SMTP(host, int(port), timeout=suite.PATIENCE) as smtp:
         smtp.sendmail("a@gw.example", [ADDRESS], "From: a@gw.example\r\nTo: juliet\r\nSubject: x\r\n\r\nhello\r\n")
         try:
             smtp.sendmail("a@gw.example", ["x@elsewhere.example"], "Subject: x\r\n\r\nhello\r\n")
@@ -87,15 +88,12 @@ def by_mail(t):
     hold(code, f"no code in the mail ({answer}):\n{text}")
     wrong = f"{(int(code.group(1)) + 1) % 1000000:06}"
     hold("verified" not in juliet.tell(CAPULET, f"verify {wrong}").lower(), "a wrong code was taken")
-    answer = juliet.tell(CAPULET, f"verify {code.group(1)}")
-    hold("verified" in answer.lower(), f"'verify {code.group(1)}' was answered: {answer}")
+    verify(juliet, CAPULET, code.group(1))
     juliet.tell(CAPULET, "full 1")
 
     romeo = t.slix(ROMEO)
     befriend(romeo, juliet)
-    gone = juliet.full_jid
-    juliet.close()
-    romeo.wait(lambda s: s.get("type") == "unavailable" and s.get("from") == gone, "juliet's log-off")
+    log_off(juliet, romeo)
     said = f"Dein ist mein ganzes Herz \u2665 \u20ac {token()}\n.\n..dots\nFrom me\n" + "long " * 300 + token()
     romeo.message(JULIET, said)
     text = check_mail(new_mail(exim, "juliet", 1), CAPULET)
@@ -114,20 +112,14 @@ def while_exim_is_down(t):
     t.make_lab([CAPULET], {CAPULET: ["juliet", "nurse"]}, mail_port=EXIM_PORT)
     exim = start_exim(t)
     juliet, nurse = t.slix(JULIET), t.slix(f"nurse@{CAPULET}")
-    juliet.tell(CAPULET, f"add email {ADDRESS}")
-    code = re.search(r"\b(\d{6})\b", check_mail(new_mail(exim, "juliet", 0), CAPULET)).group(1)
-    hold("verified" in juliet.tell(CAPULET, f"verify {code}").lower(), "not verified")
-    juliet.tell(CAPULET, "full 1")
+    list_device(juliet, CAPULET, f"add email {ADDRESS}", lambda: check_mail(new_mail(exim, "juliet", 0), CAPULET))
     befriend(nurse, juliet)
-    gone = juliet.full_jid
-    juliet.close()
-    nurse.wait(lambda s: s.get("type") == "unavailable" and s.get("from") == gone, "juliet's log-off")
+    log_off(juliet, nurse)
     exim.close()
     said = f"Madam! {token()}"
     nurse.message(JULIET, said)
     nurse.settle()
-    wait_for(lambda: "refused" in open(t.lab.community(CAPULET)["log"]).read().lower()
-             or "connect" in open(t.lab.community(CAPULET)["log"]).read().lower(), "a line in the log about the mail server")
+    wait_log(t, CAPULET, "[Rr]efused|[Cc]onnect", "a line about the mail server")
     exim.start()
     hold(said in check_mail(new_mail(exim, "juliet", 1), CAPULET), "another mail came")
 

@@ -4,7 +4,6 @@
 is absent to the text at the carrier, and from there back into the conversation; receipts also before answers."""
 import http.server
 import re
-import sqlite3
 import sys
 import threading
 import urllib.parse
@@ -14,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.client import C  # noqa: E402
+from lablib.devices import deliveries, list_device, log_off, wait_log  # noqa: E402
 from lablib.lab import OUR_NUMBER  # noqa: E402
 from lablib.peers import Kannel  # noqa: E402
 from lablib.suite import befriend, hold, token, wait_for  # noqa: E402
@@ -46,29 +46,18 @@ def text(kannel, already):
     return wait_for(find, f"text {already + 1} at the carrier")
 
 
-def list_phone(t, kannel, juliet, full=True):
+def list_phone(kannel, juliet):
     """Juliet lists her phone; the code goes through Kannel. Returns how many texts there were."""
-    answer = juliet.tell(CAPULET, f"add phone {PHONE}")
-    sender, receiver, said, _ = text(kannel, 0)
-    hold((sender, receiver) == (OUR_NUMBER, PHONE), f"the code went from {sender} to {receiver}")
-    code = re.search(r"\b(\d{6})\b", said)
-    hold(code, f"no code in {said!r} ({answer})")
-    hold("verified" in juliet.tell(CAPULET, f"verify {code.group(1)}").lower(), "not verified")
-    if full:
-        juliet.tell(CAPULET, "full 1")
+    def code_text():
+        sender, receiver, said, _ = text(kannel, 0)
+        hold((sender, receiver) == (OUR_NUMBER, PHONE), f"the code went from {sender} to {receiver}")
+        return said
+    list_device(juliet, CAPULET, f"add phone {PHONE}", code_text)
     return len(kannel.texts())
 
 
-def leave(juliet, romeo):
-    gone = juliet.full_jid
-    juliet.close()
-    romeo.wait(lambda s: s.get("type") == "unavailable" and s.get("from") == gone, "juliet's log-off")
-
-
 def rows(t):
-    """(purpose, state) of the deliveries, as they stand in the store."""
-    with sqlite3.connect(f"file:{t.lab.community(CAPULET)['store']}?mode=ro", uri=True) as db:
-        return db.execute("select purpose, state from deliveries order by created_us").fetchall()
+    return deliveries(t, CAPULET)
 
 
 def kannel_itself(t):
@@ -110,8 +99,8 @@ def both_ways(t):
     kannel.start()
     romeo, juliet = t.slix(ROMEO), t.slix(JULIET)
     befriend(romeo, juliet)
-    already = list_phone(t, kannel, juliet)
-    leave(juliet, romeo)
+    already = list_phone(kannel, juliet)
+    log_off(juliet, romeo)
     said = f"But soft & {{what}} light 1+1=2? {token()}"
     romeo.message(JULIET, said)
     sender, receiver, got, _ = text(kannel, already)
@@ -124,7 +113,7 @@ def both_ways(t):
     back = romeo.wait(lambda s: s.tag == C + "message" and s.findtext(C + "body") == answer, "the answer")
     hold(back.get("from").split("/")[0] == JULIET, f"it is from {back.get('from')}")
     kannel.carrier(f"{PHONE} {OUR_NUMBER} text STOP")
-    wait_for(lambda: "STOP is obeyed" in Path(t.lab.community(CAPULET)["log"]).read_text(), "STOP in the log")
+    wait_log(t, CAPULET, "STOP is obeyed", "STOP")
     texts = len(kannel.texts())
     romeo.message(JULIET, "art thou there?")
     romeo.settle()
@@ -160,16 +149,15 @@ def receipt_before_answer(t):
     t.closing.append(server.shutdown)
     romeo, juliet = t.slix(ROMEO), t.slix(JULIET)
     befriend(romeo, juliet)
-    already = list_phone(t, kannel, juliet)
-    leave(juliet, romeo)
+    already = list_phone(kannel, juliet)
+    log_off(juliet, romeo)
     slow.append(True)
     romeo.message(JULIET, "quickly")
     text(kannel, already)
     hold(held.wait(suite.PATIENCE), "Kannel was not asked")
     wait_for(lambda: ("message", "delivered") in rows(t), "the receipt in the outbox, before the answer")
     let_go.set()
-    log = Path(t.lab.community(CAPULET)["log"])
-    wait_for(lambda: re.search(r"by text message: delivered", log.read_text()), "the answer, after which it is still delivered")
+    wait_log(t, CAPULET, "by text message: delivered", "the answer, after which it is still delivered,")
     hold(("message", "delivered") in rows(t), f"the answer undid the receipt: {rows(t)}")
     hold(len(kannel.texts()) == already + 1, "it was sent twice")
 
@@ -180,13 +168,12 @@ def while_kannel_is_down(t):
     kannel.start()
     romeo, juliet = t.slix(ROMEO), t.slix(JULIET)
     befriend(romeo, juliet)
-    already = list_phone(t, kannel, juliet)
-    leave(juliet, romeo)
+    already = list_phone(kannel, juliet)
+    log_off(juliet, romeo)
     kannel.close()
     said = "Dein ist mein ganzes Herz " + "\u2665 " * 40 + token()
     romeo.message(JULIET, said)
-    log = Path(t.lab.community(CAPULET)["log"])
-    wait_for(lambda: "onnect" in log.read_text(), "a line in the log about Kannel")
+    wait_log(t, CAPULET, "[Cc]onnect", "a line about Kannel")
     kannel.start()
     _, receiver, got, parts = text(kannel, already)
     hold(said in got and parts > 1 and receiver == PHONE, f"{parts} parts to {receiver}: {got!r}")

@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: MIT
 """A pager behind a carrier that speaks WCTP 1.3: from `add pager` to the page, what becomes of it, and the answer from
 the pager. The carrier is a double that validates every document, ours and its own, against the DTD."""
-import re
-import sqlite3
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.client import C  # noqa: E402
+from lablib.devices import deliveries, list_device, log_off, wait_log  # noqa: E402
 from lablib.suite import befriend, hold, token, wait_for  # noqa: E402
 from lablib.wctp import Carrier, mistakes  # noqa: E402
 
@@ -26,7 +25,7 @@ PROVIDER = '''provider "pages" {
 
 def make(t):
     t.make_lab([MONTAGUE, CAPULET], {MONTAGUE: ["romeo"], CAPULET: ["juliet"]}, providers=PROVIDER,
-               secrets_of={"sender": "gw@capulet", "code": "a<\"&'b"})
+               secrets_of={"sender": "gw@capulet", "code": "a<\"&'b"}, extra="gather_seconds = 0")
     carrier = t.keep(Carrier(f"{t.lab.state['network']}.1:{PORT}", "gw@capulet", "a<\"&'b", {PAGER}))
     carrier.notify = t.lab.causeway(CAPULET, "webhooks").strip().split(" ", 1)[1]
     return carrier
@@ -39,22 +38,11 @@ def page(carrier, already):
 
 
 def list_pager(carrier, juliet, address=PAGER):
-    answer = juliet.tell(CAPULET, f"add pager {address}")
-    code = re.search(r"\b(\d{6})\b", page(carrier, 0).text)
-    hold(code, f"no code in the page {carrier.pages[0].text!r} ({answer})")
-    hold("verified" in juliet.tell(CAPULET, f"verify {code.group(1)}").lower(), "not verified")
-    juliet.tell(CAPULET, "full 1")
-
-
-def leave(juliet, romeo):
-    gone = juliet.full_jid
-    juliet.close()
-    romeo.wait(lambda s: s.get("type") == "unavailable" and s.get("from") == gone, "juliet's log-off")
+    list_device(juliet, CAPULET, f"add pager {address}", lambda: page(carrier, 0).text)
 
 
 def states(t):
-    with sqlite3.connect(f"file:{t.lab.community(CAPULET)['store']}?mode=ro", uri=True) as db:
-        return [s for (s,) in db.execute("select state from deliveries where purpose = 'message' and kind = 'pager' order by created_us")]
+    return [s for (s,) in deliveries(t, CAPULET, "state", "purpose = 'message' and kind = 'pager'")]
 
 
 def the_dtd(t):
@@ -74,7 +62,7 @@ def both_ways(t):
     romeo, juliet = t.slix(ROMEO), t.slix(JULIET)
     befriend(romeo, juliet)
     list_pager(carrier, juliet, "415-555-1212")
-    leave(juliet, romeo)
+    log_off(juliet, romeo)
     said = f"<But soft> \"what\" & 'light' \u2665 {token()}"
     romeo.message(JULIET, said)
     first = page(carrier, 1)
@@ -101,7 +89,7 @@ def what_is_not_taken(t):
     romeo, juliet = t.slix(ROMEO), t.slix(JULIET)
     befriend(romeo, juliet)
     list_pager(carrier, juliet)
-    leave(juliet, romeo)
+    log_off(juliet, romeo)
     romeo.message(JULIET, "hello")
     first = page(carrier, 1)
     hold(carrier.reply(first, "I am another", pager="4155559999") == (200, "200"), "it is confirmed, and dropped")
@@ -120,18 +108,17 @@ def carrier_refuses(t):
     romeo, juliet = t.slix(ROMEO), t.slix(JULIET)
     befriend(romeo, juliet)
     list_pager(carrier, juliet)
-    leave(juliet, romeo)
-    log = Path(t.lab.community(CAPULET)["log"])
+    log_off(juliet, romeo)
     carrier.answers.append((604, "Internal server error"))
     romeo.message(JULIET, "one")
-    wait_for(lambda: "by pager: due: HTTP 200, code 604: Internal server error" in log.read_text(), "the passing error in the log")
+    wait_log(t, CAPULET, "by pager: due: HTTP 200, code 604: Internal server error", "the passing error")
     one = page(carrier, 1)
     hold("one" in one.text, f"the page is {one.text!r}")
     hold(carrier.failure(one, 500, "Message timed out") == (200, "200"), "the failure was not confirmed")
     wait_for(lambda: states(t) == ["failed"], "the page has failed")
     carrier.pagers.clear()
     romeo.message(JULIET, "two")
-    wait_for(lambda: "code 403: Invalid recipientID" in log.read_text(), "the refusal in the log")
+    wait_log(t, CAPULET, "code 403: Invalid recipientID", "the refusal")
     wait_for(lambda: states(t) == ["failed", "failed"], "the second has failed")
 
 

@@ -6,14 +6,13 @@ follows the redirect, and who writes meanwhile is not kept waiting. And a profil
 import json
 import re
 import socket
-import sqlite3
 import sys
 import threading
 import urllib.parse
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from lablib import suite  # noqa: E402
+from lablib import devices, suite  # noqa: E402
 from lablib.lab import PROVIDER  # noqa: E402
 from lablib.process import Failed  # noqa: E402
 from lablib.suite import befriend, hold, wait_for  # noqa: E402
@@ -88,30 +87,23 @@ def make(t, names=SENDERS):
     senders = [t.slix(f"{name}@{MONTAGUE}") for name in names]
     for sender in senders:
         befriend(sender, juliet)
-    juliet.tell(CAPULET, f"add phone {PHONE}")
-    wait_for(lambda: provider.texts, "the code")
-    hold("verified" in juliet.tell(CAPULET, f"verify {re.search(r'[0-9]{6}', provider.texts[0]).group()}").lower(), "not verified")
-    juliet.tell(CAPULET, "full 1")
-    gone = juliet.full_jid
-    juliet.close()
-    for sender in senders:
-        sender.wait(lambda s: s.get("type") == "unavailable" and s.get("from") == gone, "juliet's log-off")
+    devices.list_device(juliet, CAPULET, f"add phone {PHONE}", lambda: wait_for(lambda: provider.texts, "the code")[0])
+    devices.log_off(juliet, *senders)
     return provider, senders
 
 
 def deliveries(t):
     """sender -> (state, reason)"""
-    with sqlite3.connect(f"file:{t.lab.community(CAPULET)['store']}?mode=ro", uri=True) as db:
-        return {peer.split("@")[0]: (state, reason) for peer, state, reason in
-                db.execute("select peer, state, reason from deliveries where purpose = 'message'")}
+    return {peer.split("@")[0]: (state, reason) for peer, state, reason in
+            devices.deliveries(t, CAPULET, "peer, state, reason", "purpose = 'message'")}
 
 
-def becomes(t, name, state, reason, patience=suite.PATIENCE):
+def becomes(t, name, state, reason):
     def find():
         now = deliveries(t).get(name)
         return now if now and now[0] == state and re.search(reason, now[1]) else None
     try:
-        wait_for(find, state, patience)
+        wait_for(find, state)
     except Failed:
         raise Failed(f"the text of {name} is {deliveries(t).get(name)}, not {state}: {reason}") from None
 
@@ -172,7 +164,7 @@ def never_and_late(t):
     senders[1].message(JULIET, "from benvolio")
     wait_for(lambda: len(provider.texts) == 3, "the second text")
     senders[1].settle()  # the gateway itself does not wait
-    becomes(t, "benvolio", "in doubt", ".", 90)
+    becomes(t, "benvolio", "in doubt", ".")
     silent.set()
     hold([sum(f"from {n}" in text for text in provider.texts) for n in SENDERS[:2]] == [1, 1], f"{provider.texts}")
 

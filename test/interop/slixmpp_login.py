@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.client import C  # noqa: E402
+from lablib.devices import log_off  # noqa: E402
 from lablib.suite import hold, token, wait_for  # noqa: E402
 
 OURS = "montague.example"
@@ -35,13 +36,13 @@ def both_doors(t):
     romeo = t.slix(ROMEO, plugins=PLUGINS)
     benvolio = t.slix(BENVOLIO, plugins=PLUGINS, direct_tls=True)
     for client in (romeo, benvolio):
-        hold(client.ask(lambda c=client: c.xmpp["xep_0199"].ping(OURS, timeout=30)) is not None, "no pong")
-        info = client.ask(lambda c=client: c.xmpp["xep_0030"].get_info(jid=OURS, timeout=30))
+        hold(client.ask(lambda c=client: c.xmpp["xep_0199"].ping(OURS, timeout=suite.PATIENCE)) is not None, "no pong")
+        info = client.ask(lambda c=client: c.xmpp["xep_0030"].get_info(jid=OURS, timeout=suite.PATIENCE))
         kinds = {(i[0], i[1]) for i in info["disco_info"]["identities"]}
         hold(("server", "im") in kinds, f"the domain says it is {kinds}")
-        own = client.ask(lambda c=client: c.xmpp["xep_0030"].get_info(jid=c.xmpp.boundjid.bare, timeout=30))
+        own = client.ask(lambda c=client: c.xmpp["xep_0030"].get_info(jid=c.xmpp.boundjid.bare, timeout=suite.PATIENCE))
         hold("urn:xmpp:mam:2" in own["disco_info"]["features"], "the account announces no archive")
-        version = client.ask(lambda c=client: c.xmpp["xep_0092"].get_version(OURS, timeout=30))
+        version = client.ask(lambda c=client: c.xmpp["xep_0092"].get_version(OURS, timeout=suite.PATIENCE))
         hold(version["software_version"]["name"], "the version has no name")
         if t.home == "causeway":
             hold(version["software_version"]["name"] == "Causeway", f"it says it is {version['software_version']['name']}")
@@ -71,7 +72,7 @@ def contacts(t):
         benvolio.xmpp.auto_authorize = benvolio.xmpp.auto_subscribe = True
     benvolio.ask(accept)
     for client in (romeo, benvolio):
-        client.ask(lambda c=client: c.xmpp.get_roster(timeout=30))
+        client.ask(lambda c=client: c.xmpp.get_roster(timeout=suite.PATIENCE))
     romeo.ask(lambda: romeo.xmpp.update_roster(BENVOLIO, name="Cousin", groups=["Kin"]))
     romeo.ask(lambda: romeo.xmpp.send_presence_subscription(pto=BENVOLIO))
     asked = romeo.wait(lambda s: s.tag == C + "presence" and s.get("type") == "subscribe", "benvolio's own wish")
@@ -82,11 +83,9 @@ def contacts(t):
     item = items(romeo)[BENVOLIO]
     hold(item.get("subscription") == "both" and item.get("name") == "Cousin", f"the item is {item.attrib}")
     hold([g.text for g in item] == ["Kin"], "the group is not there")
-    romeo.ask(lambda: romeo.xmpp.get_roster(timeout=30))  # by its version: nothing new
+    romeo.ask(lambda: romeo.xmpp.get_roster(timeout=suite.PATIENCE))  # by its version: nothing new
     hold(romeo.xmpp.client_roster[BENVOLIO]["subscription"] == "both", "slixmpp's own view of the roster differs")
-    gone = benvolio.full_jid
-    benvolio.close()
-    romeo.wait(lambda s: s.get("type") == "unavailable" and s.get("from") == gone, "benvolio's log-off")
+    log_off(benvolio, romeo)
     romeo.ask(lambda: romeo.xmpp.del_roster_item(BENVOLIO))
     hold(BENVOLIO not in items(romeo), "the item is still there")
 
@@ -173,7 +172,7 @@ def copies(t):
     benvolio = t.slix(BENVOLIO, plugins=PLUGINS)
     found = []
     for client in (first, second):
-        client.ask(lambda c=client: c.xmpp["xep_0280"].enable(timeout=30))
+        client.ask(lambda c=client: c.xmpp["xep_0280"].enable(timeout=suite.PATIENCE))
     for name, key in (("carbon_sent", "carbon_sent"), ("carbon_received", "carbon_received")):
         second.ask(lambda n=name, k=key: second.xmpp.add_event_handler(n, lambda m: found.append((n, m[k]["body"], str(m["from"])))))
     said, heard = token(), token()
@@ -191,7 +190,7 @@ def wrong_password(t):
     address, password = t.where(ROMEO)
     from lablib.slix import Slix
     try:
-        Slix(ROMEO, password + "x", address, t.lab.state["ca"], patience=30)
+        Slix(ROMEO, password + "x", address, t.lab.state["ca"], patience=suite.PATIENCE)
     except suite.Failed as e:
         hold("not-authorized" in str(e), f"it failed otherwise: {e}")
     else:

@@ -28,7 +28,7 @@ from lablib.process import Failed
 from lablib.raw import Raw, Terminal
 
 REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior|Memory)Sanitizer|runtime error:|Assertion|CHECK failed")
-PATIENCE = int(os.environ.get("INTEROP_PATIENCE", "60"))  # seconds, for one event
+PATIENCE = int(os.environ.get("INTEROP_PATIENCE", "180"))  # seconds, for one event: far beyond every timer of the product
 
 
 def hold(condition, text):

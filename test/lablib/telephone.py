@@ -194,7 +194,7 @@ class Network:
             self.notes.append(entry)
             self.changed.notify_all()
 
-    def wait_note(self, match, what, patience=90):
+    def wait_note(self, match, what, patience=180):
         with self.changed:
             if not self.changed.wait_for(lambda: any(match(n) for n in self.notes), patience):
                 raise Failed(f"{what} did not come; the provider noted {self.notes[-12:]}")

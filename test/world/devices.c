@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "contact-router/contact_router.h"
+#include "contact-router/planner.h"
 #include "contact-router/signature.h"
 #include "contact-router/template.h"
 #include "gateway/base/base64.h"
@@ -325,7 +326,8 @@ static struct world_devices *create(struct exchange *x, struct store *s, struct 
     static const struct contact_router_provider provider = {
         .name = "texts", .profile = "twilio", .secrets = secrets, .from = OUR_NUMBER};
     struct contact_router_community c = {
-        .domain = domain, .mail_url = "smtp://mail.example", .sms_per_day = texts_a_day, .sms_prefixes = prefixes};
+        .domain = domain, .mail_url = "smtp://mail.example", .sms_per_day = texts_a_day, .gather_seconds = PLANNER_GATHER_S,
+        .sms_prefixes = prefixes};
     struct world_devices *d = mem_new(struct world_devices);
     struct error e = ERROR_INIT;
     list_init(&d->texts);

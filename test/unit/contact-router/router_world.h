@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "contact-router/device_store.h"
+#include "contact-router/planner.h"
 #include "contact-router/router_internal.h"
 #include "contact-router/signature.h"
 #include "gateway/base/base64.h"
@@ -198,7 +199,8 @@ static inline void open_router(void)
                                                           { "auth_token", "12345" }, { NULL, NULL } };
     static const char *const prefixes[] = { "+44", NULL };
     static const struct contact_router_community community = { .domain = "capulet.example", .mail_url = "smtp://mail.example",
-                                                               .sms_per_day = 50, .calls_per_day = 20, .sms_prefixes = prefixes };
+                                                               .sms_per_day = 50, .calls_per_day = 20, .sms_prefixes = prefixes,
+                                                               .gather_seconds = PLANNER_GATHER_S };
     static const struct contact_router_provider provider = { .name = "texts", .profile = "twilio", .secrets = secrets, .from = OURS };
     struct error e = ERROR_INIT;
     /* Script objects stand behind these, so any address does. */

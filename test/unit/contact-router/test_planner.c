@@ -93,7 +93,8 @@ static void test_rows(void **state)
         const struct row *r = &rows[i];
         struct planner_device devices[4] = { 0 };
         struct planner_input in = { .now_us = NOON, .presence = r->presence, .kind = r->kind, .urgency = r->urgency,
-                                    .devices = devices, .sms_per_day = r->sms_per_day, .calls_per_day = r->sms_per_day };
+                                    .devices = devices, .sms_per_day = r->sms_per_day, .calls_per_day = r->sms_per_day,
+                                    .gather_s = PLANNER_GATHER_S };
         for (unsigned d = 0; d < 4 && r->devices[d]; d++)
             devices[in.device_count++] = (struct planner_device){ .device = r->devices[d], .reachable = true,
                 .last_told_us = r->last_told_us, .pending_due_us = r->pending_us };
@@ -127,6 +128,22 @@ static void test_escalation(void **state)
     assert_true(plan.steps[1].due_us == NOON + 300 * S);
 }
 
+/* As the community has it, also not at all. */
+static void test_gathering(void **state)
+{
+    (void)state;
+    static const struct { unsigned gather_s; int64_t wait_s; } gatherings[] = { { 0, 0 }, { 20, 0 }, { 21, 1 }, { 3600, 3580 } };
+    struct planner_device device = { .device = &sms, .reachable = true, .last_told_us = NOON - 20 * S };
+    struct planner_input in = { .now_us = NOON, .devices = &device, .device_count = 1, .sms_per_day = 9 };
+    for (size_t i = 0; i < sizeof gatherings / sizeof *gatherings; i++) {
+        struct planner_plan plan;
+        in.gather_s = gatherings[i].gather_s;
+        planner_plan(&in, &plan);
+        assert_int_equal(plan.count, 1);
+        assert_true(plan.steps[0].due_us == NOON + gatherings[i].wait_s * S);
+    }
+}
+
 /* A generator of its own, so that a failure can be had again. */
 static uint32_t next(uint32_t *seed, uint32_t bound)
 {
@@ -140,7 +157,7 @@ static void random_input(uint32_t *seed, struct planner_input *in, struct planne
     *in = (struct planner_input){ .now_us = NOON + (int64_t)next(seed, 1 << 20) * S, .devices = pd, .rules = rules,
         .presence = (enum planner_presence)next(seed, 4), .kind = next(seed, 3) ? REACH_MESSAGE : REACH_REQUEST,
         .urgency = (enum planner_urgency)next(seed, 4), .device_count = next(seed, PLANNER_DEVICES_MAX + 1),
-        .rule_count = next(seed, 5), .sms_per_day = next(seed, 30) };
+        .rule_count = next(seed, 5), .sms_per_day = next(seed, 30), .gather_s = next(seed, 4000) };
     if (next(seed, 2))
         in->rules = NULL;
     for (unsigned i = 0; i < PLANNER_RULE_STEPS_MAX + 1; i++)
@@ -213,7 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_escalation),
+        cmocka_unit_test(test_escalation), cmocka_unit_test(test_gathering),
         cmocka_unit_test(test_properties),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
