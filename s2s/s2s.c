@@ -7,7 +7,9 @@
 
 #include "gateway/base/hash.h"
 #include "gateway/base/mem.h"
+#include "s2s/s2s_in.h"
 #include "s2s/s2s_internal.h"
+#include "s2s/s2s_pair.h"
 
 const struct s2s_remote *s2s_remote_of(const struct s2s *s, const char *domain)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Dialback (XEP-0220): keys by XEP-0185, and the receiving server's question to the authoritative one.
  * Each question has a stream of its own; on streams that are up already it is not piggybacked yet. */
+#include "s2s/s2s_dialback.h"
+
 #include <string.h>
 
 #include "gateway/base/mem.h"
@@ -9,6 +11,7 @@
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
 #include "s2s/s2s_internal.h"
+#include "s2s/s2s_out.h"
 
 enum { ANSWER_TIMEOUT_MS = 20000 };
 

@@ -3,6 +3,8 @@
  * made it optional for that domain) and before dialback proved the domain (XEP-0220, receiving and
  * authoritative server); every stanza is from a proved domain and to one of ours (RFC 6120 4.9.3,
  * 8.1). Each proved (remote, local) pair is entered in `proved`. */
+#include "s2s/s2s_in.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +13,9 @@
 #include "gateway/base/text.h"
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
+#include "s2s/s2s_dialback.h"
 #include "s2s/s2s_internal.h"
+#include "s2s/s2s_numbering.h"
 
 enum {
     AUTH_TIMEOUT_MS = 60000,

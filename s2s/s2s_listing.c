@@ -5,7 +5,9 @@
 #include <ctype.h>
 
 #include "gateway/base/text.h"
+#include "s2s/s2s_in.h"
 #include "s2s/s2s_internal.h"
+#include "s2s/s2s_pair.h"
 
 static const struct listing_column columns[] = {
     {"remote", "Community"}, {"direction", "Direction"}, {"state", "State"}, {"waiting", "Waiting"},

@@ -6,6 +6,8 @@
  * a crash bring its row back, the peer knows it by that very mark. What failed is not while its error may
  * still be on the way to its commit: a crash would bring the row back, and the peer must not take it for
  * one that it had. So after a failure the mark stands still until the store shows that the row is gone. */
+#include "s2s/s2s_numbering.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

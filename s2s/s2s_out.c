@@ -6,6 +6,8 @@
  * Only so many streams of a shard are on their way at a time; the others wait by urgency, and each urgency has
  * its turn: a thousand domains that do not answer hold up neither those that were well nor questions.
  * Users: the pair, and dialback's question to the authoritative server. */
+#include "s2s/s2s_out.h"
+
 #include <idn2.h>
 #include <stdio.h>
 #include <string.h>

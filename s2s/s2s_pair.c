@@ -11,6 +11,8 @@
  * What has the peer? Servers without XEP-0198 do not say, so a ping to the peer's domain follows each
  * burst: its answer proves that all before it was taken (the barrier). What was in doubt when a
  * stream died is sent once more, with its id and a delay stamp; then its sender is told. */
+#include "s2s/s2s_pair.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -20,8 +22,11 @@
 #include "gateway/store/journal.h"
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
+#include "s2s/s2s_dialback.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_item.h"
+#include "s2s/s2s_numbering.h"
+#include "s2s/s2s_out.h"
 
 enum {
     BACKOFF_FIRST_MS = 1000,

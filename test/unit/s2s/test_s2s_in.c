@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "s2s/s2s_dialback.h"
 #include "s2s/s2s_internal.h"
 #include "test/unit/s2s/s2s_world.h"
 #include "test/world/failing_store.h"
