@@ -46,7 +46,7 @@ static void run_errand(struct command *c)
     snprintf(name, sizeof name, "%s %s", er->local, er->remote);
     struct s2s_pair *p = map_get(&sh->pairs, name);
     if (!p && !only_if_there && !sh->stopping)
-        p = s2s_pair_of(sh, er->local, er->remote);
+        p = s2s_pair_create(sh, er->local, er->remote);
     if (p && er->st)
         s2s_pair_send(p, er->st, er->id);
     else if (p && er->wake)

@@ -21,6 +21,12 @@ void s2s_item_free(struct s2s_item *it)
     mem_free(it);
 }
 
+void s2s_item_free_all(struct list *items)
+{
+    list_each(node, items)
+        s2s_item_free(s2s_item_of(node));
+}
+
 struct s2s_item *s2s_item_new(struct stanza *st, uint64_t seq, int64_t kept_us)
 {
     struct s2s_item *it = mem_new(struct s2s_item);

@@ -12,7 +12,8 @@ struct s2s_item {
     struct list node;
     struct stanza *st;
     uint64_t seq;    /* 0: not kept */
-    uint64_t place;  /* in the pair's `behind`: goes behind this kept row */
+    bool is_behind;  /* it waits in the queue's `behind` (s2s_queue.h) ... */
+    uint64_t place;  /* ... and goes behind this kept row */
     int64_t kept_us; /* when it was kept, or came to us */
     size_t bytes;
     unsigned sends;  /* streams on which it was, unconfirmed */
@@ -22,6 +23,7 @@ struct s2s_item {
 /* Counts the stanza anew. */
 struct s2s_item *s2s_item_new(struct stanza *st, uint64_t seq, int64_t kept_us);
 void s2s_item_free(struct s2s_item *it); /* takes it off its list */
+void s2s_item_free_all(struct list *items);
 struct s2s_item *s2s_item_of(struct list *node);
 struct queue_id s2s_item_id(const struct s2s_item *it);
 /* What is sent of it: with a delay stamp of the domain `by` (XEP-0203) if it did not leave when it was said. */

@@ -19,6 +19,7 @@
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
 #include "s2s/s2s_internal.h"
+#include "s2s/s2s_way.h"
 
 enum { TELL_AFTER = 64 }; /* messages; the peer remembers each until then */
 
@@ -65,10 +66,10 @@ static void send_settled(struct s2s_numbering *n, struct stream *st)
 {
     struct bytes b = BYTES_EMPTY;
     bytes_append_text(&b, "<settled xmlns='" NS_QUEUE "' from='");
-    xml_escape(&b, n->local, strlen(n->local));
+    xml_escape(&b, n->way->local, strlen(n->way->local));
     bytes_append_text(&b, "' to='");
-    xml_escape(&b, n->remote, strlen(n->remote));
-    bytes_printf(&b, "' epoch='%016" PRIx64 "' seq='%" PRIu64 "' at='%" PRId64 "'/>", n->shard->s2s->o.queue_epoch,
+    xml_escape(&b, n->way->remote, strlen(n->way->remote));
+    bytes_printf(&b, "' epoch='%016" PRIx64 "' seq='%" PRIu64 "' at='%" PRId64 "'/>", n->way->shard->s2s->o.queue_epoch,
                  n->told.seq, n->told.at_us);
     stream_send_raw(st, bytes_span(&b));
     bytes_fini(&b);
@@ -86,7 +87,7 @@ static void on_looked(struct store_job *job, const struct error *e)
 {
     struct look *l = container_of(job, struct look, q.job);
     struct s2s_numbering *n = l->n;
-    struct s2s_shard *sh = n->shard;
+    struct s2s_shard *sh = n->way->shard;
     bool gone = e->code == ERROR_NONE && (l->q.count == 0 || l->q.rows[0].seq > l->failed_seq);
     n->looking = false;
     sh->reads--;
@@ -103,13 +104,13 @@ static void look(struct s2s_numbering *n)
     arena_init(&l->q.arena);
     l->n = n;
     l->failed_seq = n->failed_seq;
-    l->q.job.reply_on = n->shard->loop;
+    l->q.job.reply_on = n->way->shard->loop;
     l->q.job.done = on_looked;
-    l->q.queue = n->queue;
+    l->q.queue = n->way->queue;
     l->q.limit = 1;
     n->looking = true;
-    n->shard->reads++;
-    journal_read_queue(n->shard->s2s->o.store, &l->q);
+    n->way->shard->reads++;
+    journal_read_queue(n->way->shard->s2s->o.store, &l->q);
 }
 
 void s2s_numbering_confirmed(struct s2s_numbering *n, struct queue_id id)
@@ -133,6 +134,11 @@ void s2s_numbering_begin(struct s2s_numbering *n, struct stream *st)
         n->told = n->settled;
     n->untold = 0;
     send_settled(n, st);
+}
+
+void s2s_numbering_end(struct s2s_numbering *n)
+{
+    n->on = false;
 }
 
 void s2s_numbering_tell(struct s2s_numbering *n, struct stream *st)

@@ -8,13 +8,12 @@
 #include "gateway/store/received.h"
 #include "gateway/xmpp/stanza.h"
 
-struct s2s_shard;
+struct s2s_way;
 struct stream;
 
-/* A sending pair's side of it; lies in the pair. */
+/* A sending pair's side of it. */
 struct s2s_numbering {
-    struct s2s_shard *shard;
-    const char *local, *remote, *queue; /* the pair's */
+    const struct s2s_way *way;
     bool on;                 /* the stream's peer takes numbers */
     struct queue_id settled; /* the newest that was confirmed */
     struct queue_id told;    /* what the peer was told */
@@ -24,6 +23,7 @@ struct s2s_numbering {
 };
 /* A stream is up and its peer offers it: before the first stanza. */
 void s2s_numbering_begin(struct s2s_numbering *n, struct stream *st);
+void s2s_numbering_end(struct s2s_numbering *n); /* the stream's end */
 /* The next stanza will be the message of that place. */
 void s2s_numbering_send(const struct s2s_numbering *n, struct stream *st, struct queue_id id);
 /* With a ping: says what is settled, if that is much. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Everything that leaves LOCAL for REMOTE, in order. Loop: the shard's. */
+/* Everything that leaves LOCAL for REMOTE, in order: the queue, the stream, and what happens when there is
+ * none. Called by errands (s2s_errand.h). Loop: the shard's. */
 #ifndef CAUSEWAY_S2S_S2S_PAIR_H
 #define CAUSEWAY_S2S_S2S_PAIR_H
 
@@ -9,15 +10,17 @@
 struct s2s_shard;
 struct s2s_pair;
 
-/* Finds or makes. */
-struct s2s_pair *s2s_pair_of(struct s2s_shard *sh, const char *local, const char *remote);
-void s2s_pair_send(struct s2s_pair *p, struct stanza *st, struct queue_id id); /* takes its own count */
-void s2s_pair_wake(struct s2s_pair *p);         /* rows wait in the store */
-void s2s_pair_peer_is_alive(struct s2s_pair *p); /* the peer just authenticated here: do not back off */
-/* An iq result or error to our domain: the answer to the pair's ping? */
-bool s2s_pair_answer(struct s2s_pair *p, const char *id);
-void s2s_pair_stop(struct s2s_pair *p);
+/* Enters itself in shard->pairs, where there is none of that name. */
+struct s2s_pair *s2s_pair_create(struct s2s_shard *sh, const char *local, const char *remote);
 void s2s_pair_destroy(struct s2s_pair **p);
+
+void s2s_pair_send(struct s2s_pair *p, struct stanza *st, struct queue_id id); /* takes its own count */
+void s2s_pair_wake(struct s2s_pair *p);          /* rows wait in the store */
+void s2s_pair_peer_is_alive(struct s2s_pair *p); /* the peer just authenticated here: do not back off */
+/* An iq result or error came for our domain: perhaps the answer to the pair's ping. */
+void s2s_pair_answer(struct s2s_pair *p, const char *id);
+/* The gateway goes down; s2s_shard_finished follows if the peer is still to say what it has. */
+void s2s_pair_stop(struct s2s_pair *p);
 
 /* What an admin is shown of a pair. Texts are the pair's, until it goes on. */
 struct s2s_pair_look {
