@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The edge as a whole: shards, listeners, the way from the exchange to a pair, start and stop. */
+/* The edge as a whole: shards, listeners, start and stop. */
 #include "s2s/s2s.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "gateway/base/hash.h"
 #include "gateway/base/mem.h"
+#include "s2s/s2s_errand.h"
 #include "s2s/s2s_in.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_pair.h"
@@ -24,68 +24,16 @@ struct s2s_shard *s2s_shard_of(struct s2s *s, const char *local, const char *rem
     return &s->shards[h % s->o.loop_count];
 }
 
-/* ---- the way to a pair ---- */
-
-struct errand {
-    struct command cmd;
-    struct s2s_shard *shard;
-    struct stanza *st;
-    struct queue_id id;
-    char *answer_id;
-    bool wake;
-    char *remote;
-    char local[]; /* LOCAL \0 REMOTE \0 */
-};
-
-static void run_errand(struct command *c)
-{
-    struct errand *er = container_of(c, struct errand, cmd);
-    struct s2s_shard *sh = er->shard;
-    bool only_if_there = !er->st && !er->wake;
-    char name[2100];
-    snprintf(name, sizeof name, "%s %s", er->local, er->remote);
-    struct s2s_pair *p = map_get(&sh->pairs, name);
-    if (!p && !only_if_there && !sh->stopping)
-        p = s2s_pair_create(sh, er->local, er->remote);
-    if (p && er->st)
-        s2s_pair_send(p, er->st, er->id);
-    else if (p && er->wake)
-        s2s_pair_wake(p);
-    else if (p && er->answer_id)
-        s2s_pair_answer(p, er->answer_id);
-    else if (p)
-        s2s_pair_peer_is_alive(p);
-    stanza_unref(&er->st);
-    mem_free(er->answer_id);
-    mem_free(er);
-}
-
-void s2s_tell_pair(struct s2s *s, const char *local, const char *remote, struct stanza *st,
-                   struct queue_id id, const char *answer_id, bool wake)
-{
-    size_t local_len = strlen(local), remote_len = strlen(remote);
-    struct errand *er = mem_alloc(sizeof *er + local_len + remote_len + 2);
-    memcpy(er->local, local, local_len + 1);
-    er->remote = er->local + local_len + 1;
-    memcpy(er->remote, remote, remote_len + 1);
-    er->st = st ? stanza_ref(st) : NULL;
-    er->id = id;
-    er->answer_id = answer_id ? mem_dup(answer_id) : NULL;
-    er->wake = wake;
-    er->shard = s2s_shard_of(s, local, remote);
-    er->cmd.run = run_errand;
-    loop_post(er->shard->loop, &er->cmd);
-}
+/* ---- what the exchange asks of it ---- */
 
 static void edge_send(struct edge_remote *e, struct stanza *st, struct queue_id id)
 {
-    s2s_tell_pair(container_of(e, struct s2s, edge), st->from->domain, st->to->domain, st, id, NULL,
-                  false);
+    s2s_errand_send(container_of(e, struct s2s, edge), st, id);
 }
 
 static void edge_wake(struct edge_remote *e, const char *local, const char *remote)
 {
-    s2s_tell_pair(container_of(e, struct s2s, edge), local, remote, NULL, (struct queue_id){0}, NULL, true);
+    s2s_errand_wake(container_of(e, struct s2s, edge), local, remote);
 }
 
 /* ---- life ---- */

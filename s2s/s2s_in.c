@@ -14,6 +14,7 @@
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
 #include "s2s/s2s_dialback.h"
+#include "s2s/s2s_errand.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_numbering.h"
 
@@ -338,7 +339,7 @@ static void prove(struct s2s_in *in, const char *remote, const char *local)
     stream_set_limits(in->stream, XML_LIMITS_DEFAULT);
     timer_start(&in->timer, in->shard->loop, IDLE_MS, on_timer);
     log_info(stream_log(in->stream), "dialback proved %s", remote);
-    s2s_tell_pair(in->shard->s2s, local, remote, NULL, (struct queue_id){0}, NULL, false);
+    s2s_errand_alive(in->shard->s2s, local, remote);
 }
 
 static void question_free(struct question *q)
@@ -556,8 +557,7 @@ static void on_stanza(struct stream *s, struct stanza *st)
         bool answers_us = st->kind == STANZA_IQ && (st->type == IQ_RESULT || st->type == IQ_ERROR) && st->id &&
                           !st->to->local && !st->to->resource && !st->from->local && !st->from->resource;
         if (answers_us)
-            s2s_tell_pair(in->shard->s2s, st->to->domain, st->from->domain, NULL, (struct queue_id){0}, st->id,
-                          false);
+            s2s_errand_answer(in->shard->s2s, st->to->domain, st->from->domain, st->id);
         else
             take(in, st, pair);
     }

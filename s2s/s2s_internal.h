@@ -53,11 +53,8 @@ struct s2s {
 
 /* What the admin says of a domain; never NULL (defaults). */
 const struct s2s_remote *s2s_remote_of(const struct s2s *s, const char *domain);
+/* Where the pair LOCAL>REMOTE lives. */
 struct s2s_shard *s2s_shard_of(struct s2s *s, const char *local, const char *remote);
-/* Tells the pair LOCAL>REMOTE on its own loop: a stanza to send, an answer to its ping (id), that the
- * peer is alive (neither), or to read its queue (wake). */
-void s2s_tell_pair(struct s2s *s, const char *local, const char *remote, struct stanza *st,
-                   struct queue_id id, const char *answer_id, bool wake);
 /* A stream or a read of the shard ended: when it is stopping and holds none, tells the first loop. */
 void s2s_shard_check_stopped(struct s2s_shard *sh);
 /* A pair of the shard that was finishing has stopped. */
