@@ -21,7 +21,6 @@
 enum {
     AUTH_TIMEOUT_MS = 60000,
     HEADER_TIMEOUT_MS = 30000,
-    SLOW_STANZA_MS = 60000,
     IDLE_MS = 30 * 60 * 1000,
     CREDIT_BYTES = 64 * 1024,
     QUESTIONS_MAX = 16, /* dialback questions under way a stream */
@@ -30,16 +29,33 @@ enum {
     ANSWERS_MAX_BYTES = 256 * 1024, /* answers that wait for a peer that does not read */
 };
 
-#define IN_STATES(S)                                                                               \
-    S(PLAIN)   /* only STARTTLS */                                                                 \
-    S(SECURE)  /* dialback may begin (also without TLS where the admin allows that) */             \
-    S(TRUSTED) /* at least one pair is proved: stanzas may come */                                 \
-    S(CLOSING)
+/* clang-format off */
+#define IN_STATES(S) /* name may be followed by                                                      */ \
+    S(PLAIN,   TO(PLAIN) | TO(SECURE) | TO(CLOSING) | TO(ENDED)) /* only STARTTLS                    */ \
+    S(SECURE,  TO(PLAIN) | TO(TRUSTED) | TO(CLOSING) | TO(ENDED)) /* dialback may begin: under TLS, or */ \
+                                                /* without, where the admin allows that             */ \
+    S(TRUSTED, TO(TRUSTED) | TO(CLOSING) | TO(ENDED)) /* at least one pair is proved: stanzas may    */ \
+                                                /* come, and another pair may be proved             */ \
+    S(CLOSING, TO(ENDED))                       /* we have ended it; only on_end is awaited          */ \
+    S(ENDED,   0)                               /* no stream; what came waits for its settles        */
+/* clang-format on */
 
+#define TO(name) (1u << IN_##name)
 enum in_state {
-#define IN_ENUM(name) IN_##name,
-    IN_STATES(IN_ENUM)
-#undef IN_ENUM
+#define S(name, next) IN_##name,
+    IN_STATES(S)
+#undef S
+};
+static const unsigned may_follow[] = {
+#define S(name, next) next,
+    IN_STATES(S)
+#undef S
+};
+#undef TO
+static const char *const state_names[] = {
+#define S(name, next) #name,
+    IN_STATES(S)
+#undef S
 };
 
 /* Why an incoming stream is not read; a set. */
@@ -54,7 +70,7 @@ struct s2s_in {
     struct list node; /* in shard->ins */
     struct listener *listener;
     struct sockaddr_storage peer;
-    struct stream *stream;      /* NULL: ended; the object waits for its settles */
+    struct stream *stream;      /* NULL: ENDED */
     char id[RANDOM_ID_LEN + 1]; /* of our header: what dialback keys are made over */
     char *local;                /* domain that the header named; NULL: none yet */
     bool tls;
@@ -88,16 +104,38 @@ struct s2s_in *s2s_in_from_node(struct list *node)
     return list_entry(node, struct s2s_in, node);
 }
 
+static void on_timer(struct timer *t);
+
+static void enter(struct s2s_in *in, enum in_state next)
+{
+    CHECK(may_follow[in->state] & 1u << next);
+    if (next != in->state)
+        log_debug(stream_log(in->stream), "incoming stream %s -> %s", state_names[in->state], state_names[next]);
+    in->state = next;
+    switch (next) {
+    case IN_PLAIN:
+    case IN_SECURE:
+        break; /* the time for all that comes before TRUSTED runs from the start */
+    case IN_TRUSTED:
+        timer_start(&in->timer, in->shard->loop, IDLE_MS, on_timer);
+        break;
+    case IN_CLOSING:
+    case IN_ENDED:
+        timer_stop(&in->timer);
+        break;
+    }
+}
+
+static bool is_over(const struct s2s_in *in)
+{
+    return in->state == IN_CLOSING || in->state == IN_ENDED;
+}
+
 /* ---- as an admin sees it ---- */
 
 const char *s2s_in_state(const struct s2s_in *in)
 {
-    static const char *const names[] = {
-#define IN_NAME(name) #name,
-        IN_STATES(IN_NAME)
-#undef IN_NAME
-    };
-    return names[in->state];
+    return state_names[in->state];
 }
 
 void s2s_in_each_proved(const struct s2s_in *in, void (*each)(void *user, const char *local, const char *remote), void *user)
@@ -131,12 +169,11 @@ static void in_free(struct s2s_in *in)
 
 void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text)
 {
-    if (in->state == IN_CLOSING)
+    if (is_over(in))
         return;
     if (e != STREAM_OK)
         log_warn(stream_log(in->stream), "%s: %s", stream_error_name(e), text ? text : "");
-    in->state = IN_CLOSING;
-    timer_stop(&in->timer);
+    enter(in, IN_CLOSING);
     stream_close(in->stream, e, text);
 }
 
@@ -144,8 +181,7 @@ void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text)
 static void in_cut(struct s2s_in *in)
 {
     log_warn(stream_log(in->stream), "connection is cut: it does not read what it is answered");
-    in->state = IN_CLOSING;
-    timer_stop(&in->timer);
+    enter(in, IN_CLOSING);
     stream_abort(in->stream);
 }
 
@@ -174,7 +210,7 @@ static void resume_reading(struct s2s_in *in, enum in_pause why)
     if (!(in->pauses & why))
         return;
     in->pauses &= (uint8_t)~why;
-    if (!in->pauses && in->state != IN_CLOSING)
+    if (!in->pauses && !is_over(in))
         stream_resume(in->stream);
 }
 
@@ -227,7 +263,7 @@ static void on_settled(struct command *c)
     list_remove(&ib->node);
     mem_free(ib);
     hand_in_held(in);
-    if (!in->stream) {
+    if (in->state == IN_ENDED) {
         if (list_is_empty(&in->unsettled))
             in_free(in);
     } else if (in->unsettled_bytes < CREDIT_BYTES) {
@@ -301,7 +337,7 @@ static void on_header(struct stream *s, const struct stream_header *h)
     else {
         bool optional = from && s2s_remote_of(s2s, from->domain)->tls_optional;
         if (in->state == IN_PLAIN && (in->tls || optional))
-            in->state = IN_SECURE;
+            enter(in, IN_SECURE);
         if (h->version)
             send_features(in);
         else if (in->state == IN_PLAIN)
@@ -335,9 +371,8 @@ static void prove(struct s2s_in *in, const char *remote, const char *local)
     *pair = (struct proved){0};
     snprintf(pair->name, size, "%s %s", remote, local);
     map_put(&in->proved, pair->name, pair);
-    in->state = IN_TRUSTED;
+    enter(in, IN_TRUSTED);
     stream_set_limits(in->stream, XML_LIMITS_DEFAULT);
-    timer_start(&in->timer, in->shard->loop, IDLE_MS, on_timer);
     log_info(stream_log(in->stream), "dialback proved %s", remote);
     s2s_errand_alive(in->shard->s2s, local, remote);
 }
@@ -361,7 +396,7 @@ static void on_verified(void *user, bool valid, enum stanza_error e)
 {
     struct question *q = user;
     struct s2s_in *in = q->in;
-    if (in->state != IN_CLOSING) {
+    if (!is_over(in)) {
         if (e != STANZA_OK) {
             log_warn(stream_log(in->stream), "cannot verify %s: %s", q->remote, stanza_error_name(e));
             s2s_dialback_send_error(in->stream, "result", q->local, q->remote, NULL, e);
@@ -498,7 +533,7 @@ static void on_starttls(struct s2s_in *in)
         return;
     }
     stream_send_text(in->stream, "<proceed xmlns='" NS_TLS "'/>");
-    in->state = IN_PLAIN;
+    enter(in, IN_PLAIN);
     stream_accept_tls(in->stream, in->shard->s2s->o.tls, in->local, false);
 }
 
@@ -562,7 +597,7 @@ static void on_stanza(struct stream *s, struct stanza *st)
             take(in, st, pair);
     }
     stanza_unref(&st);
-    if (in->state != IN_CLOSING && stream_queued(in->stream) > ANSWERS_MAX_BYTES)
+    if (!is_over(in) && stream_queued(in->stream) > ANSWERS_MAX_BYTES)
         in_cut(in);
 }
 
@@ -570,9 +605,8 @@ static void on_end(struct stream *s, const struct stream_end *end)
 {
     struct s2s_in *in = stream_user(s);
     log_info(stream_log(s), "ended: %s", end->text);
-    in->state = IN_CLOSING;
+    enter(in, IN_ENDED);
     in->stream = NULL;
-    timer_stop(&in->timer);
     if (!in->shard->stopping) /* then the listeners are closed */
         listener_forget(in->listener, (const struct sockaddr *)&in->peer);
     list_each(node, &in->questions) {

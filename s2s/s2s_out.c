@@ -20,28 +20,39 @@
 
 enum { DEFAULT_PORT = 5269, TARGETS_MAX = 16 };
 
-#define OUT_STATES(S)                                                                              \
-    S(WAITING)   /* as many as may be are on their way */                                          \
-    S(RESOLVING) /* SRV is asked */                                                                \
-    S(DIALLING)  /* one target after the other */                                                  \
-    S(PLAIN)     /* header sent without TLS; features awaited */                                   \
-    S(STARTTLS)  /* <starttls/> sent */                                                            \
-    S(SECURING)  /* handshake, then header again */                                                \
-    S(SECURE)    /* header sent under TLS; features awaited */                                     \
-    S(LEAVING)   /* this target failed: when its stream has ended, the next is tried */            \
-    S(READY)     /* on_ready was called */                                                         \
-    S(CLOSING)   /* the stream ends; on_end comes */
+/* clang-format off */
+#define OUT_STATES(S) /* name may be followed by                                                        */ \
+    S(WAITING,   TO(RESOLVING) | TO(CLOSING)) /* as many as may be are on their way                     */ \
+    S(RESOLVING, TO(DIALLING) | TO(CLOSING))  /* SRV is asked                                           */ \
+    S(DIALLING,  TO(DIALLING) | TO(PLAIN) | TO(CLOSING)) /* one target after the other                  */ \
+    S(PLAIN,     TO(STARTTLS) | TO(READY) | ANOTHER) /* header sent without TLS; features awaited       */ \
+    S(STARTTLS,  TO(SECURING) | ANOTHER)      /* <starttls/> sent                                       */ \
+    S(SECURING,  TO(SECURE) | ANOTHER)        /* handshake, then header again                           */ \
+    S(SECURE,    TO(READY) | ANOTHER)         /* header sent under TLS; features awaited                */ \
+    S(LEAVING,   ANOTHER)                     /* this target failed: its stream ends, then the next     */ \
+    S(READY,     TO(CLOSING))                 /* on_ready was called                                    */ \
+    S(CLOSING,   0)                           /* the stream ends; on_end comes                          */
+/* The target's stream fails, or ends: */
+#define ANOTHER (TO(LEAVING) | TO(DIALLING) | TO(CLOSING))
+/* clang-format on */
 
+#define TO(name) (1u << OUT_##name)
 enum out_state {
-#define OUT_ENUM(name) OUT_##name,
-    OUT_STATES(OUT_ENUM)
-#undef OUT_ENUM
+#define S(name, next) OUT_##name,
+    OUT_STATES(S)
+#undef S
 };
-
+static const unsigned may_follow[] = {
+#define S(name, next) next,
+    OUT_STATES(S)
+#undef S
+};
+#undef ANOTHER
+#undef TO
 static const char *const state_names[] = {
-#define OUT_NAME(name) #name,
-    OUT_STATES(OUT_NAME)
-#undef OUT_NAME
+#define S(name, next) #name,
+    OUT_STATES(S)
+#undef S
 };
 
 struct target {
@@ -80,10 +91,11 @@ static void try_next_target(struct s2s_out *o);
 static void start(struct s2s_out *o);
 static void on_timeout(struct timer *t);
 
-static void set_state(struct s2s_out *o, enum out_state state)
+static void enter(struct s2s_out *o, enum out_state next)
 {
-    log_debug(&o->log, "outgoing stream %s -> %s", state_names[o->state], state_names[state]);
-    o->state = state;
+    CHECK(may_follow[o->state] & 1u << next);
+    log_debug(&o->log, "outgoing stream %s -> %s", state_names[o->state], state_names[next]);
+    o->state = next;
 }
 
 /* ---- turns ---- */
@@ -110,7 +122,7 @@ static void give_turns(struct s2s_shard *sh)
         o->has_turn = true;
         sh->under_way++;
         timer_start(&o->timeout, sh->loop, sh->s2s->o.connect_timeout_ms, on_timeout);
-        set_state(o, OUT_RESOLVING);
+        enter(o, OUT_RESOLVING);
         start(o);
     }
 }
@@ -175,7 +187,7 @@ static void end_early(struct s2s_out *o, enum s2s_failure why, const char *text)
     o->dial = NULL;
     timer_stop(&o->timeout);
     list_remove(&o->wait_node);
-    set_state(o, OUT_CLOSING);
+    enter(o, OUT_CLOSING);
     post_turn(o);
 }
 
@@ -188,7 +200,7 @@ static void end_stream(struct s2s_out *o, enum s2s_failure why, enum stream_erro
     note(o, why, text ? text : "closed");
     if (o->state == OUT_CLOSING)
         return;
-    set_state(o, OUT_CLOSING);
+    enter(o, OUT_CLOSING);
     timer_stop(&o->timeout);
     timer_stop(&o->target_timeout);
     stream_close(o->stream, e, text);
@@ -229,7 +241,7 @@ static void leave_target(struct s2s_out *o, enum s2s_failure why, enum stream_er
     if (o->state == OUT_LEAVING)
         return;
     note(o, why, text);
-    set_state(o, OUT_LEAVING);
+    enter(o, OUT_LEAVING);
     stream_close(o->stream, e, text);
 }
 
@@ -237,7 +249,7 @@ static void on_target_timeout(struct timer *t)
 {
     struct s2s_out *o = container_of(t, struct s2s_out, target_timeout);
     note(o, S2S_TIMEOUT, "no answer in time");
-    set_state(o, OUT_LEAVING);
+    enter(o, OUT_LEAVING);
     stream_abort(o->stream);
 }
 
@@ -264,7 +276,7 @@ static void become_ready(struct s2s_out *o)
     timer_stop(&o->target_timeout);
     mem_free(o->targets);
     o->targets = NULL;
-    set_state(o, OUT_READY);
+    enter(o, OUT_READY);
     end_turn(o);
     o->ev->on_ready(o->user, o->stream_id, o->offers_dialback);
 }
@@ -274,7 +286,7 @@ static void on_features(struct s2s_out *o, const struct stanza *st)
     o->offers_dialback = stanza_child(st, "dialback", NS_DIALBACK_FEATURE) != NULL;
     o->offers_queue = stanza_child(st, "queue", NS_QUEUE) != NULL;
     if (o->state == OUT_PLAIN && stanza_child(st, "starttls", NS_TLS)) {
-        set_state(o, OUT_STARTTLS);
+        enter(o, OUT_STARTTLS);
         stream_send_text(o->stream, "<starttls xmlns='" NS_TLS "'/>");
     } else if (o->state == OUT_PLAIN && !s2s_remote_of(o->shard->s2s, o->remote)->tls_optional) {
         leave_target(o, S2S_REFUSED, STREAM_POLICY_VIOLATION,
@@ -287,7 +299,7 @@ static void on_features(struct s2s_out *o, const struct stanza *st)
 static void on_starttls_answer(struct s2s_out *o, const struct stanza *st)
 {
     if (element_is(st->payload->root, "proceed", NS_TLS)) {
-        set_state(o, OUT_SECURING);
+        enter(o, OUT_SECURING);
         stream_connect_tls(o->stream, o->shard->s2s->o.tls, o->local, o->remote);
     } else {
         leave_target(o, S2S_TIMEOUT, STREAM_UNDEFINED_CONDITION, "the peer refused to start TLS");
@@ -315,7 +327,7 @@ static void on_secure(struct stream *s, const struct tls_info *info)
 {
     struct s2s_out *o = stream_user(s);
     log_debug(&o->log, "TLS with %s, %s", info->version, info->cipher);
-    set_state(o, OUT_SECURE);
+    enter(o, OUT_SECURE);
     send_header(o);
 }
 
@@ -405,7 +417,7 @@ static void on_dialled(void *user, uv_os_sock_t fd, const struct error *e)
     wire_set_marks(w, S2S_OUT_HIGH_BYTES / 4, S2S_OUT_HIGH_BYTES / 2);
     o->stream = stream_open(w, &policy, o, XML_LIMITS_DEFAULT, 0);
     log_ctx_set(stream_log(o->stream), "s2s-out %s>%s", o->local, o->remote);
-    set_state(o, OUT_PLAIN);
+    enter(o, OUT_PLAIN);
     if (has_next_target(o))
         timer_start(&o->target_timeout, o->shard->loop, o->shard->s2s->o.connect_timeout_ms / 3, on_target_timeout);
     send_header(o);
@@ -414,7 +426,7 @@ static void on_dialled(void *user, uv_os_sock_t fd, const struct error *e)
 static void try_next_target(struct s2s_out *o)
 {
     const struct target *t = &o->targets[o->target_next++];
-    set_state(o, OUT_DIALLING);
+    enter(o, OUT_DIALLING);
     o->dial = dial_start(&(struct dial_options){.loop = o->shard->loop,
                                                 .dns = o->shard->dns,
                                                 .egress = o->shard->s2s->o.egress,
