@@ -15,14 +15,15 @@
 #include "gateway/xmpp/stanza_build.h"
 #include "s2s/s2s_dialback.h"
 #include "s2s/s2s_errand.h"
+#include "s2s/s2s_intake.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_numbering.h"
+#include "s2s/s2s_way.h"
 
 enum {
     AUTH_TIMEOUT_MS = 60000,
     HEADER_TIMEOUT_MS = 30000,
     IDLE_MS = 30 * 60 * 1000,
-    CREDIT_BYTES = 64 * 1024,
     QUESTIONS_MAX = 16, /* dialback questions under way a stream */
     PROVED_MAX = 1000,
     WRONGS_MAX = 100,             /* keys that are not ours and questions that were refused, a stream */
@@ -58,12 +59,6 @@ static const char *const state_names[] = {
 #undef S
 };
 
-/* Why an incoming stream is not read; a set. */
-enum in_pause {
-    IN_PAUSE_CREDIT = 1, /* too much of it is not settled */
-    IN_PAUSE_STORE = 2,  /* nothing can be kept: until the shard's gate opens */
-};
-
 struct s2s_in {
     enum in_state state;
     struct s2s_shard *shard;
@@ -79,10 +74,8 @@ struct s2s_in {
     struct list questions;      /* struct question */
     unsigned question_count;
     unsigned wrongs;            /* of WRONGS_MAX */
-    struct list unsettled;      /* struct inbound, in the order they came */
-    size_t unsettled_bytes;
-    uint8_t pauses;             /* of enum in_pause; 0: it is read */
-    struct timer timer;         /* until something is proved; then slow stanzas and silence */
+    struct s2s_intake intake;   /* what it has brought */
+    struct timer timer;         /* until something is proved; then silence */
 };
 
 /* A pair that dialback has proved. */
@@ -122,6 +115,7 @@ static void enter(struct s2s_in *in, enum in_state next)
     case IN_CLOSING:
     case IN_ENDED:
         timer_stop(&in->timer);
+        s2s_intake_stop(&in->intake);
         break;
     }
 }
@@ -141,7 +135,7 @@ const char *s2s_in_state(const struct s2s_in *in)
 void s2s_in_each_proved(const struct s2s_in *in, void (*each)(void *user, const char *local, const char *remote), void *user)
 {
     const struct proved *pair;
-    char remote[2100];
+    char remote[S2S_WAY_NAME_MAX];
     bool any = false;
     for (size_t i = 0; (pair = map_next(&in->proved, &i)); any = true) {
         size_t len = strcspn(pair->name, " ");
@@ -167,6 +161,14 @@ static void in_free(struct s2s_in *in)
     s2s_shard_check_stopped(sh);
 }
 
+/* All that it brought has settled. */
+static void on_empty(struct s2s_intake *k)
+{
+    struct s2s_in *in = container_of(k, struct s2s_in, intake);
+    if (in->state == IN_ENDED)
+        in_free(in);
+}
+
 void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text)
 {
     if (is_over(in))
@@ -188,7 +190,7 @@ static void in_cut(struct s2s_in *in)
 static void on_timer(struct timer *t)
 {
     struct s2s_in *in = container_of(t, struct s2s_in, timer);
-    if (in->pauses) { /* it may have said much that was not read */
+    if (s2s_intake_is_held_up(&in->intake)) { /* it may have said much that was not read */
         timer_start(t, in->shard->loop, IDLE_MS, on_timer);
         return;
     }
@@ -196,108 +198,11 @@ static void on_timer(struct timer *t)
                  in->state == IN_TRUSTED ? "nothing came for a long time" : "not authenticated in time");
 }
 
-/* ---- when it is not read ---- */
-
-static void pause_reading(struct s2s_in *in, enum in_pause why)
-{
-    if (!in->pauses)
-        stream_pause(in->stream);
-    in->pauses |= (uint8_t)why;
-}
-
-static void resume_reading(struct s2s_in *in, enum in_pause why)
-{
-    if (!(in->pauses & why))
-        return;
-    in->pauses &= (uint8_t)~why;
-    if (!in->pauses && !is_over(in))
-        stream_resume(in->stream);
-}
-
 void s2s_in_gate_open(struct gate *g)
 {
     struct s2s_shard *sh = container_of(g, struct s2s_shard, gate);
     list_each(node, &sh->ins)
-        resume_reading(s2s_in_from_node(node), IN_PAUSE_STORE);
-}
-
-struct inbound {
-    struct list node;
-    struct settle settle;
-    struct s2s_in *in;
-    struct stanza *held; /* waits until all before it has settled; NULL once it is handed in */
-    size_t bytes;
-    bool numbers;        /* of its pair, when it came */
-    uint64_t epoch;
-    struct queue_id id;  /* its own; seq 0: none */
-};
-
-static void on_settled(struct command *c);
-
-static void hand_in(struct inbound *ib, struct stanza *st)
-{
-    struct exchange *x = ib->in->shard->s2s->o.exchange;
-    settle_init(&ib->settle, ib->in->shard->loop, on_settled);
-    if (ib->numbers)
-        exchange_receive_numbered(x, st, ib->epoch, ib->id, &ib->settle);
-    else
-        exchange_receive_remote(x, st, &ib->settle);
-}
-
-static void hand_in_held(struct s2s_in *in)
-{
-    struct inbound *first = list_is_empty(&in->unsettled) ? NULL : list_entry(in->unsettled.next, struct inbound, node);
-    if (!first || !first->held)
-        return;
-    struct stanza *st = first->held;
-    first->held = NULL;
-    hand_in(first, st);
-    stanza_unref(&st);
-}
-
-static void on_settled(struct command *c)
-{
-    struct inbound *ib = container_of(c, struct inbound, settle.cmd);
-    struct s2s_in *in = ib->in;
-    in->unsettled_bytes -= ib->bytes;
-    list_remove(&ib->node);
-    mem_free(ib);
-    hand_in_held(in);
-    if (in->state == IN_ENDED) {
-        if (list_is_empty(&in->unsettled))
-            in_free(in);
-    } else if (in->unsettled_bytes < CREDIT_BYTES) {
-        resume_reading(in, IN_PAUSE_CREDIT);
-    }
-}
-
-/* Servers take the answer to a ping between domains as proof that all before it was taken (s2s_pair.c
- * does), so it must not be answered while a message before it waits for its commit. */
-static bool proves_what_came_before(const struct stanza *st)
-{
-    return st->kind == STANZA_IQ && !st->to->local && !st->to->resource && !st->from->local && !st->from->resource;
-}
-
-static void take(struct s2s_in *in, struct stanza *st, const struct proved *pair)
-{
-    bool waits = proves_what_came_before(st) && !list_is_empty(&in->unsettled);
-    struct inbound *ib = mem_new(struct inbound);
-    ib->in = in;
-    ib->numbers = pair->numbers;
-    ib->epoch = pair->epoch;
-    ib->id = in->next;
-    in->next = (struct queue_id){0};
-    ib->bytes = stanza_size(st);
-    list_append(&in->unsettled, &ib->node);
-    in->unsettled_bytes += ib->bytes;
-    if (in->unsettled_bytes >= CREDIT_BYTES)
-        pause_reading(in, IN_PAUSE_CREDIT);
-    if (!gate_is_open(&in->shard->gate))
-        pause_reading(in, IN_PAUSE_STORE);
-    if (waits)
-        ib->held = stanza_ref(st);
-    else
-        hand_in(ib, st);
+        s2s_intake_gate_open(&s2s_in_from_node(node)->intake);
 }
 
 /* ---- header and features ---- */
@@ -357,8 +262,8 @@ static void on_secure(struct stream *s, const struct tls_info *info)
 
 static struct proved *proved_of(struct s2s_in *in, const char *remote, const char *local)
 {
-    char name[2100];
-    snprintf(name, sizeof name, "%s %s", remote, local);
+    char name[S2S_WAY_NAME_MAX];
+    s2s_way_name(name, remote, local);
     return map_get(&in->proved, name);
 }
 
@@ -557,6 +462,13 @@ static void on_nonza(struct s2s_in *in, const struct stanza *st)
 
 /* ---- stanzas ---- */
 
+static void take(struct s2s_in *in, struct stanza *st, const struct proved *pair)
+{
+    struct s2s_place place = {.epoch = pair->epoch, .id = in->next};
+    in->next = (struct queue_id){0};
+    s2s_intake_take(&in->intake, st, pair->numbers ? &place : NULL);
+}
+
 /* The stream error for a stanza that may not be here; STREAM_OK: it may. */
 static enum stream_error check(struct s2s_in *in, const struct stanza *st, struct proved **pair, const char **text)
 {
@@ -577,6 +489,13 @@ static enum stream_error check(struct s2s_in *in, const struct stanza *st, struc
     return in->next.seq && (!(*pair)->numbers || st->kind != STANZA_MESSAGE) ? STREAM_BAD_FORMAT : STREAM_OK;
 }
 
+/* A domain answers a domain: something that one of our pairs asked, perhaps. */
+static bool answers_us(const struct stanza *st)
+{
+    return st->kind == STANZA_IQ && (st->type == IQ_RESULT || st->type == IQ_ERROR) && st->id && !st->to->local &&
+           !st->to->resource && !st->from->local && !st->from->resource;
+}
+
 static void on_stanza(struct stream *s, struct stanza *st)
 {
     struct s2s_in *in = stream_user(s);
@@ -589,9 +508,7 @@ static void on_stanza(struct stream *s, struct stanza *st)
         s2s_in_close(in, e, text);
     else {
         timer_start(&in->timer, in->shard->loop, IDLE_MS, on_timer);
-        bool answers_us = st->kind == STANZA_IQ && (st->type == IQ_RESULT || st->type == IQ_ERROR) && st->id &&
-                          !st->to->local && !st->to->resource && !st->from->local && !st->from->resource;
-        if (answers_us)
+        if (answers_us(st))
             s2s_errand_answer(in->shard->s2s, st->to->domain, st->from->domain, st->id);
         else
             take(in, st, pair);
@@ -614,7 +531,7 @@ static void on_end(struct stream *s, const struct stream_end *end)
         s2s_dialback_cancel(q->verify);
         question_free(q);
     }
-    if (list_is_empty(&in->unsettled))
+    if (s2s_intake_is_empty(&in->intake))
         in_free(in);
 }
 
@@ -635,13 +552,13 @@ void s2s_in_accept(struct s2s_shard *sh, struct listener *li, bool direct_tls, u
     in->shard = sh;
     in->listener = li;
     list_init(&in->questions);
-    list_init(&in->unsettled);
     list_append(&sh->ins, &in->node);
     struct wire *w = wire_open(sh->loop, fd, &none, NULL);
     if (direct_tls)
         wire_accept_tls(w, sh->s2s->o.tls, NULL, false, TLS_ALPN_XMPP_SERVER);
     in->peer = listener_peer(li);
     in->stream = stream_open(w, &policy, in, XML_LIMITS_BEFORE_AUTH, HEADER_TIMEOUT_MS);
+    s2s_intake_init(&in->intake, sh, in->stream, on_empty);
     log_ctx_set(stream_log(in->stream), "s2s-in %s", wire_peer_text(w));
     timer_start(&in->timer, sh->loop, AUTH_TIMEOUT_MS, on_timer);
 }

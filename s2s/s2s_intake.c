@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* Decided here: how much a peer may have under way, and what waits until all before it has settled. */
+#include "s2s/s2s_intake.h"
+
+#include "gateway/base/mem.h"
+#include "s2s/s2s_internal.h"
+
+enum { CREDIT_BYTES = 64 * 1024 };
+
+/* Why it is not read; a set. */
+enum pause {
+    PAUSE_CREDIT = 1, /* too much of it is not settled */
+    PAUSE_STORE = 2,  /* nothing can be kept: until the shard's gate opens */
+};
+
+struct inbound {
+    struct list node;
+    struct settle settle;
+    struct s2s_intake *intake;
+    struct stanza *held; /* waits until all before it has settled; NULL once it is handed in */
+    size_t bytes;
+    bool is_numbered;
+    struct s2s_place place; /* if it is */
+};
+
+void s2s_intake_init(struct s2s_intake *k, struct s2s_shard *sh, struct stream *st,
+                     void (*on_empty)(struct s2s_intake *k))
+{
+    *k = (struct s2s_intake){.shard = sh, .stream = st, .on_empty = on_empty};
+    list_init(&k->unsettled);
+}
+
+bool s2s_intake_is_empty(const struct s2s_intake *k)
+{
+    return list_is_empty(&k->unsettled);
+}
+
+bool s2s_intake_is_held_up(const struct s2s_intake *k)
+{
+    return k->pauses != 0;
+}
+
+void s2s_intake_stop(struct s2s_intake *k)
+{
+    k->stream = NULL;
+}
+
+static void pause_reading(struct s2s_intake *k, enum pause why)
+{
+    if (!k->pauses)
+        stream_pause(k->stream);
+    k->pauses |= (uint8_t)why;
+}
+
+static void resume_reading(struct s2s_intake *k, enum pause why)
+{
+    if (!(k->pauses & why))
+        return;
+    k->pauses &= (uint8_t)~why;
+    if (!k->pauses && k->stream)
+        stream_resume(k->stream);
+}
+
+void s2s_intake_gate_open(struct s2s_intake *k)
+{
+    resume_reading(k, PAUSE_STORE);
+}
+
+static void on_settled(struct command *c);
+
+static void hand_in(struct inbound *ib, struct stanza *st)
+{
+    struct s2s_shard *sh = ib->intake->shard;
+    settle_init(&ib->settle, sh->loop, on_settled);
+    if (ib->is_numbered)
+        exchange_receive_numbered(sh->s2s->o.exchange, st, ib->place.epoch, ib->place.id, &ib->settle);
+    else
+        exchange_receive_remote(sh->s2s->o.exchange, st, &ib->settle);
+}
+
+static void hand_in_held(struct s2s_intake *k)
+{
+    struct list *first = list_first(&k->unsettled);
+    struct inbound *ib = first ? list_entry(first, struct inbound, node) : NULL;
+    if (!ib || !ib->held)
+        return;
+    struct stanza *st = ib->held;
+    ib->held = NULL;
+    hand_in(ib, st);
+    stanza_unref(&st);
+}
+
+static void on_settled(struct command *c)
+{
+    struct inbound *ib = container_of(c, struct inbound, settle.cmd);
+    struct s2s_intake *k = ib->intake;
+    k->unsettled_bytes -= ib->bytes;
+    list_remove(&ib->node);
+    mem_free(ib);
+    hand_in_held(k);
+    if (k->unsettled_bytes < CREDIT_BYTES)
+        resume_reading(k, PAUSE_CREDIT);
+    if (!k->stream && s2s_intake_is_empty(k))
+        k->on_empty(k);
+}
+
+/* Servers take the answer to a ping between domains as proof that all before it was taken (s2s_unconfirmed.h),
+ * so it must not be answered while a message before it waits for its commit. */
+static bool proves_what_came_before(const struct stanza *st)
+{
+    return st->kind == STANZA_IQ && !st->to->local && !st->to->resource && !st->from->local && !st->from->resource;
+}
+
+void s2s_intake_take(struct s2s_intake *k, struct stanza *st, const struct s2s_place *place)
+{
+    bool waits = proves_what_came_before(st) && !s2s_intake_is_empty(k);
+    struct inbound *ib = mem_new(struct inbound);
+    ib->intake = k;
+    ib->is_numbered = place != NULL;
+    if (place)
+        ib->place = *place;
+    ib->bytes = stanza_size(st);
+    list_append(&k->unsettled, &ib->node);
+    k->unsettled_bytes += ib->bytes;
+    if (k->unsettled_bytes >= CREDIT_BYTES)
+        pause_reading(k, PAUSE_CREDIT);
+    if (!gate_is_open(&k->shard->gate))
+        pause_reading(k, PAUSE_STORE);
+    if (waits)
+        ib->held = stanza_ref(st);
+    else
+        hand_in(ib, st);
+}
