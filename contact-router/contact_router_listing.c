@@ -97,7 +97,9 @@ static bool look_outbox(struct looking *k, struct store_tx *tx, struct error *e)
     struct listing_query *q = k->q;
     struct outbox_rows rows;
     bool is_account = q->key && strchr(q->key, '@');
-    if (!outbox_query_newest(tx, q->domain, is_account ? q->key : NULL, is_account ? NULL : q->key, q->limit + 1, &q->arena, &rows, e))
+    struct outbox_page page = { .community = q->domain, .limit = q->limit + 1 };
+    *(is_account ? &page.account : &page.ref) = q->key;
+    if (!outbox_query_newest(tx, &page, &q->arena, &rows, e))
         return false;
     for (unsigned i = 0; i < rows.count; i++)
         add_delivery(q, &rows.v[i]);

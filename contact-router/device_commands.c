@@ -3,6 +3,7 @@
  * are the same whether a code went out, the address refuses codes, or belongs to somebody else. */
 #include <string.h>
 
+#include "contact-router/delivery.h"
 #include "contact-router/device_store.h"
 #include "contact-router/outbox_query.h"
 #include "contact-router/router_internal.h"
@@ -151,7 +152,7 @@ static bool send_code(struct command_job *j, struct store_tx *tx, const struct d
     bool refused;
     if (!device_store_codes_used(tx, j->account, j->community->domain, prefix, &used, e) ||
         !device_store_is_refused(tx, d->kind, d->address, &refused, e) ||
-        !outbox_query_use(tx, j->account, "", "", j->community->domain, &use, e))
+        !outbox_query_use(tx, &(struct outbox_spender){ j->account, j->community->domain, "", "" }, &use, e))
         return false;
     if (!budget_code_fits(&used) || !affordable(j, d->kind, &use)) {
         j->warn = "a limit of verification codes was reached";
@@ -244,14 +245,12 @@ static bool do_remove(struct command_job *j, struct store_tx *tx, struct error *
 {
     struct device *d = find(j, j->c.n);
     struct outbox_rows rows;
-    struct worker_news *news = NULL; /* a device that goes is no news to anybody else */
+    struct delivery_batch batch = { j->r, tx, &j->arena, NULL }; /* its news are nobody else's */
     if (!d)
         return true;
-    bool ok = outbox_query_waiting(tx, j->account, NULL, d->n, &j->arena, &rows, e);
-    for (unsigned i = 0; ok && i < rows.count; i++) {
-        struct outbox_input in = { .event = OUTBOX_STOPPED, .now_us = store_now_us(tx) };
-        ok = worker_step(j->r, tx, &rows.v[i], &in, "the device was removed", false, &j->arena, &news, e);
-    }
+    bool ok = outbox_query_waiting(tx, &(struct outbox_about){ .account = j->account, .n = d->n }, &j->arena, &rows, e);
+    for (unsigned i = 0; ok && i < rows.count; i++)
+        ok = delivery_step(&batch, &rows.v[i], &(struct delivery_word){ .event = OUTBOX_STOPPED, .reason = "the device was removed" }, e);
     bytes_printf(&j->reply, "%s to %s is forgotten.", device_kind_people(d->kind), d->address);
     return ok && device_store_remove(tx, j->account, d->n, e);
 }
@@ -303,7 +302,7 @@ static bool do_test(struct command_job *j, struct store_tx *tx, struct error *e)
     if (!d)
         return true;
     if (!outbox_query_count_day(tx, j->account, NULL, OUTBOX_PURPOSE_TEST, &tests, e) ||
-        !outbox_query_use(tx, j->account, "", "", j->community->domain, &use, e))
+        !outbox_query_use(tx, &(struct outbox_spender){ j->account, j->community->domain, "", "" }, &use, e))
         return false;
     if (!d->verified_us || d->opted_out) {
         j->refused = STANZA_NOT_ALLOWED;

@@ -42,26 +42,27 @@ bool outbox_query_sending(struct store_tx *tx, struct arena *a, struct outbox_ro
     return outbox_store_read(store_query(tx, e, "select " OUTBOX_STORE_COLUMNS " from deliveries where state = 'sending'", ""), a, out, e);
 }
 
-bool outbox_query_waiting(struct store_tx *tx, const char *account, const char *peer, int64_t n, struct arena *a,
-                          struct outbox_rows *out, struct error *e)
+bool outbox_query_waiting(struct store_tx *tx, const struct outbox_about *about, struct arena *a, struct outbox_rows *out,
+                          struct error *e)
 {
+    const char *peer = about->peer ? about->peer : "";
     return outbox_store_read(
         store_query(tx, e,
                     "select " OUTBOX_STORE_COLUMNS " from deliveries where account = $1 and (state = 'planned' or state = 'due')"
                     " and ($2 = '' or peer = $3) and ($4 = 0 or n = $5)"
                     " and ($6 > 0 or purpose = 'message' or purpose = 'request')",
-                    "tttiii", account, peer ? peer : "", peer ? peer : "", n, n, n), a, out, e);
+                    "tttiii", about->account, peer, peer, about->n, about->n, about->n), a, out, e);
 }
 
-bool outbox_query_newest(struct store_tx *tx, const char *community, const char *account, const char *ref, unsigned limit,
-                         struct arena *a, struct outbox_rows *out, struct error *e)
+bool outbox_query_newest(struct store_tx *tx, const struct outbox_page *page, struct arena *a, struct outbox_rows *out,
+                         struct error *e)
 {
+    const char *account = page->account ? page->account : "", *ref = page->ref ? page->ref : "";
     return outbox_store_read(
         store_query(tx, e,
                     "select " OUTBOX_STORE_COLUMNS " from deliveries where community = $1 and ($2 = '' or account = $3)"
                     " and ($4 = '' or ref = $5) order by created_us desc, ref limit $6",
-                    "ttttti", community, account ? account : "", account ? account : "", ref ? ref : "", ref ? ref : "",
-                    (int64_t)limit), a, out, e);
+                    "ttttti", page->community, account, account, ref, ref, (int64_t)page->limit), a, out, e);
 }
 
 bool outbox_query_seqs(struct store_tx *tx, const char *ref, struct arena *a, uint64_t **seqs, unsigned *count, struct error *e)
@@ -82,10 +83,10 @@ bool outbox_query_seqs(struct store_tx *tx, const char *ref, struct arena *a, ui
     return r && e->code == ERROR_NONE;
 }
 
-bool outbox_query_hopes(struct store_tx *tx, const char *account, uint64_t seq, int64_t step, int64_t *all, int64_t *in_step,
-                        int64_t *in_doubt, struct error *e)
+bool outbox_query_hopes(struct store_tx *tx, const char *account, uint64_t seq, int64_t step, struct outbox_hopes *out,
+                        struct error *e)
 {
-    *all = *in_step = *in_doubt = 0;
+    *out = (struct outbox_hopes){ 0 };
     struct store_rows *r = store_query(tx, e,
                                        "select d.step, d.state from delivery_messages m join deliveries d on d.ref = m.ref"
                                        " where m.account = $1 and m.seq = $2 and d.state <> 'failed' and d.state <> 'dead'"
@@ -93,52 +94,53 @@ bool outbox_query_hopes(struct store_tx *tx, const char *account, uint64_t seq, 
                                        "ti", account, (int64_t)seq);
     while (r && store_next(r, e)) {
         bool unknown = text_eq(store_text(r, 1), outbox_state_name(OUTBOX_IN_DOUBT));
-        *in_doubt += unknown;
-        *all += !unknown;
-        *in_step += !unknown && store_int(r, 0) == step;
+        out->in_doubt += unknown;
+        out->all += !unknown;
+        out->in_step += !unknown && store_int(r, 0) == step;
     }
     return r && e->code == ERROR_NONE;
 }
 
 /* -- budgets: what was made and not withdrawn -- */
 
-static bool count_windows(struct store_tx *tx, const char *account, const char *peer, const char *domain, enum device_kind kind,
-                          struct budget_counts *by_peer, struct budget_counts *by_domain, struct error *e)
+/* Of one kind of device, to this peer and to its domain. */
+struct windows {
+    struct budget_counts by_peer, by_domain;
+};
+
+static bool count_windows(struct store_tx *tx, const struct outbox_spender *who, enum device_kind kind, struct windows *out,
+                          struct error *e)
 {
     int64_t now = store_now_us(tx);
-    *by_peer = *by_domain = (struct budget_counts){ 0 };
+    *out = (struct windows){ 0 };
     struct store_rows *r = store_query(tx, e,
                                        "select created_us, peer from deliveries where account = $1 and created_us > $2 and"
                                        " peer_domain = $3 and (kind = $4 or kind = $5) and purpose = 'message' and state <> 'cancelled'",
-                                       "titt" "t", account, now - budget_window_us(BUDGET_3_HOURS), domain, device_kind_word(kind),
+                                       "titt" "t", who->account, now - budget_window_us(BUDGET_3_HOURS), who->peer_domain,
+                                       device_kind_word(kind),
                                        device_kind_word(kind == DEVICE_SMS ? DEVICE_PAGER : kind)); /* one budget */
     while (r && store_next(r, e))
         for (unsigned w = 0; w < BUDGET_WINDOWS; w++)
             if (store_int(r, 0) > now - budget_window_us((enum budget_window)w)) {
-                by_domain->in[w]++;
-                by_peer->in[w] += text_eq(store_text(r, 1), peer);
+                out->by_domain.in[w]++;
+                out->by_peer.in[w] += text_eq(store_text(r, 1), who->peer);
             }
     return r && e->code == ERROR_NONE;
 }
 
-bool outbox_query_use(struct store_tx *tx, const char *account, const char *peer, const char *peer_domain, const char *community,
-                      struct budget_use *out, struct error *e)
+static bool use_today(struct store_tx *tx, const struct outbox_spender *who, struct budget_use *out, struct error *e)
 {
-    int64_t now = store_now_us(tx), sms, calls, strangers;
-    *out = (struct budget_use){ 0 };
-    if (!count_windows(tx, account, peer, peer_domain, DEVICE_SMS, &out->sms_by_contact, &out->sms_by_domain, e) ||
-        !count_windows(tx, account, peer, peer_domain, DEVICE_EMAIL, &out->mail_by_contact, &out->mail_by_domain, e) ||
-        !count_windows(tx, account, peer, peer_domain, DEVICE_VOICE, &out->calls_by_contact, &out->calls_by_domain, e) ||
-        !one_number(store_query(tx, e,
+    int64_t since = store_now_us(tx) - DAY, sms, calls, strangers;
+    if (!one_number(store_query(tx, e,
                                 "select count(*) from deliveries where community = $1 and kind = 'voice' and created_us > $2"
-                                " and state <> 'cancelled'", "ti", community, now - DAY), &calls, e) ||
+                                " and state <> 'cancelled'", "ti", who->community, since), &calls, e) ||
         !one_number(store_query(tx, e,
                                 "select count(*) from deliveries where community = $1 and (kind = 'sms' or kind = 'pager') and"
                                 " created_us > $2"
-                                " and state <> 'cancelled'", "ti", community, now - DAY), &sms, e) ||
+                                " and state <> 'cancelled'", "ti", who->community, since), &sms, e) ||
         !one_number(store_query(tx, e,
                                 "select count(*) from deliveries where account = $1 and created_us > $2 and purpose = 'request'"
-                                " and state <> 'cancelled'", "ti", account, now - DAY), &strangers, e))
+                                " and state <> 'cancelled'", "ti", who->account, since), &strangers, e))
         return false;
     out->sms_today = (unsigned)sms;
     out->calls_today = (unsigned)calls;
@@ -146,14 +148,26 @@ bool outbox_query_use(struct store_tx *tx, const char *account, const char *peer
     return true;
 }
 
-bool outbox_query_told(struct store_tx *tx, const char *account, int64_t n, const char *peer, struct arena *a,
-                       struct outbox_told *out, struct error *e)
+bool outbox_query_use(struct store_tx *tx, const struct outbox_spender *who, struct budget_use *out, struct error *e)
+{
+    struct windows sms, mail, calls;
+    if (!count_windows(tx, who, DEVICE_SMS, &sms, e) || !count_windows(tx, who, DEVICE_EMAIL, &mail, e) ||
+        !count_windows(tx, who, DEVICE_VOICE, &calls, e))
+        return false;
+    *out = (struct budget_use){ .sms_by_contact = sms.by_peer,   .sms_by_domain = sms.by_domain,
+                                .mail_by_contact = mail.by_peer, .mail_by_domain = mail.by_domain,
+                                .calls_by_contact = calls.by_peer, .calls_by_domain = calls.by_domain };
+    return use_today(tx, who, out, e);
+}
+
+bool outbox_query_told(struct store_tx *tx, const struct outbox_about *about, struct arena *a, struct outbox_told *out,
+                       struct error *e)
 {
     *out = (struct outbox_told){ 0 };
     struct store_rows *r = store_query(tx, e,
                                        "select ref, state, due_us, told_us, step from deliveries where account = $1 and n = $2 and"
                                        " peer = $3 and purpose = 'message' and created_us > $4",
-                                       "titi", account, n, peer, store_now_us(tx) - 3 * DAY);
+                                       "titi", about->account, about->n, about->peer, store_now_us(tx) - 3 * DAY);
     while (r && store_next(r, e)) {
         bool waits = text_eq(store_text(r, 1), "planned");
         if (store_int(r, 3) > out->last_told_us)
@@ -187,45 +201,47 @@ bool outbox_query_calling(struct store_tx *tx, const char *address, int64_t sinc
     return ok;
 }
 
-bool outbox_query_conversations(struct store_tx *tx, enum device_kind kind, const char *address, int64_t since_us, struct arena *a,
-                                struct outbox_conversation *out, unsigned max, unsigned *count, struct error *e)
+/* account, peer, code, community, readable */
+static struct outbox_conversation conversation_of(struct store_rows *r, struct arena *a)
 {
-    *count = 0;
+    return (struct outbox_conversation){
+        .account = arena_dup(a, store_text(r, 0)), .peer = arena_dup(a, store_text(r, 1)),
+        .code = arena_dup(a, store_text(r, 2)), .community = arena_dup(a, store_text(r, 3)),
+        .readable = store_int(r, 4) != 0,
+    };
+}
+
+static bool is_listed(const struct outbox_conversations *q, const char *account, const char *peer)
+{
+    for (unsigned i = 0; i < q->count; i++)
+        if (text_eq(q->v[i].account, account) && text_eq(q->v[i].peer, peer))
+            return true;
+    return false;
+}
+
+bool outbox_query_conversations(struct store_tx *tx, struct outbox_conversations *q, struct arena *a, struct error *e)
+{
+    q->count = 0;
     struct store_rows *r = store_query(tx, e,
                                        "select account, peer, code, community, readable from deliveries where kind = $1 and"
                                        " address = $2 and told_us > $3 and purpose = 'message' order by told_us desc",
-                                       "tti", device_kind_word(kind), address, since_us);
-    while (r && store_next(r, e)) {
-        bool known = false;
-        for (unsigned i = 0; i < *count; i++)
-            known = known || (text_eq(out[i].account, store_text(r, 0)) && text_eq(out[i].peer, store_text(r, 1)));
-        if (known || *count == max)
-            continue;
-        out[(*count)++] = (struct outbox_conversation){
-            .account = arena_dup(a, store_text(r, 0)), .peer = arena_dup(a, store_text(r, 1)),
-            .code = arena_dup(a, store_text(r, 2)), .community = arena_dup(a, store_text(r, 3)),
-            .readable = store_int(r, 4) != 0,
-        };
-    }
+                                       "tti", device_kind_word(q->kind), q->address, q->since_us);
+    while (r && store_next(r, e))
+        if (q->count < q->max && !is_listed(q, store_text(r, 0), store_text(r, 1)))
+            q->v[q->count++] = conversation_of(r, a);
     return r && e->code == ERROR_NONE;
 }
 
-bool outbox_query_by_code(struct store_tx *tx, const char *account, const char *code, int64_t since_us, struct arena *a,
-                          struct outbox_conversation *out, bool *found, struct error *e)
+bool outbox_query_by_code(struct store_tx *tx, const struct outbox_code *code, struct arena *a, struct outbox_conversation *out,
+                          struct error *e)
 {
-    *found = false;
+    *out = (struct outbox_conversation){ 0 };
     struct store_rows *r = store_query(tx, e,
                                        "select account, peer, code, community, readable from deliveries where account = $1 and"
                                        " code = $2 and told_us > $3 and (purpose = 'message' or purpose = 'request')"
                                        " order by told_us desc limit 1",
-                                       "tti", account, code, since_us);
-    while (r && store_next(r, e)) {
-        *out = (struct outbox_conversation){
-            .account = arena_dup(a, store_text(r, 0)), .peer = arena_dup(a, store_text(r, 1)),
-            .code = arena_dup(a, store_text(r, 2)), .community = arena_dup(a, store_text(r, 3)),
-            .readable = store_int(r, 4) != 0,
-        };
-        *found = true;
-    }
+                                       "tti", code->account, code->code, code->since_us);
+    while (r && store_next(r, e))
+        *out = conversation_of(r, a);
     return r && e->code == ERROR_NONE;
 }

@@ -3,6 +3,7 @@
  * and it is deleted. So a crash loses none and plans none twice. */
 #include <string.h>
 
+#include "contact-router/delivery.h"
 #include "contact-router/device_store.h"
 #include "contact-router/outbox_query.h"
 #include "contact-router/planner.h"
@@ -23,7 +24,7 @@ struct planning {
     const char *peer;   /* planning_stop: NULL: anybody */
     /* out */
     unsigned events, deliveries;
-    struct worker_news *news;
+    struct delivery_news *news;
     struct bytes refusals; /* what the admin should know, a line each */
 };
 
@@ -81,7 +82,7 @@ static bool look(struct planning *p, struct store_tx *tx, const struct reach_eve
                  const struct contact_router_community *c, int64_t now_us, struct situation *s, struct error *e)
 {
     if (!device_store_list(tx, ev->callee, &p->arena, &s->devices, e) ||
-        !outbox_query_use(tx, ev->callee, ev->peer, domain_of(ev->peer), c->domain, &s->in.use, e))
+        !outbox_query_use(tx, &(struct outbox_spender){ ev->callee, c->domain, ev->peer, domain_of(ev->peer) }, &s->in.use, e))
         return false;
     s->in.now_us = now_us;
     s->in.presence = PLANNER_NONE; /* why the exchange wrote the event */
@@ -99,7 +100,7 @@ static bool look(struct planning *p, struct store_tx *tx, const struct reach_eve
             zone_offset(p->r->zone_dir, d->device->quiet.zone, s->in.now_us / 1000000, &d->quiet_offset_s);
         if (ev->kind != REACH_MESSAGE)
             continue;
-        if (!outbox_query_told(tx, ev->callee, d->device->n, ev->peer, &p->arena, &s->told[i], e))
+        if (!outbox_query_told(tx, &(struct outbox_about){ ev->callee, ev->peer, d->device->n }, &p->arena, &s->told[i], e))
             return false;
         d->last_told_us = s->told[i].last_told_us;
         d->pending_due_us = s->told[i].pending_due_us;
@@ -162,9 +163,9 @@ static bool all_refuse(const struct situation *s)
 static void add_nothing_sent(struct planning *p, const struct reach_event *ev, const struct situation *s)
 {
     enum budget_refusal refusal = s->plan.refusal;
-    struct worker_news *n = arena_new(&p->arena, struct worker_news);
-    *n = (struct worker_news){ .next = p->news, .account = ev->callee, .peer = ev->peer, .device = "device", .seq = ev->seq,
-                               .progress = refusal == BUDGET_FITS && all_refuse(s) ? REACH_FAILED : outcome_of(refusal) };
+    struct delivery_news *n = arena_new(&p->arena, struct delivery_news);
+    *n = (struct delivery_news){ .next = p->news, .account = ev->callee, .peer = ev->peer, .device = "device", .seq = ev->seq,
+                                 .progress = refusal == BUDGET_FITS && all_refuse(s) ? REACH_FAILED : outcome_of(refusal) };
     p->news = n;
 }
 
@@ -219,7 +220,7 @@ static void planning_done(struct store_job *job, const struct error *e)
         log_error(NULL, "events could not be planned; they wait for the next: %s", e->text);
     } else {
         log_refusals(p);
-        worker_tell(r, p->news);
+        delivery_tell(r, p->news);
         if (p->deliveries)
             worker_kick(r);
         if (p->events == EVENTS_MAX && r->running)
@@ -251,15 +252,15 @@ void planning_run(struct contact_router *r, const char *callee)
 static bool stop_job(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct planning *p = container_of(job, struct planning, job);
+    static const struct delivery_word stopped = { .event = OUTBOX_STOPPED, .reason = "not needed any more" };
+    struct delivery_batch batch = { p->r, tx, &p->arena, NULL };
     struct outbox_rows rows;
-    p->news = NULL;
     bool ok = store_exec(tx, e, "delete from reach_events where callee = $1 and ($2 = '' or peer = $3)", "ttt", p->callee,
                          p->peer ? p->peer : "", p->peer ? p->peer : "") &&
-              outbox_query_waiting(tx, p->callee, p->peer, 0, &p->arena, &rows, e);
-    for (unsigned i = 0; ok && i < rows.count; i++) {
-        struct outbox_input in = { .event = OUTBOX_STOPPED, .now_us = store_now_us(tx) };
-        ok = worker_step(p->r, tx, &rows.v[i], &in, "not needed any more", false, &p->arena, &p->news, e);
-    }
+              outbox_query_waiting(tx, &(struct outbox_about){ .account = p->callee, .peer = p->peer }, &p->arena, &rows, e);
+    for (unsigned i = 0; ok && i < rows.count; i++)
+        ok = delivery_step(&batch, &rows.v[i], &stopped, e);
+    p->news = batch.news;
     return ok;
 }
 

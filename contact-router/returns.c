@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "contact-router/answer_text.h"
+#include "contact-router/delivery.h"
 #include "contact-router/device_store.h"
 #include "contact-router/outbox_query.h"
 #include "contact-router/returns_store.h"
@@ -33,7 +34,7 @@ struct returning {
     struct reach_answer answer;
     const char *held_key;    /* an answer that was held: its row goes when it is done */
     const char *news_for_log;
-    struct worker_news *news;
+    struct delivery_news *news;
     bool sends;
     struct error error;
 };
@@ -137,41 +138,59 @@ static bool find_delivery(struct returning *g, struct store_tx *tx, struct outbo
     return true;
 }
 
+/* What the provider's words say of the delivery. false: nothing. */
+static bool read_status(struct returning *g, const struct outbox_row *row, struct delivery_word *word)
+{
+    const struct hook_event *ev = g->q.event;
+    const char *code = ev->error_code ? ev->error_code : "";
+    *word = (struct delivery_word){ 0 };
+    if (!(row->kind == DEVICE_VOICE ? call_event_of(ev->state, row->purpose, &word->event, &word->reason)
+                                    : event_of(ev->state, &word->event)))
+        return false;
+    if (word->event != OUTBOX_SAID_FAILED)
+        word->reason = NULL;
+    else if (!word->reason)
+        word->reason = arena_printf(&g->arena, "the provider says %.40s%s%.40s %.120s", ev->status, *code ? ", code " : "", code,
+                                    ev->error_text ? ev->error_text : "");
+    return true;
+}
+
+static bool is_optout(const struct returning *g, const struct outbox_row *row)
+{
+    const struct hook_event *ev = g->q.event;
+    const struct profile_send *s = profile_send_of(g->q.provider->provider->profile, contact_router_profile_kind(row->kind));
+    return ev->state == PROFILE_STATE_OPTOUT || (s && profile_word_in(&s->optout_code, ev->error_code ? ev->error_code : ""));
+}
+
 static bool status_run(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct returning *g = container_of(job, struct returning, job);
+    struct delivery_batch batch = { g->q.r, tx, &g->arena, NULL };
     const struct hook_event *ev = g->q.event;
+    struct delivery_word word;
     struct outbox_row row;
-    struct outbox_input in = { .now_us = store_now_us(tx) };
     g->news = NULL;
     if (!find_delivery(g, tx, &row, e))
         return false;
-    const char *why = NULL;
-    bool news = row.d.ref && (row.kind == DEVICE_VOICE ? call_event_of(ev->state, row.purpose, &in.event, &why)
-                                                       : event_of(ev->state, &in.event));
-    if (!news) {
+    if (!row.d.ref || !read_status(g, &row, &word)) {
         g->news_for_log = arena_printf(&g->arena, "status `%.40s`%s", ev->status ? ev->status : "",
                                        row.d.ref ? "" : " of a message that is not known");
         return true;
     }
-    const char *code = ev->error_code ? ev->error_code : "";
-    const struct profile_send *s = profile_send_of(g->q.provider->provider->profile, contact_router_profile_kind(row.kind));
-    bool optout = ev->state == PROFILE_STATE_OPTOUT || (s && profile_word_in(&s->optout_code, code));
-    const char *reason = in.event != OUTBOX_SAID_FAILED ? NULL : why ? why
-                         : arena_printf(&g->arena, "the provider says %.40s%s%.40s %.120s", ev->status,
-                                        *code ? ", code " : "", code, ev->error_text ? ev->error_text : "");
     if (!*row.provider_id && ev->id)
         row.provider_id = ev->id;
+    const char *code = ev->error_code ? ev->error_code : "";
     g->news_for_log = arena_printf(&g->arena, "delivery %s: %.40s%s%.20s", row.d.ref, ev->status, *code ? ", code " : "", code);
-    return worker_step(g->q.r, tx, &row, &in, reason, false, &g->arena, &g->news, e) &&
-           (!optout || device_store_refuse(tx, row.kind, row.address, true, e));
+    bool ok = delivery_step(&batch, &row, &word, e);
+    g->news = batch.news;
+    return ok && (!is_optout(g, &row) || device_store_refuse(tx, row.kind, row.address, true, e));
 }
 
 static void status_done(struct store_job *job, const struct error *e)
 {
     struct returning *g = container_of(job, struct returning, job);
     if (e->code == ERROR_NONE) {
-        worker_tell(g->q.r, g->news);
+        delivery_tell(g->q.r, g->news);
         worker_kick(g->q.r);
     }
     end(g, e);
@@ -215,7 +234,7 @@ static bool say(struct texting *t, const char *text, struct error *e)
     struct budget_use use;
     int64_t replies;
     if (!outbox_query_count_day(t->tx, d->account, t->from, OUTBOX_PURPOSE_REPLY, &replies, e) ||
-        !outbox_query_use(t->tx, d->account, "", "", c->domain, &use, e))
+        !outbox_query_use(t->tx, &(struct outbox_spender){ d->account, c->domain, "", "" }, &use, e))
         return false;
     if (replies >= REPLIES_A_DAY || budget_sms(&use, c->sms_per_day, 0) != BUDGET_FITS) {
         t->g->news_for_log = "a text was not answered: enough answers, or no budget";
@@ -244,17 +263,21 @@ static void give(struct texting *t, const char *account, const char *peer, enum 
     };
 }
 
+/* The account's conversation of the code that was said; account NULL: there is none. */
+static bool find_by_code(struct texting *t, const char *account, struct outbox_conversation *out, struct error *e)
+{
+    struct outbox_code code = { account, t->said.code, store_now_us(t->tx) - WINDOW_US };
+    return outbox_query_by_code(t->tx, &code, &t->g->arena, out, e);
+}
+
 static bool by_code(struct texting *t, bool *found, struct error *e)
 {
     struct outbox_conversation hits[2];
     unsigned count = 0;
     for (unsigned i = 0; i < t->devices.count && count < 2; i++) {
-        struct outbox_conversation *hit = &hits[count];
-        bool here;
-        if (!outbox_query_by_code(t->tx, t->devices.v[i].account, t->said.code, store_now_us(t->tx) - WINDOW_US, &t->g->arena,
-                                  hit, &here, e))
+        if (!find_by_code(t, t->devices.v[i].account, &hits[count], e))
             return false;
-        count += here;
+        count += hits[count].account != NULL;
     }
     *found = count > 0;
     if (count == 2)
@@ -367,11 +390,13 @@ static void keep_ours(struct texting *t)
 
 static bool find_place(struct texting *t, struct error *e)
 {
+    struct outbox_conversations told = { .kind = DEVICE_SMS, .address = t->from, .since_us = store_now_us(t->tx) - WINDOW_US,
+                                         .v = t->talks, .max = CHOICES_MAX };
     bool found = false;
     if (!device_store_by_address(t->tx, DEVICE_SMS, t->from, &t->g->arena, &t->devices, e) ||
-        !outbox_query_conversations(t->tx, DEVICE_SMS, t->from, store_now_us(t->tx) - WINDOW_US, &t->g->arena, t->talks,
-                                    CHOICES_MAX, &t->talk_count, e))
+        !outbox_query_conversations(t->tx, &told, &t->g->arena, e))
         return false;
+    t->talk_count = told.count;
     keep_ours(t);
     if (!t->devices.count) {
         t->g->news_for_log = "a text from a number that nobody listed";
@@ -415,12 +440,11 @@ static bool is_listed(struct texting *t, const struct outbox_row *row, bool *lis
 /* What was said, to whom: to who caused the delivery, unless it begins with the code of another conversation. */
 static bool answer_delivery(struct texting *t, const struct outbox_row *row, struct error *e)
 {
-    struct outbox_conversation other;
-    bool own = t->said.code && text_eq(t->said.code, row->code), found = false;
-    if (t->said.code && !own &&
-        !outbox_query_by_code(t->tx, row->account, t->said.code, store_now_us(t->tx) - WINDOW_US, &t->g->arena, &other, &found, e))
+    struct outbox_conversation other = { 0 };
+    bool own = t->said.code && text_eq(t->said.code, row->code);
+    if (t->said.code && !own && !find_by_code(t, row->account, &other, e))
         return false;
-    bool coded = own || found;
+    bool found = other.account != NULL, coded = own || found;
     const char *text = coded ? t->said.rest : t->said.text;
     t->via = device_kind_word(row->kind);
     if (*text || t->said.verb != ANSWER_SAY)

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "contact-router/delivery.h"
 #include "contact-router/device_store.h"
 #include "contact-router/returns_store.h"
 #include "contact-router/voice_speak.h"
@@ -28,7 +29,7 @@ struct voicing {
     const char *lang;
     bool full_text, was_done;
     struct voice_turn turn;
-    struct worker_news *news;
+    struct delivery_news *news;
     struct error error;
 };
 
@@ -45,8 +46,10 @@ static void end(struct voicing *v)
 
 static bool step(struct voicing *v, struct store_tx *tx, enum outbox_event event, const char *reason, struct error *e)
 {
-    struct outbox_input in = { .event = event, .now_us = store_now_us(tx) };
-    return worker_step(v->r, tx, &v->row, &in, reason, false, &v->arena, &v->news, e);
+    struct delivery_batch batch = { v->r, tx, &v->arena, v->news };
+    bool ok = delivery_step(&batch, &v->row, &(struct delivery_word){ .event = event, .reason = reason }, e);
+    v->news = batch.news;
+    return ok;
 }
 
 static bool act(struct voicing *v, struct store_tx *tx, struct error *e)
@@ -164,7 +167,7 @@ static void voicing_done(struct store_job *job, const struct error *e)
         end(v);
         return;
     }
-    worker_tell(v->r, v->news);
+    delivery_tell(v->r, v->news);
     worker_kick(v->r);
     if (answer_of(v, &a) && !v->was_done)
         exchange_reach_answer(v->r->exchange, &a);

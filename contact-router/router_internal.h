@@ -78,19 +78,6 @@ void worker_start(struct contact_router *r); /* what was in flight when the proc
 void worker_kick(struct contact_router *r);  /* something new may be due */
 void worker_stop(struct contact_router *r);
 
-/* What a change of a delivery means for others: rows of the same transaction, and news for after it. */
-struct worker_news {
-    struct worker_news *next;
-    const char *account, *peer, *device; /* in the job's arena; device: a word for people */
-    uint64_t seq;
-    enum reach_progress progress;
-};
-/* Inside a transaction: a step of the outbox with everything that follows from it. `reason` NULL: as it
- * was. Adds to *news. */
-MUST_USE bool worker_step(struct contact_router *r, struct store_tx *tx, struct outbox_row *row, const struct outbox_input *in,
-                          const char *reason, bool blame, struct arena *a, struct worker_news **news, struct error *e);
-void worker_tell(struct contact_router *r, const struct worker_news *news);
-
 /* device_commands.c */
 void device_commands_run(struct contact_router *r, const char *account, const char *domain, const char *line,
                          void (*reply)(void *user, enum stanza_error refused, const char *text), void *user);
