@@ -218,6 +218,34 @@ static bool copy_community(struct contact_router *r, const struct contact_router
     return true;
 }
 
+static const char *const *copy_list(struct contact_router *r, const char *const *from)
+{
+    unsigned n = 0;
+    while (from && from[n])
+        n++;
+    const char **copy = arena_alloc(&r->arena, (n + 1) * sizeof *copy);
+    for (unsigned i = 0; i < n; i++)
+        copy[i] = arena_dup(&r->arena, from[i]);
+    copy[n] = NULL;
+    return from ? copy : NULL;
+}
+
+/* A mistake in one profile must not cost the others, nor the messages. */
+static void add_off(struct contact_router *r, const struct contact_router_provider *o, const struct error *why)
+{
+    r->off[r->off_count++] = (struct router_off){ .name = arena_dup(&r->arena, o->name ? o->name : ""),
+        .why = arena_printf(&r->arena, "provider %.40s is off: %s", o->name ? o->name : "", why->text),
+        .communities = copy_list(r, o->communities) };
+}
+
+static bool stands_twice(struct contact_router *r, const char *name)
+{
+    for (unsigned i = 0; i < r->off_count; i++)
+        if (text_eq(r->off[i].name, name))
+            return true;
+    return contact_router_provider_named(r, name) != NULL;
+}
+
 static bool fill(struct contact_router *r, const struct contact_router_options *o, struct error *e)
 {
     const char *dir = o->profile_dir ? o->profile_dir : CAUSEWAY_DATA_DIR "/provider";
@@ -226,11 +254,15 @@ static bool fill(struct contact_router *r, const struct contact_router_options *
     for (unsigned i = 0; i < o->community_count; i++, r->community_count++)
         if (!copy_community(r, &o->communities[i], &r->communities[i], e))
             return false;
-    for (unsigned i = 0; i < o->provider_count; i++, r->provider_count++) {
-        if (contact_router_provider_named(r, o->providers[i].name))
+    r->off = arena_alloc(&r->arena, (o->provider_count + 1) * sizeof *r->off);
+    for (unsigned i = 0; i < o->provider_count; i++) {
+        struct error why = ERROR_INIT;
+        if (stands_twice(r, o->providers[i].name))
             return error_set(e, ERROR_EXISTS, "provider %s stands twice", o->providers[i].name);
-        if (!(r->providers[i].provider = provider_create(&o->providers[i], dir, e)))
-            return false;
+        if ((r->providers[r->provider_count].provider = provider_create(&o->providers[i], dir, &why)))
+            r->provider_count++;
+        else
+            add_off(r, &o->providers[i], &why);
     }
     if (!r->public_url)
         return true;
@@ -308,6 +340,8 @@ void contact_router_start(struct contact_router *r)
         log_error(NULL, "devices are off: the key of webhook addresses: %s", e.text);
         return;
     }
+    for (unsigned i = 0; i < r->off_count; i++)
+        log_error(NULL, "%s", r->off[i].why);
     r->running = true;
     r->speech = speech_create(&(struct speech_options){ .loop = r->loop, .program = r->speech_program });
     warn_of_calls(r);
@@ -330,13 +364,18 @@ void contact_router_destroy(struct contact_router **rr)
     if (!r)
         return;
     CHECK(!r->running && !r->jobs);
-    for (unsigned i = 0; r->providers && i <= r->provider_count; i++)
+    for (unsigned i = 0; i < r->provider_count; i++)
         provider_destroy(&r->providers[i].provider);
     map_fini(&r->answering);
     mem_wipe(r->hook_key, sizeof r->hook_key);
     arena_fini(&r->arena);
     mem_free(r);
     *rr = NULL;
+}
+
+const char *contact_router_off(const struct contact_router *r, unsigned index)
+{
+    return index < r->off_count ? r->off[index].why : NULL;
 }
 
 const char *contact_router_inbound_url(struct contact_router *r, const char *provider)

@@ -63,10 +63,13 @@ struct contact_router_options {
     const char *speech_program; /* NULL: /usr/bin/espeak-ng */
 };
 
-/* Checks and copies everything; reads the profiles. NULL and *e filled: "file:line: what is wrong".
+/* Checks and copies everything; reads the profiles. NULL and *e filled: what is wrong. A provider whose profile,
+ * options or secrets have a mistake is only off (contact_router_off): the others go on.
  * Also what `causeway check` calls: exchange, store, loop, http and mail may be NULL then, and only
  * contact_router_destroy may follow. */
 MUST_USE struct contact_router *contact_router_create(const struct contact_router_options *o, struct error *e);
+/* Which providers are off, and why: "provider NAME is off: FILE:LINE: what is wrong"; NULL behind the last. */
+const char *contact_router_off(const struct contact_router *r, unsigned index);
 /* Give it to the exchange (exchange_options.reach or exchange_attach). */
 struct reach *contact_router_reach(struct contact_router *r);
 /* Tables for people to look at (gateway/exchange/listing.h), from contact_router_listing.c:

@@ -124,8 +124,17 @@ static void ask_outbox(const struct listing *l, struct listing_query *q)
 
 static const struct listing_column provider_columns[] = {
     { "name", "Name" }, { "title", "Service" }, { "from", "Writes from" }, { "under_way", "Under way" },
-    { "webhook", "Address for its webhooks" }, { NULL, NULL },
+    { "webhook", "Address for its webhooks" },
+    { "state", "State" }, { NULL, NULL },
 };
+
+static bool is_for(const char *const *communities, const char *domain)
+{
+    for (const char *const *c = communities; c && *c; c++)
+        if (text_eq(*c, domain))
+            return true;
+    return !communities;
+}
 
 static void run_providers(struct command *cmd)
 {
@@ -141,6 +150,15 @@ static void run_providers(struct command *cmd)
         row->cells[2] = *p->from ? arena_dup(&q->arena, p->from) : NULL;
         row->cells[3] = listing_number(q, r->providers[i].in_flight);
         row->cells[4] = r->providers[i].inbound_url ? arena_dup(&q->arena, r->providers[i].inbound_url) : NULL;
+        row->cells[5] = "on";
+    }
+    for (unsigned i = 0; i < r->off_count; i++) {
+        const struct router_off *off = &r->off[i];
+        struct listing_row *row = is_for(off->communities, q->domain) ? listing_add(q) : NULL;
+        if (!row)
+            continue;
+        row->cells[0] = arena_dup(&q->arena, off->name);
+        row->cells[5] = arena_dup(&q->arena, off->why);
     }
     listing_end(q, NULL);
 }

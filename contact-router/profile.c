@@ -288,6 +288,25 @@ static bool check_hook(struct file *f, const struct profile_hook *h)
     return true;
 }
 
+static bool template_uses(const struct template *t, const char *name)
+{
+    for (unsigned i = 0; i < t->count; i++)
+        if (t->parts[i].name && text_eq(t->parts[i].name, name))
+            return true;
+    return false;
+}
+
+/* Does the request hold the document of the call? */
+static bool sends_document(const struct profile_send *s)
+{
+    const struct profile_fields *all[] = { &s->form, &s->query, &s->json, &s->headers };
+    bool found = template_uses(&s->text, "voice.document") || template_uses(&s->xml, "voice.document");
+    for (unsigned k = 0; k < sizeof all / sizeof *all; k++)
+        for (unsigned i = 0; i < all[k]->count; i++)
+            found = found || template_uses(&all[k]->v[i].value, "voice.document");
+    return found;
+}
+
 static bool check_voice(struct file *f)
 {
     const struct profile *p = f->r.p;
@@ -299,6 +318,8 @@ static bool check_voice(struct file *f)
         return profile_keys_fail(&f->r, "[voice] wants `ask` and `end`");
     if (v->audio_rate != 8000 || !profile_word_in(&v->audio_types, "audio/wav"))
         return profile_keys_fail(&f->r, "the gateway speaks audio/wav (audio.types) at 8000 samples a second (audio.rate)");
+    if (sends_document(&p->send[PROFILE_VOICE]) != (v->answer == PROFILE_VOICE_INLINE))
+        return profile_keys_fail(&f->r, "`answer = inline` and ${voice.document} in [send.voice] go together");
     for (unsigned i = 0; i < p->hook_count; i++)
         if (text_eq(p->hooks[i].kind, "voice"))
             return true;
@@ -317,6 +338,8 @@ static bool check_whole(struct file *f)
         any = any || p->send[i].present;
         if (p->send[i].present && !check_send(f, &p->send[i]))
             return false;
+        if (i != PROFILE_VOICE && sends_document(&p->send[i]))
+            return profile_keys_fail(&f->r, "${voice.document} is there in [send.voice] alone");
     }
     if (!any)
         return profile_keys_fail(&f->r, "no [send.KIND]");

@@ -54,7 +54,8 @@ struct profile_test {
 struct profile_statuses { unsigned v[PROFILE_STATUS_MAX], count; }; /* 1..5: a whole class */
 struct profile_words { const char *const *v; unsigned count; };
 
-enum profile_field_type { FIELD_STRING, FIELD_INT, FIELD_BOOL };
+enum profile_field_type { FIELD_STRING, FIELD_INT, FIELD_BOOL,
+                          FIELD_JSON /* the value is JSON itself: a document in a document */ };
 struct profile_field {
     enum profile_field_type type;
     const char *key;
@@ -112,13 +113,16 @@ struct profile_hook {
     struct template reply_body;
 };
 
+enum profile_voice_answer { PROFILE_VOICE_FETCHED, PROFILE_VOICE_INLINE /* in the request itself */ };
+enum profile_voice_coding { PROFILE_VOICE_PCM16, PROFILE_VOICE_PCMU };
 enum profile_voice_style { PROFILE_VOICE_XML, PROFILE_VOICE_JSON };
 /* What a provider is told while a call goes on: documents that the profile writes itself. */
 struct profile_voice {
     bool present;
     int line;
     int style;       /* enum profile_voice_style: how what is put into a document is escaped */
-    int answer, coding; /* one word each so far: the provider fetches the document; PCM, 16 bits */
+    int answer;      /* enum profile_voice_answer: how the first document reaches the provider */
+    int coding;      /* enum profile_voice_coding: of the sound */
     struct template ask, end;         /* plays ${audio_url} and takes a key; plays it and ends the call */
     struct template say_ask, say_end; /* the same with ${text}, by the provider's own voice; may be empty */
     struct profile_words audio_types;

@@ -89,14 +89,14 @@ const struct profile_key profile_keys_hook[] = {
 
 const struct profile_key profile_keys_voice[] = {
     { "style", KEY_ENUM, VOICE(style), "xml json", 0 },
-    { "answer", KEY_ENUM, VOICE(answer), "url", 0 },
+    { "answer", KEY_ENUM, VOICE(answer), "url inline", 0 },
     { "ask", KEY_TEMPLATE, VOICE(ask), NULL, SCOPE_VOICE },
     { "end", KEY_TEMPLATE, VOICE(end), NULL, SCOPE_VOICE },
     { "say.ask", KEY_TEMPLATE, VOICE(say_ask), NULL, SCOPE_VOICE },
     { "say.end", KEY_TEMPLATE, VOICE(say_end), NULL, SCOPE_VOICE },
     { "audio.types", KEY_WORDS, VOICE(audio_types), NULL, 0 },
     { "audio.rate", KEY_UINT, VOICE(audio_rate), NULL, 0 },
-    { "audio.coding", KEY_ENUM, VOICE(coding), "pcm_s16le", 0 },
+    { "audio.coding", KEY_ENUM, VOICE(coding), "pcm_s16le pcmu", 0 },
     { "audio.max_bytes", KEY_UINT, VOICE(audio_max_bytes), NULL, 0 },
     { "say_max", KEY_UINT, VOICE(say_max), NULL, 0 },
     { NULL, 0, 0, NULL, 0 },
@@ -117,7 +117,7 @@ bool profile_keys_fail(struct profile_reader *r, const char *fmt, ...)
 static const char *const send_names[] = {
     "to", "from", "text", "text.ucs2hex", "subject", "ref", "lang", "priority", "priority.ten", "priority.level", "severity", "ttl_s",
     "media_url", "audio_url", "hook.status", "hook.inbound", "hook.voice", "sms.coding", "now",
-    "now.utc", NULL
+    "now.utc", "voice.document", NULL
 };
 static const char *const verify_names[] = {
     "url", "url.base", "url.form.dotted", "query.sorted", "form.sorted.kv", "form.sorted.kv.uniq",
@@ -363,10 +363,15 @@ static bool set_field(struct profile_reader *r, const struct profile_key *k, con
     f->optional = len > 1 && name[len - 1] == '?';
     char *key = arena_dup_n(&r->p->arena, name, f->optional ? len - 1 : len);
     if (k->type == KEY_JSON) {
-        if (text_starts_with(key, "int.") || text_starts_with(key, "bool.")) {
-            f->type = *key == 'i' ? FIELD_INT : FIELD_BOOL;
-            key = strchr(key, '.') + 1;
-        }
+        static const struct { const char *before; enum profile_field_type type; } types[] = {
+            { "int.", FIELD_INT }, { "bool.", FIELD_BOOL }, { "json.", FIELD_JSON },
+        };
+        for (unsigned i = 0; i < sizeof types / sizeof *types; i++)
+            if (text_starts_with(key, types[i].before)) {
+                f->type = types[i].type;
+                key += strlen(types[i].before);
+                break;
+            }
         if (*key != '/')
             return profile_keys_fail(r, "`%.60s` is not a JSON pointer (it begins with /)", key);
     } else if (!key_is_clean(key)) {

@@ -30,7 +30,7 @@ static bool value_simple(const struct provider_message *m, const char *name, str
         { "to", m->to },           { "from", m->from },       { "text", m->text },
         { "subject", m->subject }, { "ref", m->ref },         { "lang", m->lang },
         { "media_url", m->media_url },       { "audio_url", m->audio_url },   { "hook.status", m->hook_status },
-        { "hook.inbound", m->hook_inbound }, { "hook.voice", m->hook_voice },
+        { "hook.inbound", m->hook_inbound }, { "hook.voice", m->hook_voice }, { "voice.document", m->voice_document },
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (text_eq(texts[i].name, name)) {
@@ -152,6 +152,13 @@ static json_t *json_value(const struct profile_field *f, const struct bytes *v, 
         json_t *j = json_stringn(bytes_text(v), v->len);
         if (!j)
             error_set(e, ERROR_INVALID, "json %s: not UTF-8", f->key);
+        return j;
+    }
+    case FIELD_JSON: {
+        json_error_t why;
+        json_t *j = json_loadb(bytes_text(v), v->len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+        if (!j)
+            error_set(e, ERROR_INVALID, "json:json %s: %s", f->key, why.text);
         return j;
     }
     case FIELD_BOOL:

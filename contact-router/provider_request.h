@@ -11,6 +11,7 @@ struct provider_message {
     const char *to, *from, *text, *subject, *ref, *lang;
     const char *hook_status, *hook_inbound, *hook_voice; /* absolute; NULL: none are to be had */
     const char *media_url, *audio_url;                   /* absolute */
+    const char *voice_document;                          /* of a call, when the request holds it */
     unsigned priority;  /* 1 (lowest) to 5; 0: 3 */
     unsigned ttl_s;     /* 0: not said */
     int64_t now_us;     /* wall time */

@@ -20,6 +20,12 @@ struct router_provider {
     uint64_t second_mono_ms;   /* when that second began */
 };
 
+/* One that the configuration names and that is off: its profile, options or secrets have a mistake. Constant. */
+struct router_off {
+    const char *name, *why; /* "provider NAME is off: FILE:LINE: ..." */
+    const char *const *communities; /* NULL: every one */
+};
+
 struct contact_router {
     struct reach reach;     /* first: what the exchange holds */
     struct arena arena;     /* constant texts */
@@ -33,6 +39,8 @@ struct contact_router {
     unsigned community_count;
     struct router_provider *providers;
     unsigned provider_count;
+    struct router_off *off;
+    unsigned off_count;
     unsigned char hook_key[SECRET_LEN]; /* signs capability addresses; set by start */
     struct speech *speech;  /* while running */
     bool running;

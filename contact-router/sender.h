@@ -28,6 +28,7 @@ struct sender_job {
     struct http_call *http;
     struct mail_call *mail;
     struct voice_speak speak;
+    struct bytes document;    /* of a call, when the request holds it; until it is sent */
     struct command refuse;    /* for what fails before it is tried */
     char refusal[256];
     int64_t now_us;

@@ -7,6 +7,7 @@
 #include "contact-router/provider_answer.h"
 #include "contact-router/provider_request.h"
 #include "contact-router/sender.h"
+#include "contact-router/voice_http.h"
 
 enum { STATUS_LIFE_S = 4 * 86400, TTL_S = 4 * 3600, SEGMENTS_ANY = 255 };
 
@@ -80,6 +81,17 @@ static const char *address(const struct sender_job *job, struct arena *a, const 
     return text;
 }
 
+/* What the call says first, for those who take the sound's address with the request. */
+static const char *sound(const struct sender_job *job, struct arena *a)
+{
+    struct bytes url = BYTES_EMPTY;
+    if (job->router->public_url)
+        voice_http_audio_url(job->router, job->row->d.ref, voice_turn_word(VOICE_MESSAGE), &url);
+    const char *text = arena_dup(a, bytes_text(&url));
+    bytes_fini(&url);
+    return text;
+}
+
 /* Can an answer on this device find its way back? A text message is answered to the number that we write from. */
 static bool answerable(const struct sender_job *job)
 {
@@ -105,7 +117,8 @@ void sender_http_send(struct sender_job *job)
                                   .text = bytes_text(&text), .subject = *job->row->peer ? job->row->peer : job->row->community,
                                   .ref = job->row->d.ref, .hook_status = address(job, &q.arena, "status"),
                                   .hook_inbound = address(job, &q.arena, "inbound"),
-                                  .hook_voice = call ? address(job, &q.arena, "voice") : NULL, .lang = job->lang, .ttl_s = TTL_S,
+                                  .hook_voice = call ? address(job, &q.arena, "voice") : NULL,
+                                  .audio_url = call ? sound(job, &q.arena) : NULL, .voice_document = bytes_text(&job->document), .lang = job->lang, .ttl_s = TTL_S,
                                   .priority = job->row->urgent ? 5 : 3, .now_us = job->now_us };
     if (provider_request_render(p, &m, &q, &e)) {
         post(job, &q);
@@ -116,6 +129,7 @@ void sender_http_send(struct sender_job *job)
     }
     arena_fini(&q.arena);
     bytes_fini(&text);
+    bytes_fini(&job->document);
 }
 
 void sender_http_cancel(struct sender_job *job)

@@ -10,6 +10,7 @@
 #include "contact-router/sms_text.h"
 #include "contact-router/speech_text.h"
 #include "contact-router/voice_speak.h"
+#include "contact-router/wav.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
@@ -39,40 +40,50 @@ void voice_http_audio_url(const struct contact_router *r, const char *ref, const
 
 /* -- documents -- */
 
-struct documenting {
-    struct voice_speak speak;
-    struct contact_router *r;
-    struct http_exchange *x;
-    struct arena arena;
-    const struct profile *profile;
-    const struct profile_hook *hook;
-    const char *provider, *ref;
-    struct outbox_row row; /* a copy; its texts live in the arena */
-    struct voice_turn turn;
-};
-
 struct document_names {
     struct template_names base;
-    const struct documenting *d;
-    struct span text;
+    const struct voice_document *d;
+    const struct contact_router *r;
 };
 
 static bool name_value(const struct template_names *base, const char *name, struct bytes *out)
 {
     const struct document_names *n = container_of(base, struct document_names, base);
-    const struct documenting *d = n->d;
+    const struct voice_document *d = n->d;
     if (text_eq(name, "audio_url"))
-        voice_http_audio_url(d->r, d->ref, voice_turn_word(d->turn.line), out);
+        voice_http_audio_url(n->r, d->ref, voice_turn_word(d->line), out);
     else if (text_eq(name, "hook.voice"))
-        returns_http_url(d->r, d->provider, "voice", d->ref, d->row.d.created_us / 1000000 + DOCUMENT_LIFE_S, out);
+        returns_http_url(n->r, d->provider->name, "voice", d->ref, d->created_us / 1000000 + DOCUMENT_LIFE_S, out);
     else if (text_eq(name, "text"))
-        bytes_append(out, n->text.data, n->text.len);
+        bytes_append(out, d->text.data, d->text.len);
     else if (text_eq(name, "lang"))
-        bytes_append_text(out, speech_text_tag(d->speak.lang));
+        bytes_append_text(out, speech_text_tag(d->lang));
     else
         return false;
     return true;
 }
+
+bool voice_http_document(const struct contact_router *r, const struct voice_document *d, struct bytes *out, struct error *e)
+{
+    const struct profile_voice *v = &d->provider->profile->voice;
+    const struct template *t = d->spoken ? (d->ask ? &v->ask : &v->end) : (d->ask ? &v->say_ask : &v->say_end);
+    struct voice_document cut = *d;
+    struct document_names n = { { name_value }, &cut, r };
+    cut.text.len = sms_text_graphemes(d->text.data, d->text.len, v->say_max ? v->say_max : 600);
+    return template_render(t, v->style == PROFILE_VOICE_JSON ? TEMPLATE_JSON : TEMPLATE_XML, &n.base, out, e);
+}
+
+struct documenting {
+    struct voice_speak speak;
+    struct contact_router *r;
+    struct http_exchange *x;
+    struct arena arena;
+    const struct provider *provider;
+    const struct profile_hook *hook;
+    const char *ref;
+    struct outbox_row row; /* a copy; its texts live in the arena */
+    struct voice_turn turn;
+};
 
 static void end(struct documenting *d)
 {
@@ -82,18 +93,16 @@ static void end(struct documenting *d)
     mem_free(d);
 }
 
-static void answer_with(struct documenting *d, const struct template *t)
+static void answer_with(struct documenting *d, bool spoken)
 {
-    const struct profile_voice *v = &d->profile->voice;
-    size_t max = v->say_max ? v->say_max : 600;
-    struct document_names n = { { name_value }, d, { bytes_text(&d->speak.text), 0 } };
+    struct voice_document what = { .provider = d->provider, .ref = d->ref, .created_us = d->row.d.created_us, .lang = d->speak.lang,
+                                   .text = bytes_span(&d->speak.text), .line = d->turn.line, .ask = d->turn.ask, .spoken = spoken };
     struct bytes document = BYTES_EMPTY;
     struct error e = ERROR_INIT;
-    n.text.len = sms_text_graphemes(n.text.data, d->speak.text.len, max);
-    if (template_render(t, v->style == PROFILE_VOICE_JSON ? TEMPLATE_JSON : TEMPLATE_XML, &n.base, &document, &e)) {
+    if (voice_http_document(d->r, &what, &document, &e)) {
         http_answer(d->x, (int)d->hook->reply_status, d->hook->reply_type, bytes_span(&document));
     } else {
-        log_error(NULL, "provider %s: the document of a call: %s", d->provider, e.text);
+        log_error(NULL, "provider %s: the document of a call: %s", d->provider->name, e.text);
         http_answer(d->x, 500, "text/plain", SPAN("no document\n"));
     }
     bytes_fini(&document);
@@ -103,15 +112,15 @@ static void answer_with(struct documenting *d, const struct template *t)
 static void on_spoken(struct voice_speak *s, struct span wav, const struct error *e)
 {
     struct documenting *d = container_of(s, struct documenting, speak);
-    const struct profile_voice *v = &d->profile->voice;
+    const struct profile_voice *v = &d->provider->profile->voice;
     const struct template *say = d->turn.ask ? &v->say_ask : &v->say_end;
     (void)wav; /* it is kept, and will be fetched */
     if (e->code == ERROR_NONE) {
-        answer_with(d, d->turn.ask ? &v->ask : &v->end);
+        answer_with(d, true);
     } else if (say->count && e->code != ERROR_CANCELLED) {
-        answer_with(d, say);
+        answer_with(d, false);
     } else {
-        log_warn(NULL, "provider %s: a call has nothing to say: %s", d->provider, e->text);
+        log_warn(NULL, "provider %s: a call has nothing to say: %s", d->provider->name, e->text);
         http_answer(d->x, 503, "text/plain", SPAN("try again\n"));
         end(d);
     }
@@ -132,7 +141,8 @@ static void on_turn(void *user, const struct returns_voice_turn *t)
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = arena_dup(&d->arena, *texts[i]);
     d->speak = (struct voice_speak){ .r = d->r, .row = &d->row, .lang = arena_dup(&d->arena, t->lang), .full_text = t->full_text,
-                                     .line = t->turn.line, .max_bytes = d->profile->voice.audio_max_bytes, .on_done = on_spoken };
+                                     .line = t->turn.line, .max_bytes = d->provider->profile->voice.audio_max_bytes,
+                                     .mulaw = d->provider->profile->voice.coding == PROFILE_VOICE_PCMU, .on_done = on_spoken };
     voice_speak_start(&d->speak);
 }
 
@@ -143,9 +153,8 @@ void voice_http_turn(struct contact_router *r, struct router_provider *provider,
     arena_init(&d->arena);
     d->r = r;
     d->x = x;
-    d->profile = provider->provider->profile;
+    d->provider = provider->provider;
     d->hook = event->hook;
-    d->provider = provider->provider->name;
     d->ref = arena_dup(&d->arena, ref);
     r->jobs++;
     returns_voice(r, provider, ref, event, on_turn, d);
@@ -166,7 +175,12 @@ struct sounding {
 
 static void sound_end(struct sounding *s, int status, struct span wav)
 {
-    http_answer(s->x, status, status == 200 ? "audio/wav" : "text/plain", status == 200 ? wav : SPAN("not found\n"));
+    struct bytes mulaw = BYTES_EMPTY;
+    if (status == 200 && s->speak.mulaw)
+        wav_to_mulaw(wav, &mulaw);
+    http_answer(s->x, status, status == 200 ? "audio/wav" : "text/plain",
+                status != 200 ? SPAN("not found\n") : s->speak.mulaw ? bytes_span(&mulaw) : wav);
+    bytes_fini(&mulaw);
     voice_speak_cancel(&s->speak);
     s->r->jobs--;
     arena_fini(&s->arena);
@@ -196,6 +210,7 @@ static void sound_done(struct store_job *job, const struct error *e)
     s->speak.r = s->r;
     s->speak.row = &s->row;
     s->speak.line = s->line;
+    s->speak.mulaw = p->provider->profile->voice.coding == PROFILE_VOICE_PCMU;
     s->speak.max_bytes = p->provider->profile->voice.audio_max_bytes;
     s->speak.on_done = on_sound;
     voice_speak_start(&s->speak);

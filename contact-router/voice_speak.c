@@ -4,6 +4,7 @@
 
 #include "contact-router/device_store.h"
 #include "contact-router/speech.h"
+#include "contact-router/wav.h"
 #include "gateway/base/text.h"
 
 static void say(struct voice_speak *s);
@@ -14,8 +15,9 @@ static void on_said(void *user, struct span wav, const struct error *e)
     struct error too_big = ERROR_INIT;
     s->call = NULL;
     s->r->jobs--;
-    if (e->code == ERROR_NONE && s->max_bytes && wav.len > s->max_bytes) {
-        (void)error_set(&too_big, ERROR_LIMIT, "the sound has %zu bytes, and the provider takes %zu", wav.len, s->max_bytes);
+    size_t bytes = s->mulaw ? wav_mulaw_bytes(wav) : wav.len;
+    if (e->code == ERROR_NONE && s->max_bytes && bytes > s->max_bytes) {
+        (void)error_set(&too_big, ERROR_LIMIT, "the sound has %zu bytes, and the provider takes %zu", bytes, s->max_bytes);
         e = &too_big;
     }
     if (e->code == ERROR_LIMIT && !s->brief && s->line == VOICE_MESSAGE && s->row->purpose == OUTBOX_PURPOSE_MESSAGE) {

@@ -15,6 +15,7 @@ struct voice_speak {
     bool full_text;
     enum voice_line line;
     size_t max_bytes;          /* a longer sound is not made; 0: as long as there may be one */
+    bool mulaw;                /* the provider gets it in half the bytes (wav_to_mulaw) */
     /* Exactly once, later, unless cancelled. `wav` is borrowed for the call. */
     void (*on_done)(struct voice_speak *s, struct span wav, const struct error *e);
     /* voice_speak's */

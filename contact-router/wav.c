@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "gateway/base/check.h"
+
 /* The fields of "fmt ": PCM, one channel, 16 bits. */
 static bool is_ours(const char *fmt, uint32_t rate)
 {
@@ -56,4 +58,48 @@ void wav_write_head(struct bytes *out, unsigned rate, uint32_t data_bytes)
     bytes_append_le(out, 16, 2);
     bytes_append(out, "data", 4);
     bytes_append_le(out, data_bytes, 4);
+}
+
+/* G.711, table 2a: sign, three bits of segment, four of step; all inverted on the wire. */
+static unsigned char mulaw_of(int sample)
+{
+    enum { BIAS = 132, CLIP = 32635 };
+    unsigned sign = sample < 0 ? 0x80 : 0, segment = 7;
+    int level = sample < 0 ? -sample : sample;
+    level = (level > CLIP ? CLIP : level) + BIAS;
+    while (segment && !(level & (0x80 << segment)))
+        segment--;
+    return (unsigned char)~(sign | segment << 4 | ((unsigned)level >> (segment + 3) & 15));
+}
+
+enum { MULAW_HEAD = 58 }; /* with the size of an extension, and the fact chunk that all but PCM must have */
+
+size_t wav_mulaw_bytes(struct span ours)
+{
+    return ours.len < WAV_OUR_HEAD ? 0 : MULAW_HEAD + (ours.len - WAV_OUR_HEAD) / 2;
+}
+
+void wav_to_mulaw(struct span ours, struct bytes *out)
+{
+    CHECK(ours.len >= WAV_OUR_HEAD);
+    uint32_t rate = (uint32_t)bytes_read_le(ours.data + 24, 4), samples = (uint32_t)(ours.len - WAV_OUR_HEAD) / 2;
+    bytes_reserve(out, MULAW_HEAD + samples + 1);
+    bytes_append(out, "RIFF", 4);
+    bytes_append_le(out, MULAW_HEAD - 8 + samples, 4);
+    bytes_append(out, "WAVEfmt ", 8);
+    bytes_append_le(out, 18, 4);
+    bytes_append_le(out, 7, 2); /* mu-law */
+    bytes_append_le(out, 1, 2);
+    bytes_append_le(out, rate, 4);
+    bytes_append_le(out, rate, 4);
+    bytes_append_le(out, 1, 2);
+    bytes_append_le(out, 8, 2);
+    bytes_append_le(out, 0, 2);
+    bytes_append(out, "fact", 4);
+    bytes_append_le(out, 4, 4);
+    bytes_append_le(out, samples, 4);
+    bytes_append(out, "data", 4);
+    bytes_append_le(out, samples, 4);
+    for (uint32_t i = 0; i < samples; i++)
+        bytes_append_char(out, (char)mulaw_of((int16_t)bytes_read_le(ours.data + WAV_OUR_HEAD + 2 * i, 2)));
 }

@@ -494,7 +494,7 @@ static bool check_store_folder(const struct config *c, struct error *e)
 
 unsigned compose_check(const struct config *c, void (*complain)(void *, const char *), void *user)
 {
-    unsigned mistakes = 0;
+    unsigned mistakes = 0, mistakes_of_profiles = 0;
     struct error e = ERROR_INIT;
     struct arena a;
     arena_init(&a);
@@ -525,9 +525,11 @@ unsigned compose_check(const struct config *c, void (*complain)(void *, const ch
         mistakes++;
         complain(user, e.text);
     }
+    for (const char *off; router && (off = contact_router_off(router, mistakes_of_profiles)); mistakes_of_profiles++)
+        complain(user, off);
     contact_router_destroy(&router);
     arena_fini(&a);
-    return mistakes;
+    return mistakes + mistakes_of_profiles;
 }
 
 bool compose_webhooks(const struct config *c, void (*line)(void *, const char *), void *user, struct error *e)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
-from lablib.lab import ROOT, find_program  # noqa: E402
+from lablib.lab import PROVIDER, ROOT, find_program  # noqa: E402
 from lablib.suite import hold, wait_for  # noqa: E402
 from slixmpp.exceptions import IqError  # noqa: E402
 
@@ -263,7 +263,9 @@ def refused_by_shell(t):
 
 def parts_by_shell(t):
     """streams with another community, up and broken; the outbox and one delivery; providers; sessions without words"""
-    lab = t.make_lab([HERE, THERE], {HERE: ["romeo"], THERE: ["juliet"]})
+    profile = t.folder / "bad.conf"
+    profile.write_text("[profile]\nname = bad\nkinds = sms\nformat = 1\ncolour = red\n")
+    lab = t.make_lab([HERE, THERE], {HERE: ["romeo"], THERE: ["juliet"]}, providers=PROVIDER + f'provider "bad" {{ profile = "{profile}" }}\n')
     romeo, juliet = t.strophe(ROMEO), t.strophe(f"juliet@{THERE}")
     romeo.message(f"juliet@{THERE}", "a secret thing")
     juliet.wait(lambda s: s.tag.endswith("message") and s.get("from") == THERE, "the prompt")
@@ -283,7 +285,9 @@ def parts_by_shell(t):
     wait_for(lambda: streams()[(THERE, "out")]["error"], "the error")
     hold(streams()[(THERE, "out")]["waiting"] == "1" or streams()[(THERE, "out")]["unconfirmed"] == "1", f"streams: {streams()}")
 
-    hold([p["name"] for p in as_json(t, "providers")["items"]] == ["sms"], "the provider is not there")
+    off = f"provider bad is off: {profile}:5: unknown key `colour`, or it stands twice"
+    hold([(p["name"], p["state"]) for p in as_json(t, "providers")["items"]] == [("sms", "on"), ("bad", off)], "the providers are others")
+    hold(off in Path(lab.community(HERE)["log"]).read_text(), "the log does not say that a provider is off")
     ctl(t, DEVICES + "add", "--kind", "email", "--address", "romeo@mail.example", jid=ROMEO)
     wait_for(lambda: lab.mails(), "the mail with the code")
     wait_for(lambda: [d for d in as_json(t, "outbox")["items"] if d["state"] == "sent"], "the delivery")

@@ -245,7 +245,7 @@ static void test_a_thousand_devices(void **state)
     expect_in(command("remove 4000000000"), "You have no device 4000000000");
 }
 
-/* A profile with a mistake is named with file and line, and no router comes of it. */
+/* A provider whose profile has a mistake is off, named with file and line; the others are on. */
 static void test_bad_profiles(void **state)
 {
     (void)state;
@@ -260,12 +260,22 @@ static void test_bad_profiles(void **state)
         int fd = mkstemps(path, 5);
         assert_true(fd >= 0 && write(fd, rows[i].text, strlen(rows[i].text)) == (ssize_t)strlen(rows[i].text));
         close(fd);
-        snprintf(want, sizeof want, "%s%s", path, rows[i].error);
-        struct contact_router_provider p = { .name = "p", .profile = path };
-        struct contact_router_options o = { .providers = &p, .provider_count = 1 };
+        snprintf(want, sizeof want, "provider bad is off: %s%s", path, rows[i].error);
+        struct contact_router_pair options[] = { { "url", "https://x.example" }, { NULL, NULL } };
+        struct contact_router_pair secrets[] = { { "out_key", "s" }, { "in_key", "s" }, { NULL, NULL } };
+        struct contact_router_provider p[] = { { .name = "bad", .profile = path },
+                                               { .name = "good", .profile = "webhook", .options = options, .secrets = secrets } };
+        struct contact_router_options o = { .providers = p, .provider_count = 2, .profile_dir = PROFILES };
         struct error e = ERROR_INIT;
+        struct contact_router *r = contact_router_create(&o, &e);
+        assert_non_null(r);
+        assert_string_equal(contact_router_off(r, 0), want);
+        assert_null(contact_router_off(r, 1));
+        assert_int_equal(r->provider_count, 1);
+        contact_router_destroy(&r);
+        p[1] = p[0];
         assert_null(contact_router_create(&o, &e));
-        assert_string_equal(e.text, want);
+        assert_string_equal(e.text, "provider bad stands twice");
         unlink(path);
     }
 }

@@ -73,6 +73,11 @@ static void test_mistakes(void **state)
         { "audio that is not made here", CALL "[voice]\nask = a\nend = b\naudio.types = audio/mpeg\n" KEYS, "f:10: the gateway speaks audio/wav" },
         { "at another rate", CALL SAYS "audio.rate = 16000\n" KEYS, "f:10: the gateway speaks audio/wav" },
         { "keys come nowhere", CALL SAYS, "f:10: [voice] wants a [hook.voice]" },
+        { "mu-law", CALL SAYS "audio.coding = pcmu\n" KEYS, NULL },
+        { "the first document in the request", CALL "form.doc = ${voice.document}\n" SAYS "answer = inline\n" KEYS, NULL },
+        { "which has no place there", CALL SAYS "answer = inline\n" KEYS, "f:10: `answer = inline` and ${voice.document}" },
+        { "or a place for what is fetched", CALL "form.doc = ${voice.document}\n" SAYS KEYS, "f:11: `answer = inline` and ${voice.document}" },
+        { "in a text message", HEAD SEND "form.doc = ${voice.document}\n", "f:9: ${voice.document} is there in [send.voice] alone" },
         { "a secret in a document", CALL SAYS "say.end = ${secret.k}\n" KEYS, "f:14: there is no ${secret.k}" },
         { "not text", HEAD "\xff\n", "f:1: not UTF-8 text" },
     };

@@ -123,6 +123,21 @@ static void test_wav(void **state)
     assert_int_equal(h.data_at, WAV_OUR_HEAD);
     assert_memory_equal(ours.data + 40, "\4\0\0\0", 4);
     assert_memory_equal(ours.data + 4, "\x28\0\0\0", 4);
+    /* G.711: the ends, the middle, and one of each sign (ITU-T G.191 gives the same). */
+    static const struct { const char *two; unsigned char want; } samples[] = {
+        { "\0\0", 0xff }, { "\xff\x7f", 0x80 }, { "\0\x80", 0x00 }, { "\xe8\x03", 0xce }, { "\x18\xfc", 0x4e }, { "\xff\xff", 0x7f },
+    };
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        struct bytes pcm = BYTES_EMPTY, mulaw = BYTES_EMPTY;
+        wav_write_head(&pcm, 8000, 2);
+        bytes_append(&pcm, samples[i].two, 2);
+        wav_to_mulaw(bytes_span(&pcm), &mulaw);
+        assert_int_equal(mulaw.len, 59);
+        assert_int_equal(wav_mulaw_bytes(bytes_span(&pcm)), 59);
+        assert_int_equal((unsigned char)mulaw.data[58], samples[i].want);
+        bytes_fini(&pcm);
+        bytes_fini(&mulaw);
+    }
     bytes_fini(&ours);
 }
 

@@ -6,6 +6,7 @@
 #include "contact-router/outbox_query.h"
 #include "contact-router/speech.h"
 #include "contact-router/speech_text.h"
+#include "contact-router/urlencoded.h"
 #include "contact-router/voice_http.h"
 #include "contact-router/voice_text.h"
 #include "contact-router/wav.h"
@@ -478,6 +479,74 @@ static void test_a_known_number(void **state)
     assert_int_equal(world.http_count, 1);
 }
 
+/* The shipped profile, with some lines written otherwise. */
+static const char *other_profile(const char *const (*changes)[2])
+{
+    static char path[160];
+    char text[16384] = "";
+    FILE *in = fopen(PROFILES "/twilio.conf", "re");
+    assert_non_null(in);
+    assert_true(fread(text, 1, sizeof text - 1, in) > 0);
+    fclose(in);
+    snprintf(path, sizeof path, "%s/other.conf", world.dir);
+    FILE *out = fopen(path, "we");
+    assert_non_null(out);
+    for (char *line = text, *end; *line; line = end) {
+        end = line + strcspn(line, "\n");
+        end += *end == '\n';
+        const char *by = NULL;
+        for (unsigned i = 0; changes[i][0]; i++)
+            if (text_starts_with(line, changes[i][0]))
+                by = changes[i][1];
+        if (by)
+            fprintf(out, "%s\n", by);
+        else
+            fwrite(line, 1, (size_t)(end - line), out);
+    }
+    fclose(out);
+    return path;
+}
+
+/* A provider that takes the first document with the request, and wants mu-law. */
+static void test_a_document_in_the_request(void **state)
+{
+    (void)state;
+    static const char *const changes[][2] = { { "form.Url ", "form.Twiml = ${voice.document}" }, { "answer = ", "answer = inline" },
+                                              { "audio.coding ", "audio.coding = pcmu" }, { NULL, NULL } };
+    struct arena a;
+    struct urlencoded form;
+    arena_init(&a);
+    world.profile = other_profile(changes);
+    restart();
+    add_device(1, DEVICE_VOICE, PHONE, true);
+    somebody_writes(REACH_MESSAGE, ROMEO, "r7", 11, "But soft, what light?");
+    assert_int_equal(world.http_count, 1);
+    assert_true(urlencoded_parse(&a, span_of(world.http[0].body), &form));
+    const char *document = urlencoded_get(&form, "Twiml");
+    expect_in(document, "<Response><Gather numDigits=\"1\"");
+    assert_null(strstr(document, "soft"));
+    bytes_clear(&world.answer);
+    bytes_append_text(&world.answer, document);
+    const char *sound = sound_in(&a), *key = strstr(document, URL "/hook/texts/voice/");
+    assert_non_null(key);
+    const char *voice = arena_dup_n(&a, key + strlen(URL), strcspn(key, "\"") - strlen(URL));
+    provider_says(0, 201, "{\"sid\":\"CA1\"}");
+
+    struct http_exchange x = { 0 };
+    struct http_incoming in = { .method = "GET", .target = sound, .host = "h", .peer = "127.0.0.1", .arena = &a, .header = hook_header };
+    contact_router_on_request(world.router, &x, &in);
+    settle();
+    assert_int_equal(x.status, 200);
+    assert_true(x.len > 50000 && x.len < 500000);
+    assert_int_equal(bytes_read_le(x.body + 20, 2), 7); /* mu-law, */
+    assert_int_equal(bytes_read_le(x.body + 24, 4), 8000);
+    assert_int_equal(bytes_read_le(x.body + 54, 4) + 58, x.len); /* as long as it says */
+    mem_free(x.body);
+    assert_int_equal(said(voice, key_two, "<Hangup/>"), 200);
+    expect_log(JULIET " " ROMEO " 11 read phone call\n" JULIET " say " ROMEO " `I have heard your message.` via voice\n");
+    arena_fini(&a);
+}
+
 /* Where there is no synthesiser the provider speaks. */
 static void test_the_provider_speaks(void **state)
 {
@@ -526,7 +595,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
         T(test_a_message_is_spoken), T(test_addresses_of_sounds), T(test_nobody_hears), T(test_the_next_step),
         T(test_one_call_at_a_time), T(test_machine), T(test_no_more_calls), T(test_requests), T(test_a_code_is_spoken), T(test_a_known_number),
-        T(test_the_provider_speaks), T(test_terrible_texts),
+        T(test_a_document_in_the_request), T(test_the_provider_speaks), T(test_terrible_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
