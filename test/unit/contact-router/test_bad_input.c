@@ -217,6 +217,40 @@ static void test_numbers(void **state)
     expect_log(JULIET " " ROMEO " 11 exhausted device\n");
 }
 
+/* Somebody lists the number of another, an admin's say: one code goes there, and that is all. The owner's device is as
+ * it was, nobody learns whose it is, and a code is guessed at five times at most. */
+static void test_anothers_number(void **state)
+{
+    (void)state;
+    struct put_device p = { .job = { .run = put_device_run }, .d = { .account = "admin@capulet.example", .n = 1, .kind = DEVICE_SMS,
+                            .address = PHONE, .verified_us = 1, .full_text = true } };
+    char free_one[300], taken[300], code[7], guess[16];
+    snprintf(free_one, sizeof free_one, "%s", command("add phone +447700900124") + strlen("1: text message to +447700900124"));
+    provider_says(0, 201, "{\"sid\":\"SM1\"}");
+    expect_in(command("remove 1"), "forgotten");
+    write_now(&p.job);
+    snprintf(taken, sizeof taken, "%s", command("add phone " PHONE) + strlen("1: text message to " PHONE));
+    assert_string_equal(taken, free_one);
+    assert_int_equal(world.http_count, 2);
+    const char *at = strstr(world.http[1].body, "&Body=") ? strstr(world.http[1].body, "&Body=") + 6 : "";
+    at += strcspn(at, "0123456789");
+    snprintf(code, sizeof code, "%.6s", at);
+    assert_int_equal(strspn(code, "0123456789"), 6);
+    provider_says(1, 201, "{\"sid\":\"SM2\"}");
+    for (int i = 0; i < 5; i++) {
+        snprintf(guess, sizeof guess, "verify %c%s", code[0] == '9' ? '0' : code[0] + 1, code + 1);
+        expect_in(command(guess), "That is no code that I wait for.");
+    }
+    snprintf(guess, sizeof guess, "verify %s", code); /* the right one, too late */
+    expect_in(command(guess), "That is no code that I wait for.");
+    somebody_writes(REACH_MESSAGE, ROMEO, "r7", 11, "hi");
+    assert_int_equal(world.http_count, 2);
+    expect_log(JULIET " " ROMEO " 11 exhausted device\n");
+    /* What the owner answers to the code is the owner's: nothing of it reaches her conversations. */
+    assert_int_equal(text_arrives("r7 who is this?", "IN1"), 200);
+    expect_log("");
+}
+
 /* Somebody lists what is not theirs: a code goes there, three a day at most, and no more is said. */
 static void test_a_thousand_devices(void **state)
 {
@@ -286,7 +320,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
         T(test_receipts_before_the_answer), T(test_receipts_out_of_order), T(test_receipt_of_a_refused_one),
         T(test_answers_of_another_shape), T(test_answer_too_long), T(test_doubt_ends), T(test_answers_doubled_and_forged),
-        T(test_numbers), T(test_a_thousand_devices), T(test_bad_profiles),
+        T(test_numbers), T(test_anothers_number), T(test_a_thousand_devices), T(test_bad_profiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
