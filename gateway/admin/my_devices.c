@@ -145,6 +145,33 @@ static void run_plan(struct adhoc_call *c)
     exchange_with_person(adhoc_exchange(c), adhoc_asker(c)->bare, ask_plan, c);
 }
 
+/* ---- what was sent ---- */
+
+static const struct listing_column log_columns[] = {
+    {"made", "When"}, {"device", "Device"}, {"address", "To"}, {"purpose", "Why"}, {"peer", "About"},
+    {"state", "State"}, {"ended", "Ended"}, {"reason", "Reason"}, {NULL, NULL},
+};
+
+static void tell_log(struct adhoc_call *c, const struct listing *l, const struct listing_query *q)
+{
+    adhoc_columns(c, log_columns);
+    for (const struct listing_row *r = q->first; r; r = r->next)
+        adhoc_row(c, (const char *[]){adhoc_listing_cell(l, r, "created"), adhoc_listing_cell(l, r, "device"),
+                                      adhoc_listing_cell(l, r, "address"), adhoc_listing_cell(l, r, "purpose"),
+                                      adhoc_listing_cell(l, r, "peer"), adhoc_listing_cell(l, r, "state"),
+                                      adhoc_listing_cell(l, r, "ended"), adhoc_listing_cell(l, r, "reason")});
+    if (q->more)
+        adhoc_warn(c, "There are more; these are the newest %u.", q->count);
+    else if (!q->count)
+        adhoc_note(c, "Nothing was sent to your devices.");
+    adhoc_finish(c);
+}
+
+static void run_log(struct adhoc_call *c)
+{
+    adhoc_listing_ask(c, "outbox", adhoc_asker(c)->bare, ADHOC_LISTING_ROWS, tell_log);
+}
+
 /* ---- the table ---- */
 
 static const struct form_option kinds[] = {
@@ -202,6 +229,7 @@ const struct adhoc_command my_devices[] = {
     COMMAND("verify", "Verify a device", verify_stages, run_verify),
     COMMAND("change", "Change a device", change_stages, run_change),
     COMMAND("remove", "Forget a device", remove_stages, run_remove),
+    {.node = NODE("log"), .name = "What was sent to my devices", .who = ADHOC_PERSON, .run = run_log},
     COMMAND("what-if", "What would happen if somebody wrote", plan_stages, run_plan),
     {0},
 };

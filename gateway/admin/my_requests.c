@@ -2,6 +2,7 @@
 /* Contact requests of the one who asks: who waits, and accept, decline, block, forget. The same decisions as
  * by lines to the domain (gateway/exchange/session_command.c). */
 #include "gateway/admin/admin.h"
+#include "gateway/admin/session_table.h"
 #include "gateway/base/text.h"
 #include "gateway/exchange/session.h"
 #include "gateway/xmpp/datetime.h"
@@ -111,6 +112,13 @@ static void run_block(struct adhoc_call *c)
     exchange_with_person(adhoc_exchange(c), adhoc_asker(c)->bare, block, c);
 }
 
+/* ---- conversations ---- */
+
+static void run_sessions(struct adhoc_call *c)
+{
+    session_table_show(c, adhoc_asker(c)->bare);
+}
+
 /* ---- the table ---- */
 
 static const struct form_option decisions[] = {
@@ -136,6 +144,7 @@ static const struct adhoc_stage block_stages[] = {{.title = "Block somebody", .f
 
 const struct adhoc_command my_requests[] = {
     {.node = NODE("requests"), .name = "Contact requests", .who = ADHOC_PERSON, .run = run_list},
+    {.node = NODE("conversations"), .name = "My conversations", .who = ADHOC_PERSON, .run = run_sessions},
     {.node = NODE("answer"), .name = "Answer a contact request", .who = ADHOC_PERSON,
      .stages = decide_stages, .stage_count = 1, .run = run_decide},
     {.node = NODE("block"), .name = "Block somebody", .who = ADHOC_PERSON,

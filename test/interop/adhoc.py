@@ -291,6 +291,10 @@ def parts_by_shell(t):
     ctl(t, DEVICES + "add", "--kind", "email", "--address", "romeo@mail.example", jid=ROMEO)
     wait_for(lambda: lab.mails(), "the mail with the code")
     wait_for(lambda: [d for d in as_json(t, "outbox")["items"] if d["state"] == "sent"], "the delivery")
+    own = json.loads(ctl(t, DEVICES + "log", jid=ROMEO, options=("-o", "json")))["items"]
+    hold([(d["device"], d["address"], d["purpose"], d["state"]) for d in own] == [("e-mail", "romeo@mail.example", "code", "sent")],
+         f"what was sent to his devices: {own}")
+    hold(not json.loads(ctl(t, DEVICES + "log", options=("-o", "json")))["items"], "the admin's own devices were sent something")
     row = as_json(t, "outbox", "--account", ROMEO)["items"][0]
     hold((row["account"], row["purpose"], row["address"]) == (ROMEO, "code", "romeo@mail.example"), f"outbox: {row}")
     hold(as_json(t, "delivery", "--ref", row["ref"])["fields"]["state"] == "sent", "the one delivery is another")
