@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: MIT
 """A real call on loopback: the gateway asks a provider's API to call, Debian's baresip calls another one by SIP and RTP, which
 records what it hears and presses keys. The recording says what was written; the key comes back into the conversation."""
-import re
 import resource
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -14,7 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import hearing, suite  # noqa: E402
 from lablib.calls import fetch_sound  # noqa: E402
 from lablib.client import C  # noqa: E402
-from lablib.suite import befriend, hold, token, wait_for  # noqa: E402
+from lablib.devices import log_of, log_off, verify, wait_log  # noqa: E402
+from lablib.suite import befriend, hold, token  # noqa: E402
 from lablib.telephone import Network  # noqa: E402
 from lablib.webhook import call_webhook  # noqa: E402
 
@@ -32,7 +31,8 @@ PROVIDER = '''provider "calls" {
 
 
 def start(t):
-    t.make_lab([MONTAGUE, CAPULET], {MONTAGUE: ["romeo"], CAPULET: ["juliet"]}, providers=PROVIDER)
+    t.make_lab([MONTAGUE, CAPULET], {MONTAGUE: ["romeo"], CAPULET: ["juliet"]}, providers=PROVIDER,
+               extra="gather_seconds = 0")
     network = Network(t.folder / "telephones", f"{t.lab.state['network']}.1:{API_PORT}", t.lab.state["provider_token"])
     t.keep(network)
     return network
@@ -43,7 +43,7 @@ def ended(network, count=1):
     def final(n):
         return n["kind"] == "call-status" and n["CallStatus"] in ("completed", "busy", "no-answer", "failed")
     with network.changed:
-        held = network.changed.wait_for(lambda: sum(map(final, network.notes)) >= count, 120)
+        held = network.changed.wait_for(lambda: sum(map(final, network.notes)) >= count, suite.PATIENCE)
         hold(held, f"the call did not end; the provider noted {network.notes}")
         errors = [n for n in network.notes if n["kind"] == "call-error" or n.get("answer", 200) >= 300]
         hold(not errors, f"the provider met {errors}")
@@ -70,18 +70,11 @@ def list_telephone(t, network, juliet, number=NUMBER):
     hold("phone call to" in answer, f"'add call' was answered: {answer}")
     before = sum(n["kind"] == "call-status" and n["CallStatus"] == "completed" for n in network.notes)
     ended(network, before + 1)
-    code, like = hearing.hear_code(callee.recording(), CAPULET)
-    t.note(f"the code understood from the recording: {code}, likeness of its digits at least {like:.3f}")
-    answer = juliet.tell(CAPULET, f"verify {code}")
-    hold("verified" in answer.lower(), f"'verify {code}' was answered: {answer}")
+    code, like, margin = hearing.hear_code(callee.recording(), CAPULET)
+    t.note(f"the code understood from the recording: {code}, likeness of its digits at least {like:.3f}, {margin:.3f} more than of any other")
+    verify(juliet, CAPULET, code)
     for note in network.notes:
         hold(code not in str(note), f"the code was given to the provider as text: {note}")
-
-
-def log_off(juliet, romeo):
-    gone = juliet.full_jid
-    juliet.close()
-    romeo.wait(lambda s: s.get("type") == "unavailable" and s.get("from") == gone, "juliet's log-off")
 
 
 def by_call(t):
@@ -133,12 +126,12 @@ def addresses(t, url):
     stem, _, last = url.rpartition("/")
     for wrong in (f"{stem}/{'A' + last[1:] if last[0] != 'A' else 'B' + last[1:]}", url.replace("/message/", "/heard/"), url[:-4]):
         try:
-            urllib.request.urlopen(wrong, timeout=20)
+            urllib.request.urlopen(wrong, timeout=suite.PATIENCE)
             hold(False, f"{wrong} was answered")
         except urllib.error.HTTPError as e:
             hold(e.code == 404, f"{wrong}: {e.code}")
     for community in (MONTAGUE, CAPULET):
-        log = Path(t.lab.community(community)["log"]).read_text()
+        log = log_of(t, community)
         hold("/audio/" not in log and last[:-4] not in log and "nurse" not in log, f"{community}'s log says too much")
 
 
@@ -150,23 +143,22 @@ def nobody_hears(t):
     list_telephone(t, network, juliet)
     befriend(romeo, juliet)
     log_off(juliet, romeo)
-    log = Path(t.lab.community(CAPULET)["log"])
 
     network.keys = ["early hang up"]
     mark = len(network.notes)
     romeo.message(JULIET, f"Are you there? {token()}")
     ended(network, 2)
-    wait_for(lambda: re.search(r"delivery \S+: completed", log.read_text()), "the end of the call in the log")
+    wait_log(t, CAPULET, r"delivery \S+: completed", "the end of the call")
     url = next(n["url"] for n in network.notes[mark:] if n["kind"] == "call-sound")
     ref = url.split("/audio/")[1].split("/")[0]
-    hold(f"delivery {ref} by phone call: sent" in log.read_text(), "it was not counted as sent before")
+    hold(f"delivery {ref} by phone call: sent" in log_of(t, CAPULET), "it was not counted as sent before")
 
     network.numbers.pop(NUMBER).close()
     network.refusing(NUMBER, "engaged")
     romeo.message(JULIET, f"And now? {token()}")
     words = ended(network, 3)
     hold(words[-1] == "busy", f"the calls ended: {words}")
-    wait_for(lambda: re.search(r"delivery \S+: busy", log.read_text()), "the busy line in the log")
+    wait_log(t, CAPULET, r"delivery \S+: busy", "the busy line")
 
     # Somebody who knows the address, but not the account's token.
     form = {"CallSid": "CA0", "Digits": "2"}
