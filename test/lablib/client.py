@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
 
 from lablib import emitted
-from lablib.process import Failed
+from lablib.process import PATIENCE, Failed
 
 C = "{jabber:client}"
 
@@ -104,7 +104,7 @@ class Waiting:
 class Client(Waiting):
     """libstrophe. Logged in when the constructor returns; `patience` bounds every wait, in seconds."""
 
-    def __init__(self, program, jid, password, address, ca, patience=30, presence=True):
+    def __init__(self, program, jid, password, address, ca, patience=PATIENCE, presence=True):
         host, port = address.rsplit(":", 1)
         super().__init__(jid, patience)
         self.process = subprocess.Popen([str(program), jid, host, port, str(ca)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

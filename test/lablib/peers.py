@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Real programs of Debian beside the lab's gateways: Prosody, ejabberd, Exim and Kannel, each in its own folder on its own
 loopback address."""
-import base64
 import hashlib
 import hmac
 import os
@@ -10,7 +9,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import urllib.parse
 from pathlib import Path
 
@@ -272,9 +270,7 @@ class Kannel:
         if not Path(self.TEST).exists():
             raise Failed("fakesmsc is missing: apt-get install kannel-extras")
         self.folder.mkdir(parents=True)
-        with socket.socket() as s:  # the fake carrier's port has no address of its own
-            s.bind(("", 0))
-            self.smsc_port = s.getsockname()[1]
+        self.smsc_port, self.ports = process.free_ports("")  # the fake carrier's port has no address of its own
         self.config = self.folder / "kannel.conf"
         local = f"{address};127.0.0.1"
         self.config.write_text(f"""group = core
@@ -324,10 +320,14 @@ catch-all = true
 """)
 
     def start(self):
+        said = self.folder / "smsbox.log"
+        before = said.stat().st_size if said.exists() else 0
         for name, port in (("bearerbox", 13001), ("smsbox", 13013)):
             log = self.folder / f"{name}.out"
             self.identities[name] = process.start([need(name, "kannel"), str(self.config)], log, notify=False, cwd=self.folder)
             process.wait_for_port(self.identities[name], f"{self.address}:{port}", log)
+        # smsbox opens its port before it is ready: a text that comes then crashes it (its counter of texts in parts).
+        process.wait_for_line(self.identities["smsbox"], said, b"Connected to bearerbox", before)
         self.listen()
 
     def carrier(self, *messages):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Processes that outlive the command which started them, ended by their own identity and no other's."""
 import os
+import random
 import select
 import signal
 import socket
@@ -8,6 +9,9 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+
+PATIENCE = int(os.environ.get("INTEROP_PATIENCE", "180"))  # seconds, for one event: far beyond every timer of the product
 
 
 class Failed(Exception):
@@ -36,7 +40,7 @@ def reap(identity):
         return None
 
 
-def end(identity, number, patience=30):
+def end(identity, number, patience=PATIENCE):
     """Sends a signal and waits for the end; identity["status"] is then its exit status if it was our child.
     False: it was gone already."""
     if not is_alive(identity):
@@ -72,7 +76,7 @@ def tail(path, lines=15):
         return ""
 
 
-def wait_for_port(identity, address, log, patience=60):
+def wait_for_port(identity, address, log, patience=PATIENCE):
     """For programs that report to nobody: the first accepted connection is the event."""
     host, port = address.rsplit(":", 1)
     limit = time.monotonic() + patience
@@ -85,7 +89,47 @@ def wait_for_port(identity, address, log, patience=60):
     raise Failed(f"nothing accepts on {address}; the log {log} ends with:\n{tail(log)}")
 
 
-def start(command, log, env=None, notify=True, cwd=None, patience=60, user=None):
+def wait_for_line(identity, log, words, offset=0, patience=PATIENCE):
+    """For programs that report to their log, which is read from that offset on."""
+    limit = time.monotonic() + patience
+    while time.monotonic() < limit and is_alive(identity):
+        if log.exists() and words in log.read_bytes()[offset:]:
+            return
+        time.sleep(0.02)
+    raise Failed(f"{words} is not in the log {log}, which ends with:\n{tail(log)}")
+
+
+def claim(name):
+    """A name that one process of this machine has: until the socket that is returned is closed, or the process ends. None: it
+    is another's. What is looked for and found free is claimed first, so that two tests never find the same."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        sock.bind(f"\0causeway-test-{name}")
+    except OSError:
+        sock.close()
+        return None
+    return sock
+
+
+def free_ports(host):
+    """(the first of 32 ports that nobody uses there, on UDP and TCP; its claim). Below those that the kernel gives to
+    connections, or one of these might have it the next moment."""
+    for _ in range(200):
+        first = random.randrange(20000, 32000, 32)
+        held = claim(f"ports-{first}")
+        try:
+            for port in range(first, first + 32 if held else first):
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    with socket.socket(socket.AF_INET, kind) as s:
+                        s.bind((host, port))
+            if held:
+                return first, held
+        except OSError:
+            held.close()
+    raise Failed(f"no free ports on {host or 'this machine'}")
+
+
+def start(command, log, env=None, notify=True, cwd=None, patience=PATIENCE, user=None):
     """Starts `command` with its output in `log`. With `notify` it must report READY=1 to NOTIFY_SOCKET, as
     to a service manager; that event is waited for. Returns the identity."""
     env = dict(os.environ if env is None else env)

@@ -2,6 +2,7 @@
 """XMPP by hand: every byte is the test's own, so that what no library would send can be sent, and what a
 library hides (acknowledgements, the end of a stream) can be seen."""
 import base64
+import collections
 import hashlib
 import hmac
 import os
@@ -14,7 +15,7 @@ import xml.etree.ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
 from lablib import emitted
-from lablib.process import Failed
+from lablib.process import PATIENCE, Failed
 
 STREAM = "{http://etherx.jabber.org/streams}"
 SASL = "{urn:ietf:params:xml:ns:xmpp-sasl}"
@@ -45,14 +46,16 @@ class Ended(Failed):
 class Raw:
     """A connection; nothing is sent that was not asked for. `source`: an address of loopback to come from."""
 
-    def __init__(self, address, ca=None, patience=30, source=None):
+    def __init__(self, address, ca=None, patience=PATIENCE, source=None):
         host, port = address.rsplit(":", 1)
         self.ca = str(ca) if ca else None
         self.patience = patience
         self.sock = socket.create_connection((host, int(port)), timeout=patience, source_address=(source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.setblocking(False)
-        self.lock = threading.Lock()  # one thread may read while another writes; TLS bears only one at a time
+        self.lock = threading.Lock()     # one thread may read while another writes; TLS bears only one at a time
+        self.writing = threading.Lock()  # held over a whole text: two threads' texts must not be mixed
+        self.owed = collections.deque()  # texts, as functions, of a thread that must not wait until it may write
         self.domain = None
         self.jid = None
         self.restart()
@@ -73,6 +76,23 @@ class Raw:
             raise Failed(f"the socket could not {wish} for {self.patience} s")
 
     def send(self, text):
+        """`text` may be a function that gives it when its turn has come."""
+        with self.writing:
+            self._send(text() if callable(text) else text)
+        self.send_soon()
+
+    def send_soon(self, *texts):
+        """From the thread that reads, which must go on reading: sent now, or by the thread that writes when it is done."""
+        self.owed.extend(texts)
+        while self.owed and self.writing.acquire(blocking=False):
+            try:
+                self._send(self.owed.popleft()())
+            except IndexError:  # another was quicker
+                pass
+            finally:
+                self.writing.release()
+
+    def _send(self, text):
         data = memoryview(text if isinstance(text, bytes) else text.encode())
         deadline = time.monotonic() + self.patience
         while data:
@@ -235,7 +255,7 @@ class Raw:
             self.send("</stream:stream>")
             while True:
                 self.next()
-        except (Failed, OSError):
+        except (Failed, OSError, ET.ParseError):
             pass
         self.sock.close()
 
@@ -243,7 +263,7 @@ class Raw:
 class Terminal:
     """A client with stream management whose acknowledgements are the test's evidence. One thread reads."""
 
-    def __init__(self, address, ca, jid, password, patience=30, previous=None, presence=True):
+    def __init__(self, address, ca, jid, password, patience=PATIENCE, previous=None, presence=True):
         self.raw = Raw(address, ca, patience)
         self.patience = patience
         user, domain = jid.split("@")
@@ -304,7 +324,7 @@ class Terminal:
                 self.acked = int(element.get("h"))
             elif element.tag == SM + "r":
                 if not self.quiet:
-                    self.raw.send(f"<a xmlns='urn:xmpp:sm:3' h='{self.handled}'/>")
+                    self.raw.send_soon(self._answer)
             elif name_of(element) in ("message", "presence", "iq"):
                 self.handled += 1
                 (self.got if name_of(element) == "message" else self.others).append(element)
@@ -324,8 +344,11 @@ class Terminal:
         if ask:
             self.raw.send("<r xmlns='urn:xmpp:sm:3'/>")
 
+    def _answer(self):
+        return f"<a xmlns='urn:xmpp:sm:3' h='{self.handled}'/>"
+
     def acknowledge(self):
-        self.raw.send(f"<a xmlns='urn:xmpp:sm:3' h='{self.handled}'/>")
+        self.raw.send(self._answer)  # h is taken when it is sent: it must never go back
 
     def acknowledged(self):
         """Ids of the messages that the server has said to keep."""

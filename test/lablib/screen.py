@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 from lablib.peers import need
-from lablib.process import Failed
+from lablib.process import PATIENCE, Failed
 
 
 class Screen:
-    def __init__(self, folder, command, patience=60, size=(110, 36), env=None):
+    def __init__(self, folder, command, patience=PATIENCE, size=(110, 36), env=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.tmux = [need("tmux", "tmux"), "-S", str(self.folder / "tmux"), "-f", "/dev/null"]
@@ -23,7 +23,7 @@ class Screen:
         subprocess.run([*self.tmux, "set-option", "-g", "remain-on-exit", "on"], check=True)
 
     def type(self, line):
-        subprocess.run([*self.tmux, "send-keys", "-l", line], check=True)
+        subprocess.run([*self.tmux, "send-keys", "-l", "--", line], check=True)
         subprocess.run([*self.tmux, "send-keys", "Enter"], check=True)
 
     def look(self):

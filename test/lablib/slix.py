@@ -9,14 +9,14 @@ logging.basicConfig(level=logging.CRITICAL)
 import slixmpp  # noqa: E402 (it logs while it is imported)
 
 from lablib.client import Waiting  # noqa: E402
-from lablib.process import Failed  # noqa: E402
+from lablib.process import PATIENCE, Failed  # noqa: E402
 
 
 class Slix(Waiting):
     """Logged in when the constructor returns. `self.xmpp` is the ClientXMPP; `ask(coroutine_function)` runs
     something of it on its loop and gives the result."""
 
-    def __init__(self, jid, password, address, ca, direct_tls=False, plugins=(), patience=30, presence=True):
+    def __init__(self, jid, password, address, ca, direct_tls=False, plugins=(), patience=PATIENCE, presence=True):
         super().__init__(jid, patience)
         self.events = []
         self.cutting = False  # a disconnection is the test's own

@@ -24,11 +24,10 @@ from lablib.authority import Authority
 from lablib.client import C, Client
 from lablib.lab import ROOT, Lab
 from lablib.peers import Prosody
-from lablib.process import Failed
+from lablib.process import PATIENCE, Failed
 from lablib.raw import Raw, Terminal
 
 REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior|Memory)Sanitizer|runtime error:|Assertion|CHECK failed")
-PATIENCE = int(os.environ.get("INTEROP_PATIENCE", "180"))  # seconds, for one event: far beyond every timer of the product
 
 
 def hold(condition, text):
