@@ -31,18 +31,21 @@ PROVIDER = '''provider "sms" {
 
 
 def free_network():
-    """A 127.A.B.0/24 of which nobody uses our ports."""
+    """(a 127.A.B.0/24 of which nobody uses our ports, its claim)."""
     for _ in range(200):
         network = f"127.{random.randint(16, 250)}.{random.randint(1, 250)}"
+        held = process.claim(network)
+        if not held:
+            continue
         try:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                 s.bind((f"{network}.1", DNS_PORT))
             for port in (*PORTS.values(), SMTP_PORT, PROVIDER_PORT):
                 with socket.socket() as s:
                     s.bind((f"{network}.10", port))
-            return network
+            return network, held
         except OSError:
-            continue
+            held.close()
     raise Failed("no free addresses on loopback")
 
 
@@ -69,6 +72,7 @@ class Lab:
         self.file = self.folder / "lab.json"
         self.state = json.loads(self.file.read_text()) if self.file.exists() else None
         self.preset = self.state["preset"] if self.state else preset
+        self.held = None  # the claim to its network, if it was made here
 
     # ---- making
 
@@ -85,7 +89,7 @@ class Lab:
         if domains:
             build(self.preset)
         self.folder.mkdir(parents=True, exist_ok=True)
-        network = free_network()
+        network, self.held = free_network()
         authority = Authority(self.folder / "ca")
         self.state = {
             "preset": self.preset, "network": network, "ca": str(authority.cert), "dns": f"{network}.1:{DNS_PORT}",
@@ -261,6 +265,8 @@ gateway {{
                 process.end(identity, signal.SIGKILL)
         self.file.unlink(missing_ok=True)
         self.state = None
+        if self.held:
+            self.held.close()
 
     # ---- for tests
 

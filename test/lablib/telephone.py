@@ -5,7 +5,6 @@ import http.server
 import io
 import json
 import queue
-import random
 import secrets
 import signal
 import socket
@@ -18,7 +17,7 @@ from pathlib import Path
 from lablib import process
 from lablib.calls import Call
 from lablib.peers import need
-from lablib.process import Failed
+from lablib.process import PATIENCE, Failed
 
 CONFIG = """poll_method epoll
 sip_listen 127.0.0.1:{sip}
@@ -60,28 +59,13 @@ def write_wav(path, pcm):
         w.writeframes(pcm)
 
 
-def free_ports(count):
-    """A run of ports that nobody uses, on UDP and TCP."""
-    for _ in range(200):
-        first = random.randrange(20000, 55000, 2)
-        try:
-            for port in range(first, first + count):
-                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                    with socket.socket(socket.AF_INET, kind) as s:
-                        s.bind(("127.0.0.1", port))
-            return first
-        except OSError:
-            continue
-    raise Failed("no free ports on loopback")
-
-
 class Agent:
     """One baresip, steered over its TCP port: netstrings of JSON."""
 
     def __init__(self, folder, name, account=""):
         self.folder = Path(folder)
         (self.folder / "recordings").mkdir(parents=True)
-        first = free_ports(24)
+        first, self.ports = process.free_ports("127.0.0.1")
         self.sip, self.control = first, first + 2  # the one between is SIP over TLS
         self.uri = f"sip:{name}@127.0.0.1:{self.sip}"
         silence = self.folder / "silence.wav"
@@ -135,7 +119,7 @@ class Agent:
         while not self.events.empty():
             self.events.get_nowait()
 
-    def recording(self, patience=10):
+    def recording(self, patience=PATIENCE):
         """What was heard in the last call, when it has ended: the file is whole when it does not grow any more and has a length."""
         limit = time.monotonic() + patience
         while time.monotonic() < limit:
@@ -150,6 +134,7 @@ class Agent:
     def close(self):
         self.socket.close()
         process.end(self.identity, signal.SIGTERM)
+        self.ports.close()
 
 
 class Network:
@@ -194,7 +179,7 @@ class Network:
             self.notes.append(entry)
             self.changed.notify_all()
 
-    def wait_note(self, match, what, patience=180):
+    def wait_note(self, match, what, patience=PATIENCE):
         with self.changed:
             if not self.changed.wait_for(lambda: any(match(n) for n in self.notes), patience):
                 raise Failed(f"{what} did not come; the provider noted {self.notes[-12:]}")
