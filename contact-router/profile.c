@@ -226,9 +226,20 @@ static char *trim(char *text)
     return text;
 }
 
+/* They would end up in requests and headers, and nobody sees them in a file. */
+static bool has_controls(const char *text)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        if ((*c < 32 && *c != '\t') || *c == 127 || (*c == 0xc2 && c[1] < 0xa0))
+            return true;
+    return false;
+}
+
 static bool read_line(struct file *f, char *line)
 {
     char *text = trim(line);
+    if (has_controls(text))
+        return profile_keys_fail(&f->r, "there are control characters in the line");
     if (!*text || *text == '#')
         return true;
     size_t len = strlen(text);
@@ -247,11 +258,23 @@ static bool read_line(struct file *f, char *line)
 
 /* -- what must hold of the whole -- */
 
+/* What the author writes is not escaped, as values are. */
+static bool is_address(const struct template *url)
+{
+    for (unsigned i = 0; i < url->count; i++)
+        for (const char *c = url->parts[i].literal; c && *c; c++)
+            if (*c <= ' ' || *c >= 127 || strchr("\"<>\\^`{|}", *c))
+                return false;
+    return true;
+}
+
 static bool check_send(struct file *f, const struct profile_send *s)
 {
     f->r.line = s->line;
     if (!s->url.count)
         return profile_keys_fail(&f->r, "the section has no `url`");
+    if (!is_address(&s->url))
+        return profile_keys_fail(&f->r, "the `url` holds what an address must not (blanks, quotes, brackets, other than ASCII)");
     if (!s->ok.count)
         return profile_keys_fail(&f->r, "the section has no `ok`");
     if ((s->form.count && s->body != PROFILE_FORM) || (s->json.count && s->body != PROFILE_JSON) ||

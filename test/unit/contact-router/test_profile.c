@@ -79,6 +79,12 @@ static void test_mistakes(void **state)
         { "or a place for what is fetched", CALL "form.doc = ${voice.document}\n" SAYS KEYS, "f:11: `answer = inline` and ${voice.document}" },
         { "in a text message", HEAD SEND "form.doc = ${voice.document}\n", "f:9: ${voice.document} is there in [send.voice] alone" },
         { "a secret in a document", CALL SAYS "say.end = ${secret.k}\n" KEYS, "f:14: there is no ${secret.k}" },
+        { "a carriage return in an address", HEAD "[send.sms]\nurl = https://x.example/a\rb\nok = http 200\n",
+          "f:10: there are control characters in the line" },
+        { "lines of another system", "[profile]\r\nname = x\r\nkinds = sms\r\nformat = 1\r\n[send.sms]\r\nurl = https://x.example\r\nok = http 200\r\n", NULL },
+        { "a control beyond ASCII", HEAD "[send.sms]\nurl = https://x.example/\xc2\x85\nok = http 200\n", "f:10: there are control characters" },
+        { "an escape in a comment", HEAD "# \x1b[2J\n" SEND, "f:9: there are control characters" },
+        { "a blank in an address", HEAD "[send.sms]\nurl = https://x.example/a b\nok = http 200\n", "f:9: the `url` holds what an address must not" },
         { "not text", HEAD "\xff\n", "f:1: not UTF-8 text" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
