@@ -7,6 +7,7 @@
 
 #include "contact-router/device.h"
 #include "contact-router/router_internal.h"
+#include "contact-router/rule_line.h"
 #include "contact-router/speech.h"
 #include "contact-router/voice_http.h"
 #include "gateway/base/log.h"
@@ -161,9 +162,10 @@ static bool on_command(struct reach *reach, const struct jid *account, const cha
                        void (*reply)(void *user, enum stanza_error refused, const char *text), void *user)
 {
     struct device_command parsed;
+    struct rule_line rule;
     struct arena a;
     arena_init(&a);
-    bool ours = device_command_parse(&a, line, &parsed);
+    bool ours = rule_line_parse(&a, line, &rule) || device_command_parse(&a, line, &parsed);
     arena_fini(&a);
     if (!ours)
         return false;
@@ -178,8 +180,7 @@ static bool on_command(struct reach *reach, const struct jid *account, const cha
 
 static const char *on_help(struct reach *reach)
 {
-    (void)reach;
-    return device_help();
+    return container_of(reach, struct contact_router, reach)->help;
 }
 
 static const struct reach_ops ops = { .wake = on_wake, .stop = on_stop, .command = on_command, .help = on_help };
@@ -288,6 +289,7 @@ struct contact_router *contact_router_create(const struct contact_router_options
     r->public_url = dup_or_null(&r->arena, o->public_url);
     r->zone_dir = dup_or_null(&r->arena, o->zone_dir);
     r->speech_program = dup_or_null(&r->arena, o->speech_program);
+    r->help = arena_printf(&r->arena, "%s\n%s", device_help(), rule_line_help());
     if (!fill(r, o, e))
         contact_router_destroy(&r);
     return r;

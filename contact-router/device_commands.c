@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lines by which a person manages devices, carried out in one transaction each. Answers about codes
+/* The lines by which a person manages devices and rules (rule_commands.c), carried out in one transaction each. Answers about codes
  * are the same whether a code went out, the address refuses codes, or belongs to somebody else. */
 #include <string.h>
 
@@ -7,6 +7,7 @@
 #include "contact-router/device_store.h"
 #include "contact-router/outbox_query.h"
 #include "contact-router/router_internal.h"
+#include "contact-router/rule_commands.h"
 #include "contact-router/zone.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
@@ -23,6 +24,8 @@ struct command_job {
     const char *account;
     const struct contact_router_community *community;
     struct device_command c;
+    bool is_rule;
+    struct rule_line rule; /* then it is this */
     struct device_list devices;
     struct bytes reply;
     const char *warn;      /* for the log */
@@ -334,6 +337,15 @@ static bool carry_out(struct command_job *j, struct store_tx *tx, struct error *
     return true;
 }
 
+static bool carry_out_rule(struct command_job *j, struct store_tx *tx, struct error *e)
+{
+    struct rule_commands c = { .account = j->account, .zone_dir = j->r->zone_dir, .line = &j->rule, .devices = &j->devices,
+                               .arena = &j->arena, .reply = &j->reply };
+    bool ok = rule_commands_do(&c, tx, e);
+    j->refused = c.refused;
+    return ok;
+}
+
 static bool command_run(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct command_job *j = container_of(job, struct command_job, job);
@@ -341,7 +353,8 @@ static bool command_run(struct store_tx *tx, struct store_job *job, struct error
     j->refused = STANZA_OK;
     j->sends = false;
     j->warn = NULL;
-    return device_store_list(tx, j->account, &j->arena, &j->devices, e) && carry_out(j, tx, e);
+    return device_store_list(tx, j->account, &j->arena, &j->devices, e) &&
+           (j->is_rule ? carry_out_rule(j, tx, e) : carry_out(j, tx, e));
 }
 
 static void command_answer(struct command *cmd)
@@ -387,7 +400,8 @@ void device_commands_run(struct contact_router *r, const char *account, const ch
     j->on_reply = reply;
     j->user = user;
     j->job = (struct store_job){ .reply_on = r->loop, .run = command_run, .done = command_done };
-    CHECK(device_command_parse(&j->arena, line, &j->c));
+    j->is_rule = rule_line_parse(&j->arena, line, &j->rule);
+    CHECK(j->is_rule || device_command_parse(&j->arena, line, &j->c));
     if (!r->running || !j->community) {
         no(j, STANZA_FEATURE_NOT_IMPLEMENTED, "Devices are not available here.");
         answer(j);

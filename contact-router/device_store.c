@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "contact-router/rule_store.h"
 #include "contact-router/signature.h"
 #include "gateway/base/random.h"
 #include "gateway/base/text.h"
@@ -207,5 +208,6 @@ bool device_store_sweep(struct store_tx *tx, struct error *e)
     return store_exec(tx, e, "delete from device_codes where expires_us < $1", "i", now) &&
            store_exec(tx, e, "delete from device_codes_sent where at_us < $1", "i", now - DAY) &&
            store_exec(tx, e, "delete from device_refusals where at_us < $1", "i", now - 30 * DAY) &&
-           store_exec(tx, e, "delete from devices where not exists (select 1 from accounts where bare = devices.account)", "");
+           store_exec(tx, e, "delete from devices where not exists (select 1 from accounts where bare = devices.account)", "") &&
+           rule_store_sweep(tx, e);
 }

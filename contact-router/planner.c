@@ -1,33 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* The default: text messages, pages and e-mail at once together, and a call when five minutes brought no answer, or at once
+/* Where no rule fits: text messages, pages and e-mail at once together, and a call when five minutes brought no answer, or at once
  * where there is nothing else or it is urgent (never for what is of low urgency); of strangers one notice mail. Each device
- * is used at most once a rule's step; nothing here loops, so every plan ends. */
+ * is used at most once a step; nothing here loops, so every plan ends. */
 #include "contact-router/planner.h"
 
+#include "contact-router/rule_text.h"
 #include "gateway/base/text.h"
 
-static const struct planner_rule default_rules[] = {
-    { .delay_s = 0, .kinds = 1 << DEVICE_SMS | 1 << DEVICE_PAGER | 1 << DEVICE_EMAIL, .first_only = false },
-    { .delay_s = PLANNER_CALL_S, .kinds = 1 << DEVICE_VOICE, .first_only = true },
+static const struct rule_step default_steps[] = {
+    { .delay_s = 0, .kinds = 1 << DEVICE_SMS | 1 << DEVICE_PAGER | 1 << DEVICE_EMAIL },
+    { .delay_s = PLANNER_CALL_S, .kinds = 1 << DEVICE_VOICE },
 };
-static const struct planner_rule urgent_rules[] = {
-    { .delay_s = 0, .kinds = 1 << DEVICE_SMS | 1 << DEVICE_PAGER | 1 << DEVICE_EMAIL, .first_only = false },
-    { .delay_s = 0, .kinds = 1 << DEVICE_VOICE, .first_only = true },
+static const struct rule_step urgent_steps[] = {
+    { .delay_s = 0, .kinds = 1 << DEVICE_SMS | 1 << DEVICE_PAGER | 1 << DEVICE_EMAIL },
+    { .delay_s = 0, .kinds = 1 << DEVICE_VOICE },
 };
-static const struct planner_rule call_rules[] = {
-    { .delay_s = 0, .kinds = 1 << DEVICE_VOICE, .first_only = true },
+static const struct rule_step call_steps[] = {
+    { .delay_s = 0, .kinds = 1 << DEVICE_VOICE },
 };
-static const struct planner_rule stranger_rules[] = {
+static const struct rule_step stranger_steps[] = {
     { .delay_s = 0, .kinds = 1 << DEVICE_EMAIL, .first_only = true },
 };
 
+static const char *const urgencies[] = { "low", "medium", "high", "emergency" };
+
 enum planner_urgency planner_urgency_parse(const char *word)
 {
-    static const char *const words[] = { "low", "medium", "high", "emergency" };
     for (unsigned i = 0; word && i < 4; i++)
-        if (text_eq_nocase(word, words[i]))
+        if (text_eq_nocase(word, urgencies[i]))
             return (enum planner_urgency)i;
     return PLANNER_MEDIUM;
+}
+
+const char *planner_urgency_word(enum planner_urgency u)
+{
+    return urgencies[u];
 }
 
 static bool is_urgent(const struct planner_input *in)
@@ -89,8 +96,8 @@ static enum budget_refusal afford(const struct planner_input *in, enum device_ki
     return r;
 }
 
-static bool add_step(const struct planner_input *in, struct planner_plan *out, unsigned device,
-                     const struct planner_rule *rule, unsigned step, struct taken *taken)
+static bool add_step(const struct planner_input *in, struct planner_plan *out, unsigned device, unsigned delay_s, unsigned step,
+                     struct taken *taken)
 {
     const struct planner_device *d = &in->devices[device];
     if (d->pending_due_us && step == d->pending_step) {
@@ -104,23 +111,36 @@ static bool add_step(const struct planner_input *in, struct planner_plan *out, u
             out->skip[device] = PLANNER_OVER_BUDGET;
         return false;
     }
-    out->steps[out->count++] = (struct planner_step){ device, step, when(in, d, rule->delay_s), false };
+    out->steps[out->count++] = (struct planner_step){ device, step, when(in, d, delay_s), false };
     return true;
 }
 
-static void plan_rule(const struct planner_input *in, struct planner_plan *out, const struct planner_rule *rule,
+static bool names(const struct rule_step *s, int64_t n)
+{
+    for (unsigned i = 0; i < s->device_count; i++)
+        if (s->devices[i] == n)
+            return true;
+    return false;
+}
+
+/* Of telephones one is called, unless the rule names them. `delay_s`: the step's, or less when there was nothing to wait for. */
+static void plan_step(const struct planner_input *in, struct planner_plan *out, const struct rule_step *s, unsigned delay_s,
                       unsigned step, struct taken *taken)
 {
+    bool called = false;
     /* Text messages first: the list of kinds is also an order. */
     for (unsigned kind = 0; kind < DEVICE_KIND_COUNT; kind++)
         for (unsigned i = 0; i < in->device_count; i++) {
             const struct planner_device *d = &in->devices[i];
-            if ((unsigned)d->device->kind != kind || !(rule->kinds & 1u << kind))
+            if ((unsigned)d->device->kind != kind)
                 continue;
-            if (fitness(in, d) != PLANNER_USED || !add_step(in, out, i, rule, step, taken))
+            bool named = names(s, d->device->n);
+            bool wanted = named || ((s->kinds & 1u << kind) && !(kind == DEVICE_VOICE && called));
+            if (!wanted || fitness(in, d) != PLANNER_USED || !add_step(in, out, i, delay_s, step, taken))
                 continue;
             out->skip[i] = PLANNER_USED;
-            if (rule->first_only)
+            called = called || (kind == DEVICE_VOICE && !named);
+            if (s->first_only)
                 return;
         }
 }
@@ -134,34 +154,51 @@ static bool only_calls(const struct planner_input *in)
     return true;
 }
 
-static const struct planner_rule *choose_rules(const struct planner_input *in, unsigned *count)
+static const struct rule_step *default_of(const struct planner_input *in, unsigned *count)
 {
     *count = 1;
     if (in->kind == REACH_REQUEST)
-        return stranger_rules;
-    if (in->rules) {
-        *count = in->rule_count;
-        return in->rules;
-    }
+        return stranger_steps;
     if (in->urgency != PLANNER_LOW && only_calls(in))
-        return call_rules;
+        return call_steps;
     *count = in->urgency == PLANNER_LOW ? 1 : 2;
-    return is_urgent(in) ? urgent_rules : default_rules;
+    return is_urgent(in) ? urgent_steps : default_steps;
+}
+
+static enum rule_fit fit(const struct planner_input *in, unsigned rule)
+{
+    bool stranger = in->kind == REACH_REQUEST;
+    struct rule_event ev = { .peer = in->peer, .groups = in->groups, .stranger = stranger, .at_us = in->now_us,
+                             .urgency = stranger && in->urgency > PLANNER_MEDIUM ? PLANNER_MEDIUM : in->urgency };
+    return rule_fits(in->rules[rule].rule, &ev, in->rules[rule].offset_s);
+}
+
+static const struct rule_step *choose(const struct planner_input *in, unsigned *rule, unsigned *count)
+{
+    for (unsigned i = 0; i < in->rule_count; i++)
+        if (fit(in, i) == RULE_FITS) {
+            *rule = i;
+            *count = in->rules[i].rule->step_count;
+            return in->rules[i].rule->steps;
+        }
+    *rule = PLANNER_NO_RULE;
+    return default_of(in, count);
 }
 
 void planner_plan(const struct planner_input *in, struct planner_plan *out)
 {
-    unsigned count;
+    unsigned count, rule;
     struct taken taken = { 0 };
-    const struct planner_rule *rules = choose_rules(in, &count);
-    CHECK(in->device_count <= PLANNER_DEVICES_MAX);
-    *out = (struct planner_plan){ .refusal = BUDGET_FITS };
+    CHECK(in->device_count <= PLANNER_DEVICES_MAX && in->rule_count <= RULE_PER_ACCOUNT_MAX);
+    const struct rule_step *steps = choose(in, &rule, &count);
+    *out = (struct planner_plan){ .rule = rule, .refusal = BUDGET_FITS };
     for (unsigned i = 0; i < in->device_count; i++) {
         enum planner_skip s = fitness(in, &in->devices[i]);
         out->skip[i] = s == PLANNER_USED ? PLANNER_NOT_IN_RULES : s;
     }
-    for (unsigned r = 0; r < count && r < PLANNER_RULE_STEPS_MAX; r++)
-        plan_rule(in, out, &rules[r], r, &taken);
+    /* Where earlier steps have nobody to tell, what follows need not wait for them. */
+    for (unsigned i = 0; i < count; i++)
+        plan_step(in, out, &steps[i], steps[out->count ? i : 0].delay_s, i, &taken);
 }
 
 static const char *skip_words(enum planner_skip s)
@@ -213,4 +250,29 @@ void planner_words(const struct planner_input *in, const struct planner_plan *pl
     }
     if (!plan->count)
         bytes_append_text(out, "nothing is sent\n");
+}
+
+static const char *unfit_words(enum rule_fit f)
+{
+    switch (f) {
+    case RULE_FITS: return "fits";
+    case RULE_OTHER_SENDER: return "is for other senders";
+    case RULE_OTHER_URGENCY: return "is for another urgency";
+    case RULE_OTHER_TIME: return "is for other days or hours";
+    }
+    return "?";
+}
+
+void planner_why(const struct planner_input *in, const struct planner_plan *plan, struct bytes *out)
+{
+    for (unsigned i = 0; i < in->rule_count && i < plan->rule; i++)
+        bytes_printf(out, "your rule %u %s\n", i + 1, unfit_words(fit(in, i)));
+    if (plan->rule < in->rule_count) {
+        bytes_printf(out, "your rule %u decides: ", plan->rule + 1);
+        rule_text_write(in->rules[plan->rule].rule, out);
+        bytes_append_char(out, '\n');
+    } else {
+        bytes_append_text(out, in->rule_count ? "no rule of yours fits: the community's default decides\n"
+                                              : "you have no rules: the community's default decides\n");
+    }
 }

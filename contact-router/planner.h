@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* The planner: in goes what is known, out comes what will be done, in order, with a reason for each
- * device that is left out. Pure and quick (microseconds), so that a table of cases tests it and a
+ * device that is left out. The first of the person's rules that fits decides by which devices and when; where none
+ * fits, the default does. What a device, its quiet hours and the budgets forbid, no rule allows. Pure and quick (microseconds), so that a table of cases tests it and a
  * person can be told in words what would happen. */
 #ifndef CAUSEWAY_CONTACT_ROUTER_PLANNER_H
 #define CAUSEWAY_CONTACT_ROUTER_PLANNER_H
 
 #include "contact-router/budget.h"
 #include "contact-router/device.h"
+#include "contact-router/rule.h"
 #include "gateway/base/bytes.h"
 #include "gateway/exchange/reach.h"
 
 enum planner_presence { PLANNER_NONE, PLANNER_HIBERNATING, PLANNER_INACTIVE, PLANNER_ACTIVE };
 enum planner_urgency { PLANNER_LOW, PLANNER_MEDIUM, PLANNER_HIGH, PLANNER_EMERGENCY };
 
-enum { PLANNER_DEVICES_MAX = DEVICE_PER_ACCOUNT_MAX, PLANNER_RULE_STEPS_MAX = 4, PLANNER_GATHER_S = 60, /* unless configured */
+enum { PLANNER_DEVICES_MAX = DEVICE_PER_ACCOUNT_MAX, PLANNER_GATHER_S = 60, /* unless configured */
        PLANNER_CALL_S = 300 };
 
 struct planner_device {
@@ -25,8 +27,10 @@ struct planner_device {
     unsigned pending_step;  /* and belongs to that step */
 };
 
-/* What happens, in order: after `delay_s`, all devices of `kinds` (1 << kind), or only the first. */
-struct planner_rule { unsigned delay_s, kinds; bool first_only; };
+struct planner_rule {
+    const struct rule *rule;
+    int offset_s; /* of its zone, now */
+};
 
 struct planner_input {
     int64_t now_us;
@@ -35,7 +39,8 @@ struct planner_input {
     enum planner_urgency urgency; /* of a stranger it counts as medium at most */
     const struct planner_device *devices;
     unsigned device_count;        /* at most PLANNER_DEVICES_MAX */
-    const struct planner_rule *rules; /* NULL: the default */
+    const char *peer, *groups;    /* who writes: bare JID, groups in the person's roster ('\n' between) */
+    const struct planner_rule *rules; /* the person's, in order */
     unsigned rule_count;
     struct budget_use use;
     unsigned sms_per_day, calls_per_day;
@@ -54,9 +59,12 @@ struct planner_step {
     bool join;        /* goes into the message that waits already; nothing new is sent */
 };
 
+enum { PLANNER_NO_RULE = RULE_PER_ACCOUNT_MAX };
+
 struct planner_plan {
-    struct planner_step steps[PLANNER_DEVICES_MAX * PLANNER_RULE_STEPS_MAX];
+    struct planner_step steps[PLANNER_DEVICES_MAX * RULE_STEPS_MAX];
     unsigned count;
+    unsigned rule;                /* index into input.rules; PLANNER_NO_RULE: none fits, it is the default */
     enum planner_skip skip[PLANNER_DEVICES_MAX]; /* a device */
     enum budget_refusal refusal;  /* the last budget that was full; BUDGET_FITS: none was */
 };
@@ -64,6 +72,9 @@ struct planner_plan {
 void planner_plan(const struct planner_input *in, struct planner_plan *out);
 /* The plan in plain words, one line a device. */
 void planner_words(const struct planner_input *in, const struct planner_plan *plan, struct bytes *out);
+/* Why it is that plan: which rule decided, and why those before it did not. Lines; appends. */
+void planner_why(const struct planner_input *in, const struct planner_plan *plan, struct bytes *out);
 enum planner_urgency planner_urgency_parse(const char *word); /* XEP-0131; NULL or unknown: medium */
+const char *planner_urgency_word(enum planner_urgency u);
 
 #endif

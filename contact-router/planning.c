@@ -8,6 +8,7 @@
 #include "contact-router/outbox_query.h"
 #include "contact-router/planner.h"
 #include "contact-router/router_internal.h"
+#include "contact-router/rule_store.h"
 #include "contact-router/zone.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
@@ -73,10 +74,40 @@ static bool is_reachable(const struct contact_router *r, const struct contact_ro
 struct situation {
     struct device_list devices;
     struct planner_device planned[PLANNER_DEVICES_MAX];
+    struct rule_list rules;
+    struct planner_rule ruled[RULE_PER_ACCOUNT_MAX];
     struct outbox_told told[PLANNER_DEVICES_MAX];
     struct planner_input in;
     struct planner_plan plan;
 };
+
+/* A zone is a file: that of the rule before it is known. */
+static int offset_of(const struct planning *p, const struct situation *s, unsigned rule)
+{
+    int offset_s = 0;
+    const char *zone = s->rules.v[rule].zone;
+    if (rule && text_eq(zone, s->rules.v[rule - 1].zone))
+        return s->ruled[rule - 1].offset_s;
+    if (*zone)
+        zone_offset(p->r->zone_dir, zone, s->in.now_us / 1000000, &offset_s);
+    return offset_s;
+}
+
+static bool look_at_rules(struct planning *p, struct store_tx *tx, const struct reach_event *ev, struct situation *s, struct error *e)
+{
+    bool groups = false;
+    if (!rule_store_list(tx, ev->callee, &p->arena, &s->rules, e))
+        return false;
+    for (unsigned i = 0; i < s->rules.count; i++) {
+        s->ruled[i] = (struct planner_rule){ &s->rules.v[i], offset_of(p, s, i) };
+        groups = groups || s->rules.v[i].sender == RULE_GROUP;
+    }
+    s->in.peer = ev->peer;
+    s->in.groups = "";
+    s->in.rules = s->ruled;
+    s->in.rule_count = s->rules.count;
+    return !groups || rule_store_groups(tx, ev->callee, ev->peer, &p->arena, &s->in.groups, e);
+}
 
 static bool look(struct planning *p, struct store_tx *tx, const struct reach_event *ev,
                  const struct contact_router_community *c, int64_t now_us, struct situation *s, struct error *e)
@@ -92,6 +123,8 @@ static bool look(struct planning *p, struct store_tx *tx, const struct reach_eve
     s->in.sms_per_day = c->sms_per_day;
     s->in.calls_per_day = c->calls_per_day;
     s->in.gather_s = c->gather_seconds;
+    if (!look_at_rules(p, tx, ev, s, e))
+        return false;
     for (unsigned i = 0; i < s->devices.count && i < PLANNER_DEVICES_MAX; i++) {
         struct planner_device *d = &s->planned[s->in.device_count++];
         d->device = &s->devices.v[i];
@@ -154,6 +187,8 @@ static enum reach_progress outcome_of(enum budget_refusal r)
 /* Nothing is tried, for the one device there is has refused too often. */
 static bool all_refuse(const struct situation *s)
 {
+    if (s->plan.rule != PLANNER_NO_RULE && !s->rules.v[s->plan.rule].step_count)
+        return false; /* the person wants nothing of it */
     for (unsigned i = 0; i < s->in.device_count; i++)
         if (s->plan.skip[i] == PLANNER_FAILING)
             return true;
@@ -284,6 +319,7 @@ bool planning_foresee(struct contact_router *r, struct store_tx *tx, const struc
     bool ok = !c || look(&p, tx, ev, c, ev->at_us ? ev->at_us : store_now_us(tx), s, e);
     if (ok && c) {
         planner_plan(&s->in, &s->plan);
+        planner_why(&s->in, &s->plan, words);
         planner_words(&s->in, &s->plan, words);
     }
     arena_fini(&p.arena);

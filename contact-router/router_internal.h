@@ -35,6 +35,7 @@ struct contact_router {
     struct http_client *http;
     struct mail_client *mail;
     const char *public_url, *zone_dir, *speech_program;
+    const char *help;       /* for people who write to the domain */
     struct contact_router_community *communities; /* constant */
     unsigned community_count;
     struct router_provider *providers;

@@ -41,6 +41,7 @@ static const char *table(unsigned index, const char *domain, const char *key, un
 
 enum { OUTBOX, PROVIDERS, DEVICES, PLAN };
 #define HERE "capulet.example"
+#define DEFAULT "you have no rules: the community's default decides|\n"
 
 static void test_devices(void **state)
 {
@@ -97,14 +98,14 @@ static void test_plan(void **state)
         const char *what, *key, *says;
     } rows[] = {
         {"by day: both at once", JULIET " romeo@montague.example message medium 1893492000000000", /* 2030-01-01T10:00Z */
-         "step 1: text message to +447700900123, at once|\nstep 1: e-mail to juliet@example.net, at once|\n"},
+         DEFAULT "step 1: text message to +447700900123, at once|\nstep 1: e-mail to juliet@example.net, at once|\n"},
         {"in quiet hours the telephone waits for their end", JULIET " romeo@montague.example message medium 1893538800000000", /* 23:00Z */
-         "step 1: text message to +447700900123, in 480 minutes|\nstep 1: e-mail to juliet@example.net, at once|\n"},
+         DEFAULT "step 1: text message to +447700900123, in 480 minutes|\nstep 1: e-mail to juliet@example.net, at once|\n"},
         {"an emergency does not", JULIET " romeo@montague.example message emergency 1893538800000000",
-         "step 1: text message to +447700900123, at once|\nstep 1: e-mail to juliet@example.net, at once|\n"},
+         DEFAULT "step 1: text message to +447700900123, at once|\nstep 1: e-mail to juliet@example.net, at once|\n"},
         {"a stranger gets one mail", JULIET " tybalt@capulet.test request medium 1893492000000000",
-         "step 1: e-mail to juliet@example.net, at once|\ntext message +447700900123 is not for strangers|\n"},
-        {"nobody's devices", "nurse@capulet.example romeo@montague.example message medium 0", "nothing is sent|\n"},
+         DEFAULT "step 1: e-mail to juliet@example.net, at once|\ntext message +447700900123 is not for strangers|\n"},
+        {"nobody's devices", "nurse@capulet.example romeo@montague.example message medium 0", DEFAULT "nothing is sent|\n"},
     };
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *got = table(PLAN, HERE, rows[i].key, 20, NULL);
