@@ -76,8 +76,9 @@ struct reach *contact_router_reach(struct contact_router *r);
  *   "outbox"     deliveries without their texts, the newest first; key: an account, or the ref of one
  *   "providers"  of the community, with the address for their webhooks
  *   "devices"    key: the account
- *   "plan"       what would be done; key: "ACCOUNT PEER KIND URGENCY AT_US" (KIND: message, request; AT_US 0: now) */
-enum { CONTACT_ROUTER_LISTINGS = 4 };
+ *   "plan"       what would be done; key: "ACCOUNT PEER KIND URGENCY AT_US" (KIND: message, request; AT_US 0: now)
+ *   "rules"      key: the account; in words, then in the parts of a form */
+enum { CONTACT_ROUTER_LISTINGS = 5 };
 struct listing contact_router_listing(struct contact_router *r, unsigned index);
 /* After exchange_start: resumes what had not ended. Loop: options.loop. */
 void contact_router_start(struct contact_router *r);

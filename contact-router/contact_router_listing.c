@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What the router shows of itself: the outbox, providers, a person's devices, and what would happen if.
+/* What the router shows of itself: the outbox, providers, a person's devices and rules, and what would happen if.
  * Texts of deliveries and codes stay out. A question comes to the router's loop, most go on to the store. */
 #include <string.h>
 
 #include "contact-router/device_store.h"
 #include "contact-router/outbox_query.h"
+#include "contact-router/planner.h"
 #include "contact-router/router_internal.h"
+#include "contact-router/rule_store.h"
+#include "contact-router/rule_text.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 
@@ -275,6 +278,93 @@ static void ask_plan(const struct listing *l, struct listing_query *q)
     bring(l, q, run_plan);
 }
 
+/* -- rules -- */
+
+static const struct listing_column rule_columns[] = {
+    { "number", "Number" }, { "whom", "Whose messages" }, { "when", "When" }, { "steps", "What happens" },
+    { "sender", "Sender" }, { "name", "Name" }, { "urgency", "Urgency" }, { "days", "Days" }, { "hours", "Hours" }, { "zone", "Zone" },
+    { "devices1", "First" }, { "after1", "After" }, { "devices2", "Second" }, { "after2", "After" }, { "devices3", "Third" }, { "after3", "After" },
+    { "devices4", "Fourth" }, { "after4", "After" }, { NULL, NULL },
+};
+enum { RULE_PARTS = 10 }; /* columns before those of the steps */
+
+typedef void rule_writer(const struct rule *r, struct bytes *out);
+
+static const char *cell(struct listing_query *q, rule_writer *write, const struct rule *r)
+{
+    struct bytes text = BYTES_EMPTY;
+    write(r, &text);
+    const char *got = text.len ? arena_dup(&q->arena, bytes_text(&text)) : NULL;
+    bytes_fini(&text);
+    return got;
+}
+
+static void write_urgencies(const struct rule *r, struct bytes *out)
+{
+    for (unsigned u = PLANNER_LOW; u <= PLANNER_EMERGENCY; u++)
+        if (r->urgencies & 1u << u)
+            bytes_printf(out, "%s%s", out->len ? " " : "", planner_urgency_word((enum planner_urgency)u));
+}
+
+static void write_days(const struct rule *r, struct bytes *out)
+{
+    for (unsigned d = 0; d < RULE_DAYS; d++)
+        if (r->days & 1u << d)
+            bytes_printf(out, "%s%s", out->len ? " " : "", rule_text_day(d));
+}
+
+static const char *step_devices(struct listing_query *q, const struct rule_step *s)
+{
+    const char *all = "";
+    for (unsigned k = 0; k < DEVICE_KIND_COUNT; k++)
+        if (s->kinds & 1u << k)
+            all = arena_printf(&q->arena, "%s%s%s", all, *all ? " " : "", rule_text_kind((enum device_kind)k));
+    for (unsigned i = 0; i < s->device_count; i++)
+        all = arena_printf(&q->arena, "%s%s%u", all, *all ? " " : "", s->devices[i]);
+    return all;
+}
+
+static bool look_rules(struct looking *k, struct store_tx *tx, struct error *e)
+{
+    struct listing_query *q = k->q;
+    struct rule_list *rules = arena_new(&q->arena, struct rule_list);
+    if (!rule_store_list(tx, q->key, &q->arena, rules, e))
+        return false;
+    for (unsigned i = 0; i < rules->count; i++) {
+        const struct rule *r = &rules->v[i];
+        struct listing_row *row = listing_add(q);
+        if (!row)
+            break;
+        const char *cells[RULE_PARTS] = {
+            listing_number(q, i + 1), cell(q, rule_text_whom, r), cell(q, rule_text_when, r), cell(q, rule_text_steps, r),
+            rule_sender_word(r->sender), or_null(r->whom), cell(q, write_urgencies, r), cell(q, write_days, r),
+            r->has_hours ? arena_printf(&q->arena, "%02u:%02u-%02u:%02u", r->from_min / 60, r->from_min % 60, r->to_min / 60, r->to_min % 60)
+                         : NULL,
+            or_null(r->zone),
+        };
+        memcpy(row->cells, cells, sizeof cells);
+        for (unsigned s = 0; s < r->step_count; s++) {
+            row->cells[RULE_PARTS + 2 * s] = step_devices(q, &r->steps[s]);
+            row->cells[RULE_PARTS + 2 * s + 1] = listing_number(q, r->steps[s].delay_s / 60);
+        }
+    }
+    return true;
+}
+
+static void run_rules(struct command *cmd)
+{
+    struct listing_query *q = container_of(cmd, struct listing_query, cmd);
+    if (((struct contact_router *)q->giver)->running && q->key)
+        ask_store(q, look_rules);
+    else
+        not_running(q);
+}
+
+static void ask_rules(const struct listing *l, struct listing_query *q)
+{
+    bring(l, q, run_rules);
+}
+
 /* -- all of them -- */
 
 struct listing contact_router_listing(struct contact_router *r, unsigned index)
@@ -284,6 +374,7 @@ struct listing contact_router_listing(struct contact_router *r, unsigned index)
         { .name = "providers", .columns = provider_columns, .ask = ask_providers },
         { .name = "devices", .columns = device_columns, .ask = ask_devices },
         { .name = "plan", .columns = plan_columns, .ask = ask_plan },
+        { .name = "rules", .columns = rule_columns, .ask = ask_rules },
     };
     CHECK(index < CONTACT_ROUTER_LISTINGS);
     struct listing l = all[index];

@@ -38,7 +38,7 @@ static const struct service *const services[] = {
 };
 
 /* The ad-hoc commands, in the order in which disco shows them. */
-static const struct adhoc_command *const commands[] = {my_devices, my_requests, admin_accounts, admin_admins, admin_tables, NULL};
+static const struct adhoc_command *const commands[] = {my_devices, my_rules, my_requests, admin_accounts, admin_admins, admin_tables, NULL};
 
 enum { LISTINGS_MAX = 8 };
 

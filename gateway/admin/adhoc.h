@@ -110,6 +110,7 @@ const char *const *adhoc_values(const struct adhoc_call *c, const char *var, uns
 void adhoc_offer(struct adhoc_call *c, const char *var, const char *label, const char *value);
 bool adhoc_has_offers(const struct adhoc_call *c, const char *var);
 void adhoc_preset(struct adhoc_call *c, const char *var, const char *value);
+void adhoc_preset_words(struct adhoc_call *c, const char *var, const char *words); /* each a value; blanks between */
 void adhoc_ask(struct adhoc_call *c);
 
 /* What the answer says; texts are copied. */

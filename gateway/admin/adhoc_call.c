@@ -96,15 +96,30 @@ bool adhoc_has_offers(const struct adhoc_call *c, const char *var)
     return false;
 }
 
-void adhoc_preset(struct adhoc_call *c, const char *var, const char *value)
+static struct adhoc_value *add_preset(struct adhoc_call *c, const char *var, size_t most)
 {
     struct adhoc_value *v = arena_new(&c->arena, struct adhoc_value);
     v->var = arena_dup(&c->arena, var);
-    v->values = arena_alloc(&c->arena, sizeof *v->values);
-    v->values[0] = arena_dup(&c->arena, value);
-    v->count = 1;
+    v->values = arena_alloc(&c->arena, (most + 1) * sizeof *v->values);
     v->next = c->presets;
     c->presets = v;
+    return v;
+}
+
+void adhoc_preset(struct adhoc_call *c, const char *var, const char *value)
+{
+    struct adhoc_value *v = add_preset(c, var, 1);
+    v->values[v->count++] = arena_dup(&c->arena, value);
+}
+
+void adhoc_preset_words(struct adhoc_call *c, const char *var, const char *words)
+{
+    struct adhoc_value *v = add_preset(c, var, strlen(words));
+    for (const char *at = words; *(at += strspn(at, " "));) {
+        size_t len = strcspn(at, " ");
+        v->values[v->count++] = arena_dup_n(&c->arena, at, len);
+        at += len;
+    }
 }
 
 void adhoc_show_stage(struct adhoc_call *c)

@@ -9,6 +9,7 @@ extern const struct adhoc_command admin_accounts[]; /* XEP-0133: accounts and wh
 extern const struct adhoc_command admin_admins[];   /* XEP-0133: who is an admin */
 extern const struct adhoc_command admin_tables[];   /* communities, links, sessions, outbox, providers */
 extern const struct adhoc_command my_devices[];     /* a person's devices, and what would happen if */
+extern const struct adhoc_command my_rules[];       /* whose messages are told by which devices, when */
 extern const struct adhoc_command my_requests[];    /* who waits for a person's answer */
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Devices of the one who asks, and what would happen if somebody wrote now. What is changed goes the way of
- * the lines that a person writes to the domain (reach.h: command), so that both know the same rules; the
- * answer is the one that the line would have got. */
+/* Devices of the one who asks, and what would happen if somebody wrote now. What is changed goes by lines
+ * (my_line.h). */
 #include "gateway/admin/adhoc_listing.h"
 #include "gateway/admin/admin.h"
+#include "gateway/admin/my_line.h"
 #include "gateway/base/text.h"
 #include "gateway/exchange/session.h"
 #include "gateway/xmpp/datetime.h"
@@ -13,61 +13,28 @@
 
 /* ---- by a line ---- */
 
-static void on_reply(void *user, enum stanza_error refused, const char *text)
-{
-    struct adhoc_call *c = user;
-    if (refused == STANZA_NOT_ACCEPTABLE) {
-        adhoc_reject(c, "%s", text); /* what was written: another try may do */
-    } else if (refused != STANZA_OK) {
-        adhoc_refuse(c, refused, "%s", text);
-    } else {
-        adhoc_note(c, "%s", text);
-        adhoc_finish(c);
-    }
-}
-
-static void say_line(struct adhoc_call *c, const char *line)
-{
-    struct reach *r = exchange_reach(adhoc_exchange(c));
-    if (!r)
-        adhoc_refuse(c, STANZA_FEATURE_NOT_IMPLEMENTED, "devices are not available here");
-    else if (!r->ops->command(r, adhoc_asker(c), line, on_reply, c))
-        adhoc_reject(c, "that cannot be right; \"help\", written to %s, shows how", adhoc_domain(c));
-}
-
-/* A value that becomes one word of a line. */
-static bool is_word(struct adhoc_call *c, const char *var)
-{
-    for (const char *at = adhoc_text(c, var); *at; at++)
-        if ((unsigned char)*at <= ' ') {
-            adhoc_reject(c, "%s: without blanks", var);
-            return false;
-        }
-    return true;
-}
-
 static void run_add(struct adhoc_call *c)
 {
-    if (is_word(c, "address"))
-        say_line(c, arena_printf(adhoc_arena(c), "add %s %s%s", adhoc_text(c, "kind"), adhoc_text(c, "address"),
+    if (my_line_is_word(c, "address"))
+        my_line_say(c, arena_printf(adhoc_arena(c), "add %s %s%s", adhoc_text(c, "kind"), adhoc_text(c, "address"),
                                  adhoc_is_set(c, "full") ? " full" : ""));
 }
 
 static void run_verify(struct adhoc_call *c)
 {
-    if (is_word(c, "code"))
-        say_line(c, arena_printf(adhoc_arena(c), "verify %s", adhoc_text(c, "code")));
+    if (my_line_is_word(c, "code"))
+        my_line_say(c, arena_printf(adhoc_arena(c), "verify %s", adhoc_text(c, "code")));
 }
 
 static void run_remove(struct adhoc_call *c)
 {
-    say_line(c, arena_printf(adhoc_arena(c), "remove %s", adhoc_text(c, "device")));
+    my_line_say(c, arena_printf(adhoc_arena(c), "remove %s", adhoc_text(c, "device")));
 }
 
 static void run_change(struct adhoc_call *c)
 {
     const char *what = adhoc_text(c, "change"), *quiet = adhoc_text(c, "quiet");
-    if (!is_word(c, "language"))
+    if (!my_line_is_word(c, "language"))
         return;
     for (const char *at = quiet; *at; at++)
         if ((unsigned char)*at < ' ') {
@@ -75,11 +42,11 @@ static void run_change(struct adhoc_call *c)
             return;
         }
     if (text_eq(what, "language"))
-        say_line(c, arena_printf(adhoc_arena(c), "language %s %s", adhoc_text(c, "device"), adhoc_text(c, "language")));
+        my_line_say(c, arena_printf(adhoc_arena(c), "language %s %s", adhoc_text(c, "device"), adhoc_text(c, "language")));
     else if (text_eq(what, "quiet"))
-        say_line(c, arena_printf(adhoc_arena(c), "quiet %s %s", adhoc_text(c, "device"), *quiet ? quiet : "off"));
+        my_line_say(c, arena_printf(adhoc_arena(c), "quiet %s %s", adhoc_text(c, "device"), *quiet ? quiet : "off"));
     else
-        say_line(c, arena_printf(adhoc_arena(c), "%s %s", what, adhoc_text(c, "device")));
+        my_line_say(c, arena_printf(adhoc_arena(c), "%s %s", what, adhoc_text(c, "device")));
 }
 
 /* ---- listing and choosing ---- */

@@ -92,6 +92,63 @@ def stock_client(t):
     hold("no devices" in note(perform(romeo, HERE, DEVICES + "remove")), "there is still a device to forget")
 
 
+def rules(t):
+    """a person lists, adds, moves, changes and forgets rules by forms, and sees which one would decide"""
+    lab = t.make_lab([HERE], {HERE: ["romeo"]})
+    romeo = t.slix(ROMEO, plugins=PLUGINS)
+    hold("no rules" in note(perform(romeo, HERE, DEVICES + "rules")), "there are rules already")
+    perform(romeo, HERE, DEVICES + "add", {"kind": "email", "address": "romeo@mail.example", "full": True})
+    wait_for(lambda: lab.mails(), "the mail with the code")
+    perform(romeo, HERE, DEVICES + "verify", {"code": re.search(r"\b\d{6}\b", lab.mails()[0].get_content()).group()})
+
+    first = {"from": "domain", "name": THERE, "days": ["sat", "sun"], "hours": "22:00-07:00", "zone": "Europe/London",
+             "urgency": ["low", "medium"]}
+    iq = perform(romeo, HERE, DEVICES + "add-rule", first)
+    hold(note(iq) == f"1: for {THERE} on sat,sun at 22:00-07:00 Europe/London if not urgent: nothing", f"adding: {iq}")
+    iq = perform(romeo, HERE, DEVICES + "add-rule", {"from": "address", "name": f"juliet@{THERE}", "devices1": ["email", "1"], "after1": "5"})
+    hold(note(iq) == f"2: for juliet@{THERE}: email and device 1 after 5 min", f"adding: {iq}")
+    hold("first that fits" in note(perform(romeo, HERE, DEVICES + "move-rule", {"rule": "2", "move": "first"})), "moving")
+    rows = perform(romeo, HERE, DEVICES + "rules")["command"]["form"].get_items()
+    hold([(r["number"], r["whom"], r["when"]) for r in rows] == [("1", f"juliet@{THERE}", "always"),
+         ("2", THERE, "on sat,sun at 22:00-07:00 Europe/London if not urgent")], f"rules: {rows}")
+
+    plan = perform(romeo, HERE, DEVICES + "what-if", {"sender": f"juliet@{THERE}", "at": "2030-01-31T08:00:00Z"})
+    words = str(plan["command"]["form"].get_values()["plan"])
+    hold("your rule 1 decides" in words and "e-mail to romeo@mail.example, in 5 minutes" in words, f"the plan: {words}")
+    plan = perform(romeo, HERE, DEVICES + "what-if", {"sender": f"nurse@{THERE}", "at": "2030-02-02T23:00:00Z"})
+    words = str(plan["command"]["form"].get_values()["plan"])
+    hold("your rule 2 decides" in words and "nothing is sent" in words, f"the plan: {words}")
+
+    iq = perform(romeo, HERE, DEVICES + "change-rule", {"rule": "2"}, {"from": "strangers", "devices1": ["email"]})
+    hold(note(iq) == "2: for strangers: email at once", f"changing: {iq}")
+    first_form = romeo.ask(lambda: romeo.xmpp["xep_0050"].send_command(HERE, DEVICES + "change-rule"))
+    answer = romeo.xmpp["xep_0004"].make_form(ftype="submit")
+    answer.add_field(var="rule", value="1", ftype="list-single")
+    second = romeo.ask(lambda: romeo.xmpp["xep_0050"].send_command(HERE, DEVICES + "change-rule", sessionid=first_form["command"]["sessionid"],
+                                                                   payload=answer, action="next"))
+    shown = second["command"]["form"].get_values()
+    hold((shown["from"], shown["name"], sorted(shown["devices1"]), shown["after1"]) == ("address", f"juliet@{THERE}", ["1", "email"], "5"),
+         f"the form shows {shown}")
+    hold("Forgotten" in note(perform(romeo, HERE, DEVICES + "remove-rule", {"rule": "1"})), "forgetting")
+
+    add = DEVICES + "add-rule"
+    for what, expected, form in (
+            ("no group", "bad-payload", {"from": "group"}),
+            ("a line that goes on", "bad-payload", {"from": "address", "name": "juliet@x.example: nothing"}),
+            ("a group that goes on", "bad-payload", {"from": "group", "name": 'x": text "'}),
+            ("hours that are none", "bad-payload", {"from": "anybody", "hours": "22:00"}),
+            ("hours that go on", "bad-payload", {"from": "anybody", "hours": "22:00-07:00:"}),
+            ("no such zone", "bad-payload", {"from": "anybody", "hours": "22:00-07:00", "zone": "Verona/Balcony"}),
+            ("no clock", "bad-payload", {"from": "anybody", "hours": "22:00-07:00"}),
+            ("too late", "bad-payload", {"from": "anybody", "devices1": "email", "after1": "1441"}),
+            ("not in order", "bad-payload", {"from": "anybody", "devices1": "email", "after1": "9", "devices2": "email"}),
+            ("a device that is not listed", "bad-payload", {"from": "anybody", "devices1": "7"})):
+        found = refused(romeo, add, form)
+        hold(expected in found, f"{what}: {found}")
+    rows = perform(romeo, HERE, DEVICES + "rules")["command"]["form"].get_items()
+    hold([r["whom"] for r in rows] == ["strangers"], f"rules: {rows}")
+
+
 def refused(client, node, form=None, **options):
     """(condition, XEP-0050's) of the error for a first step, or for a second one with that form."""
     def send(**more):
@@ -304,4 +361,4 @@ def parts_by_shell(t):
 
 if __name__ == "__main__":
     os.environ.setdefault("PYTHONPATH", str(ROOT / "test"))
-    suite.main(__doc__, stock_client, bad_input, accounts_by_shell, asked_on_terminal, refused_by_shell, parts_by_shell)
+    suite.main(__doc__, stock_client, rules, bad_input, accounts_by_shell, asked_on_terminal, refused_by_shell, parts_by_shell)
