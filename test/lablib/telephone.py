@@ -221,9 +221,9 @@ class Line:
         self.agent.forget()
         self.callee.forget()
         self.agent.command("dial", self.callee.uri)
-        if getattr(self.callee, "busy", False) and self.callee.wait({"CALL_INCOMING"}, 20):
+        if getattr(self.callee, "busy", False) and self.callee.wait({"CALL_INCOMING"}, PATIENCE):
             self.callee.command("hangup")
-        event = self.agent.wait({"CALL_ESTABLISHED", "CALL_CLOSED"}, 40)
+        event = self.agent.wait({"CALL_ESTABLISHED", "CALL_CLOSED"}, PATIENCE)
         if not event:
             return "no-answer"
         self.open = event["type"] == "CALL_ESTABLISHED"
