@@ -41,6 +41,7 @@ static void fill_times(struct c2s_times *t)
     OR(t->idle_ms, 300000);
     OR(t->answer_ms, 60000);
     OR(t->resume_ms, 300000);
+    OR(t->ack_delay_ms, 250);
 }
 
 static void copy_domains(struct c2s *c, const char *const *domains)

@@ -47,7 +47,8 @@ struct c2s_times {
     uint64_t idle_ms;   /* 300000: silence after which the client is asked whether it lives */
     uint64_t answer_ms; /* 60000: time it has for the answer */
     uint64_t resume_ms; /* 300000: how long a cut stream can be resumed */
-    /* 0: <r/> goes out with what was delivered; else it waits so long for more. */
+    /* 250: <r/> goes out with what is delivered, but not sooner than this after the last one unless
+     * 16 stanzas are unacknowledged: what follows in a lively chat is asked for together. */
     uint64_t ack_delay_ms;
 };
 

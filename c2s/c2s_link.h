@@ -70,6 +70,7 @@ struct c2s_link {
     uint32_t sent_top; /* number of the newest stanza that was ever sent */
     uint32_t acked;   /* `h` of the client */
     uint32_t unasked; /* sent since the last <r/> */
+    uint64_t may_ask_ms; /* before that the next <r/> wants ASK_AFTER of them */
     size_t out_bytes;
     /* its row: what a restart would find */
     char row[RANDOM_ID_LEN + 1]; /* the token; read by the store's thread, so it stays */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Stream management (XEP-0198): counters, acknowledgements, hibernation, resumption.
  *
- * `h` promises: what it covers is settled, so it survives us. When it is asked for while something is
- * on its way to the disk, the answer waits for that, at most ANSWER_MS (XEP-0198 section 4 allows
- * a time-out and nothing else): one packet instead of a short answer and a second one behind it. When
- * a commit raises it after an answer that was short, it is told again unasked. A resumption waits until
- * everything that the old connection brought has settled: the client repeats what <resumed h/> does
- * not cover, and that must not be under way already. */
+ * `h` promises: what it covers is settled, so it survives us. When it is asked for while something
+ * is on its way to the disk, the answer waits for that, at most ANSWER_MS (XEP-0198 section 4
+ * allows a time-out and nothing else): one packet instead of a short answer and a second one behind
+ * it. When a commit raises it after an answer that was short, it is told again unasked. A
+ * resumption waits until everything that the old connection brought has settled: the client repeats
+ * what <resumed h/> does not cover, and that must not be under way already. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,15 +64,18 @@ static void take_ack(struct c2s_link *l, uint32_t n)
 
 static void on_timer(struct timer *t);
 
+static bool may_ask(const struct c2s_link *l)
+{
+    return l->unasked >= ASK_AFTER || loop_now_ms(l->shard->loop) >= l->may_ask_ms;
+}
+
 /* Something is unacknowledged and nobody was asked: at the end of this turn, or after the delay. */
 static void want_ack(struct c2s_link *l)
 {
-    uint64_t delay_ms = l->shard->c2s->times.ack_delay_ms;
-
-    if (!delay_ms || l->unasked >= ASK_AFTER)
+    if (may_ask(l))
         loop_at_turn_end(loop_of(l), &l->hook);
-    else if (!timer_is_running(&l->timer))
-        timer_start(&l->timer, loop_of(l), delay_ms, on_timer);
+    else
+        timer_start(&l->timer, loop_of(l), l->may_ask_ms - loop_now_ms(loop_of(l)), on_timer);
 }
 
 static void on_ack(struct c2s_link *l, const struct stanza *st)
@@ -102,6 +105,7 @@ static void ask(struct c2s_link *l)
 {
     l->asked = true;
     l->unasked = 0;
+    l->may_ask_ms = loop_now_ms(loop_of(l)) + l->shard->c2s->times.ack_delay_ms;
     c2s_link_send_text(l, "<r xmlns='" NS_SM "'/>");
     timer_start(&l->timer, loop_of(l), l->shard->c2s->times.answer_ms, on_timer);
 }
@@ -179,7 +183,7 @@ void c2s_sm_turn_end(struct c2s_link *l)
         tell(l);
     else if (l->short_answer && l->handled != l->told && !l->saving && !l->save_wanted)
         c2s_keep_want(l);
-    if (!l->asked && l->unasked && (!l->shard->c2s->times.ack_delay_ms || l->unasked >= ASK_AFTER))
+    if (!l->asked && l->unasked && may_ask(l))
         ask(l);
 }
 

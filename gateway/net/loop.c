@@ -21,7 +21,7 @@
 enum {
     COMMANDS_A_TURN = 4096, /* then sockets get their chance again */
     HOOK_ROUNDS = 16,
-    BUSY_TURNS = 16, /* quiet hooks wait no longer */
+    BUSY_TURNS = 16,    /* quiet hooks wait no longer */
     LAST_ROUNDS = 1000, /* turns that a stopping loop still gives to what posts to itself */
     ALARM_GRAIN_MS = 8, /* wake-ups are gathered to multiples of this */
 };
@@ -118,10 +118,15 @@ static void run_round(struct loop *l, struct list *hooks)
     }
 }
 
+/* The last hooks run when no other is left; what these ask for runs in a further round. */
 static void run_hooks(struct loop *l)
 {
-    for (int round = 0; round < HOOK_ROUNDS && !list_is_empty(&l->hooks); round++)
-        run_round(l, &l->hooks);
+    for (int round = 0; round < HOOK_ROUNDS; round++) {
+        struct list *hooks = list_is_empty(&l->hooks) ? &l->last_hooks : &l->hooks;
+        if (list_is_empty(hooks))
+            return;
+        run_round(l, hooks);
+    }
 }
 
 static void on_alarm(uv_timer_t *t)
@@ -157,7 +162,8 @@ static bool is_ready(struct loop *l)
 
 static bool has_work(const struct loop *l)
 {
-    return l->own_first || !list_is_empty(&l->hooks) || atomic_load(&l->inbox);
+    return l->own_first || !list_is_empty(&l->hooks) || !list_is_empty(&l->last_hooks) ||
+           atomic_load(&l->inbox);
 }
 
 static void run_quiet_hooks(struct loop *l)
@@ -210,6 +216,12 @@ void loop_at_turn_end(struct loop *l, struct turn_hook *h)
         list_append(&l->hooks, &h->node);
 }
 
+void loop_at_turn_last(struct loop *l, struct turn_hook *h)
+{
+    if (!list_is_linked(&h->node))
+        list_append(&l->last_hooks, &h->node);
+}
+
 void loop_when_quiet(struct loop *l, struct turn_hook *h)
 {
     if (!list_is_linked(&h->node))
@@ -230,6 +242,7 @@ struct loop *loop_create(const char *name, const struct clock *clock)
     text_copy(l->name, sizeof l->name, name);
     l->own_end = &l->own_first;
     list_init(&l->hooks);
+    list_init(&l->last_hooks);
     list_init(&l->quiet_hooks);
     l->xml_pool = xml_pool_create();
     timer_wheel_init(&l->wheel, clock_mono_ms(clock));

@@ -47,6 +47,9 @@ struct turn_hook {
     void (*run)(struct turn_hook *h);
 };
 void loop_at_turn_end(struct loop *l, struct turn_hook *h);
+/* The same, behind the other hooks of the turn and what they asked for: what these still write to a
+ * connection goes into the same packet. */
+void loop_at_turn_last(struct loop *l, struct turn_hook *h);
 /* The same, but not before a turn's end finds nothing more ready, or a few turns have passed: for
  * what is the cheaper the more it has gathered, and must not wait for anything but work. */
 void loop_when_quiet(struct loop *l, struct turn_hook *h);

@@ -42,6 +42,7 @@ struct loop {
     struct command *own_first, **own_end; /* from its own thread, oldest first */
 
     struct list hooks;
+    struct list last_hooks;
     struct list quiet_hooks;
     unsigned busy_turns; /* since the oldest of them was asked for */
     struct wheel wheel;

@@ -154,7 +154,7 @@ static void start_closing(struct wire *w, uint64_t linger_ms)
     enter(w, WIRE_CLOSING);
     bytes_fini(&w->held);
     timer_start(&w->linger, w->loop, linger_ms, on_linger_over);
-    loop_at_turn_end(w->loop, &w->hook);
+    loop_at_turn_last(w->loop, &w->hook);
 }
 
 /* All is sent: FIN. Unread input would turn our close into a reset that may overtake our last words
@@ -327,7 +327,7 @@ void wire_appended(struct wire *w)
 {
     if (!w->above && wire_queued(w) > w->high)
         w->above = true;
-    loop_at_turn_end(w->loop, &w->hook);
+    loop_at_turn_last(w->loop, &w->hook);
 }
 
 void wire_write(struct wire *w, const char *data, size_t len)
@@ -390,7 +390,7 @@ static void tls_input(struct wire *w, const char *data, size_t len)
         if (w->ev->on_secure)
             w->ev->on_secure(w->user, wire_tls_info(w->tls));
         if (w->state == WIRE_OPEN && w->out.len)
-            loop_at_turn_end(w->loop, &w->hook);
+            loop_at_turn_last(w->loop, &w->hook);
     }
     deliver(w, sh->plain, plain_len);
     if (r == WIRE_TLS_CLOSED)
@@ -457,7 +457,7 @@ void wire_resume(struct wire *w)
     loop_check(w->loop);
     w->paused = false;
     if (w->held.len)
-        loop_at_turn_end(w->loop, &w->hook);
+        loop_at_turn_last(w->loop, &w->hook);
     if (w->state != WIRE_GONE && !w->eof)
         read_on(w);
 }

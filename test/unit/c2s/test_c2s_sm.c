@@ -292,6 +292,46 @@ static void asks_once(void **state)
     client_expect_not(&f->c, "<r");
 }
 
+static void answer_ask(struct fixture *f, unsigned h)
+{
+    char answer[64];
+
+    snprintf(answer, sizeof(answer), "<a " SM " h='%u'/>", h);
+    client_expect(&f->c, "<r " SM "/>");
+    client_send(&f->c, answer);
+    world_settle_down(&f->w);
+}
+
+/* In a lively chat: the first is asked for at once, what follows within 250 ms together, or when it is
+ * sixteen. */
+static void asks_seldom(void **state)
+{
+    struct fixture *f = *state;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    deliver(f, "a", 0);
+    client_expect(&f->c, "id='a'");
+    answer_ask(f, 1);
+    deliver(f, "b", 0);
+    client_expect(&f->c, "id='b'");
+    deliver(f, "c", 0);
+    client_expect(&f->c, "id='c'");
+    client_expect_not(&f->c, "<r");
+    world_advance(&f->w, 300);
+    answer_ask(f, 3);
+    for (int i = 0; i < 15; i++)
+        deliver(f, "x", 0);
+    client_expect(&f->c, "id='x'");
+    client_expect_not(&f->c, "<r");
+    deliver(f, "sixteenth", 0);
+    client_expect(&f->c, "id='sixteenth'");
+    answer_ask(f, 19);
+    world_advance(&f->w, 1000);
+    deliver(f, "alone", 0); /* after a pause: at once again */
+    client_expect(&f->c, "id='alone'");
+    answer_ask(f, 20);
+}
+
 /* Kept messages from before <enable/> are the socket's, later ones the client's. */
 static void enabled_in_the_middle(void **state)
 {
@@ -735,6 +775,7 @@ int main(void)
         BOTH(credit),
         BOTH(kept_until_acknowledged),
         BOTH(asks_once),
+        BOTH(asks_seldom),
         BOTH(enabled_in_the_middle),
         BOTH(no_answer),
         BOTH(resumed_in_order),

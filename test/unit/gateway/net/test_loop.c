@@ -171,6 +171,31 @@ static void own_posts_then_hooks(void **state)
     loop_destroy(&l);
 }
 
+/* A last hook runs behind what the other hooks ask for, so that it gathers all of it. */
+static void ask_a_hook(struct turn_hook *h)
+{
+    struct note *n = container_of(h, struct note, hook);
+    struct note *next = n->posts;
+    on_note_hook(h);
+    loop_at_turn_end(n->loop, &next->hook);
+}
+
+static void last_hooks_run_last(void **state)
+{
+    (void)state;
+    char text[64] = "";
+    struct loop *l = loop_create("test", clock_real());
+    struct note last = {.loop = l, .trace = text, .name = "last", .hook.run = on_note_hook};
+    struct note b = {.loop = l, .trace = text, .name = "b", .hook.run = on_note_hook};
+    struct note a = {.loop = l, .trace = text, .name = "a", .hook.run = ask_a_hook, .posts = &b};
+    loop_at_turn_last(l, &last.hook);
+    loop_at_turn_end(l, &a.hook);
+    while (loop_turn(l))
+        ;
+    assert_string_equal(text, "a! b! last! ");
+    loop_destroy(&l);
+}
+
 static void cancelled_hook(void **state)
 {
     (void)state;
@@ -252,6 +277,7 @@ int main(void)
         cmocka_unit_test(across_threads),
         cmocka_unit_test(ping_pong),
         cmocka_unit_test(own_posts_then_hooks),
+        cmocka_unit_test(last_hooks_run_last),
         cmocka_unit_test(cancelled_hook),
         cmocka_unit_test(quiet_hook_waits_for_work_but_not_for_ever),
         cmocka_unit_test(stops_after_what_is_posted),
