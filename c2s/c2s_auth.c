@@ -237,9 +237,12 @@ static void judged(struct c2s_conn *k, bool right)
     } else if (!delay_ms) {
         tell(k);
     } else {
+        uint64_t most_ms = k->io->c2s->times.login_ms / 3; /* or the time for logging in would run out */
+        uint64_t wait_ms = delay_ms < most_ms ? delay_ms : most_ms;
+        log_info(stream_log(k->stream), "login as %s: the outcome is told after %" PRIu64 " ms", sasl_username(a->sasl), wait_ms);
         a->held = true;
         c2s_conn_pause(k, C2S_PAUSE_ANSWER);
-        timer_start(&a->hold, k->io->loop, delay_ms, on_hold_due);
+        timer_start(&a->hold, k->io->loop, wait_ms, on_hold_due);
     }
 }
 

@@ -56,6 +56,7 @@ struct world {
     struct store *store;
     struct exchange *exchange;
     struct c2s *c2s;
+    struct c2s_times times; /* set before world_start */
     bool stopped;
     pthread_mutex_t log_lock;
     char log[16384]; /* what was logged, info and above */
@@ -207,6 +208,7 @@ static inline void world_start(struct world *w, struct c2s_limits limits)
         .listener_count = 2,
         .domains = domains,
         .limits = limits,
+        .times = w->times,
     });
     if (!c2s_start(w->c2s, &e))
         fail_msg("%s", e.text);
