@@ -4,6 +4,7 @@
  *
  * `$1` is a *name* to SQLite, numbered by first appearance, so that `set n=n+$2 where id=$1` would be
  * bound the wrong way round; statements are rewritten to `?1` when they are prepared. */
+#include <pthread.h>
 #include <sqlite3.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
+#include "gateway/store/sqlite_log.h"
 #include "gateway/store/store_backend.h"
 
 enum { STATEMENT_SLOTS = 512 }; /* a power of two; far more than there are literals */
@@ -392,15 +394,25 @@ static bool set_up(struct conn *c, enum backend_role role, enum store_durability
            prepare(c, "commit", &c->commit, e) && prepare(c, "rollback", &c->rollback, e);
 }
 
+/* Counting what is allocated takes a lock each time. Too late, when somebody has used SQLite before: only
+ * slower. */
+static void configure(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static struct backend_conn *sqlite_open_conn(const char *path, enum backend_role role,
                                              enum store_durability d, struct error *e)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, configure);
     struct conn *c = mem_new(struct conn);
     c->base.ops = &backend_sqlite;
     c->path = mem_dup(path);
     c->role = role;
     int rc = sqlite3_open_v2(path, &c->db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                             role == BACKEND_WRITER ? sqlite_log_vfs() : NULL);
     if (rc == SQLITE_OK && set_up(c, role, d, e))
         return &c->base;
     if (rc != SQLITE_OK)
