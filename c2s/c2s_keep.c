@@ -6,7 +6,9 @@
  * kept is saved before it is told. So <resumed h/> is never behind what the client was told, and covers a
  * kept message if and only if it is kept. Out: a kept message gets its number on the stream saved before
  * it is sent (c2s_link_pump holds it until then), so that the client's own h says which rows it has. One
- * save is under way a link; what comes meanwhile is in the next.
+ * save is under way a link; what comes meanwhile is in the next. What changes the state that is saved with it
+ * (presence, carbons, who wants roster pushes) counts as a message in doubt until a save holds it: else a
+ * message behind it could cover its number, and the client would not say it again.
  *
  * After a restart rows that the client has are done, the others are in the account's queue and come from there.
  * Presence and iq that were under way are lost; whom another client has relieved of a row that this one has
@@ -121,16 +123,28 @@ static bool save_inbound(struct store_tx *tx, struct settle *s, struct error *e)
     return streams_kept(tx, in->link->row, in->number, in->serial, e);
 }
 
+/* Will the snapshot be another when it is settled? */
+static bool changes_snapshot(const struct stanza *st)
+{
+    if (st->kind == STANZA_PRESENCE)
+        return !st->to;
+    if (st->kind != STANZA_IQ || !st->payload->root->first_child)
+        return false;
+    const char *ns = st->payload->root->first_child->ns;
+    return text_eq(ns, NS_CARBONS) || text_eq(ns, NS_ROSTER) || text_eq(ns, NS_BLOCKING);
+}
+
 void c2s_keep_inbound(struct c2s_link *l, struct c2s_inbound *in, const struct stanza *st)
 {
     in->number = l->received;
     if (!l->kept)
         return;
     in->settle.weight = message_weigh(st);
-    if (!in->settle.weight.keep)
+    if (in->settle.weight.keep)
+        in->settle.save = save_inbound;
+    else if (!changes_snapshot(st))
         return;
     in->serial = ++l->serial;
-    in->settle.save = save_inbound;
 }
 
 void c2s_keep_settled(struct c2s_link *l, const struct c2s_inbound *in)
@@ -139,7 +153,7 @@ void c2s_keep_settled(struct c2s_link *l, const struct c2s_inbound *in)
         return;
     if (in->saved)
         l->saved_top = in->number;
-    else if (in->serial) { /* refused, or it needed no keeping after all */
+    else if (in->serial) { /* refused, needed no keeping after all, or changes the snapshot */
         l->resolved++;
         c2s_keep_want(l);
     }

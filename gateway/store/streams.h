@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Streams that can be resumed after a restart (XEP-0198). What came in: `handled` is the newest stanza of the
- * stream that a commit covers, written by that commit; `serial` numbers the messages worth keeping and
- * `done` counts those that are kept or refused: while they differ, one before `handled` was still under
- * way, and nobody can say what has arrived. What went out: `outs` are the kept messages that were sent and
+ * stream that a commit covers, written by that commit; `serial` numbers the messages worth keeping and what
+ * changes presence and flags, `done` counts those that are kept, refused or in the row: while they differ, one
+ * before `handled` was still under way, and nobody can say what has arrived. What went out: `outs` are the kept messages that were sent and
  * not acknowledged, each with its number on the stream, written before they are sent. */
 #ifndef CAUSEWAY_STORE_STREAMS_H
 #define CAUSEWAY_STORE_STREAMS_H

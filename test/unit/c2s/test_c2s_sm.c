@@ -715,6 +715,58 @@ static void after_a_restart(void **state)
 #undef OUT_3_9
 }
 
+static bool keep_now(struct store_tx *tx, void *user, struct error *e)
+{
+    struct settle *s = user;
+    return s->save(tx, s, e);
+}
+
+static bool count_doubt(struct store_tx *tx, void *user, struct error *e)
+{
+    struct store_rows *r = store_query(tx, e, "select serial - done from streams", "");
+    while (r && store_next(r, e))
+        *(int64_t *)user = store_int(r, 0);
+    return r && e->code == ERROR_NONE;
+}
+
+static int64_t in_doubt(struct fixture *f)
+{
+    int64_t n = -1;
+    struct error e = ERROR_INIT;
+    if (!store_write_wait(f->w.store, count_doubt, &n, &e))
+        fail_msg("%s", e.text);
+    return n;
+}
+
+/* A message that is kept covers what came before it. What of that changes the state that is saved with the
+ * stream is in doubt until it is saved: a resumption without it would leave the client unavailable, or
+ * without carbons, and it would not say so again. */
+static void state_is_in_doubt_until_saved(void **state)
+{
+    static const char *const changes[] = {
+        "<presence/>",
+        "<iq type='set' id='c'><enable xmlns='urn:xmpp:carbons:2'/></iq>",
+        "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>",
+        "<iq type='get' id='b'><blocklist xmlns='urn:xmpp:blocking'/></iq>",
+    };
+    struct fixture *f = *state;
+    struct error e = ERROR_INIT;
+
+    client_managed_stage(&f->c, &f->w, f->token);
+    for (unsigned i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+        client_send(&f->c, changes[i]);
+        client_send(&f->c, "<message to='a@b' id='m'><body>x</body></message>");
+        until_in(f, 2 * i + 2);
+        assert_true(store_write_wait(f->w.store, keep_now, f->x.settle[2 * i + 1], &e));
+        assert_int_equal(in_doubt(f), 1);
+        script_settle(&f->x, 2 * i);
+        script_settle(&f->x, 2 * i + 1);
+        for (int n = 0; n < PATIENCE_TURNS && in_doubt(f); n++)
+            world_turn(&f->w);
+        assert_int_equal(in_doubt(f), 0);
+    }
+}
+
 /* ---- clients that read nothing ---- */
 
 static void flood(struct fixture *f, int count, uint64_t first_seq)
@@ -791,6 +843,7 @@ int main(void)
         BOTH(stops_with_hibernating),
         cmocka_unit_test_setup_teardown(reads_nothing, setup_small, teardown),
         BOTH(after_a_restart),
+        BOTH(state_is_in_doubt_until_saved),
         cmocka_unit_test_setup_teardown(acknowledges_nothing, setup_small, teardown),
     };
     return cmocka_run_group_tests_name("c2s_sm", tests, NULL, NULL);
