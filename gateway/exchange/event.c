@@ -72,6 +72,12 @@ void event_destroy_all(struct list *events)
 
 /* ---- lanes ---- */
 
+void event_weigh(struct event *ev)
+{
+    if (!ev->weight.is_known)
+        ev->weight = message_weigh(ev->st);
+}
+
 void event_lane_init(struct lane *l)
 {
     list_init(&l->events);

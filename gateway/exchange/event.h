@@ -112,6 +112,9 @@ struct event *event_follow(struct event *ev, const struct event_ops *ops, struct
 void event_destroy(struct event **ev);
 void event_destroy_all(struct list *events);
 
+/* ev->weight is known then. */
+void event_weigh(struct event *ev);
+
 void event_lane_init(struct lane *l);
 bool event_lane_is_empty(const struct lane *l);
 /* Performs from the head while the head is ready. */

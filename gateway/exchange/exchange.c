@@ -444,7 +444,7 @@ void exchange_remote_done(struct exchange *x, const struct stanza *st, uint64_t 
         return;
     journal_done(x->store, queue_of(st, queue), seq);
     if (st->kind == STANZA_MESSAGE && st->type == MESSAGE_ERROR)
-        route_answer_gone(x);
+        route_leave_answer_gone(x);
 }
 
 void exchange_remote_failed(struct exchange *x, struct stanza *st, uint64_t seq,

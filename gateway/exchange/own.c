@@ -91,7 +91,7 @@ void own_send_as(struct person *p, struct stanza *msg,
                  void (*done)(void *user, const struct error *e), void *user)
 {
     struct stanza *own = stanza_readdress(msg, p->jid, msg->to, (struct span){0});
-    struct event *ev = event_create(p->x, &route_message_sent_ops, own);
+    struct event *ev = event_create(p->x, &route_sent_message_ops, own);
     stanza_unref(&own);
     ev->on_done = done;
     ev->on_done_user = user;

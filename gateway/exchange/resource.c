@@ -199,7 +199,7 @@ bool exchange_receive(struct resource *r, struct stanza *st, struct settle *s)
 {
     loop_check(r->person->loop);
     CHECK(st->kind != STANZA_NONZA);
-    return route_from_link(r, st, s);
+    return route_sent_from_link(r, st, s);
 }
 
 void exchange_delivered(struct resource *r, uint64_t seq)
@@ -239,7 +239,7 @@ void exchange_restore(struct resource *r, const struct link_snapshot *s)
     r->interested = s->interested;
     r->carbons = s->carbons;
     r->reads_blocklist = s->reads_blocklist;
-    if (s->presence && !route_from_link(r, s->presence, NULL))
+    if (s->presence && !route_sent_from_link(r, s->presence, NULL))
         log_error(NULL, "%s: presence of another address was kept", r->jid->full);
 }
 
