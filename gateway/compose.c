@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The composition: which parts there are, in what order they are made, what each is given, and how they
- * end. Read it from the top: services, parts, making, running, draining. Nothing is decided here about
+ * end. Read it from the top: services, parts, making, draining, running. Nothing is decided here about
  * a stanza. */
 #include "gateway/compose.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "c2s/c2s.h"
 #include "contact-router/contact_router.h"
@@ -172,23 +167,9 @@ static bool make_s2s(struct gateway *g, struct error *e)
     return g->s2s != NULL;
 }
 
-static struct contact_router_options router_options(const struct config *c, struct arena *a)
-{
-    struct contact_router_community *communities = arena_alloc(a, c->community_count * sizeof *communities);
-    for (unsigned i = 0; i < c->community_count; i++)
-        communities[i] = c->communities[i].devices;
-    return (struct contact_router_options){.communities = communities,
-                                           .community_count = c->community_count,
-                                           .providers = c->providers,
-                                           .provider_count = c->provider_count,
-                                           .public_url = c->public_url,
-                                           .profile_dir = c->profile_dir,
-                                           .speech_program = c->speech_program};
-}
-
 static bool make_router(struct gateway *g, struct error *e)
 {
-    struct contact_router_options o = router_options(g->c, &g->arena);
+    struct contact_router_options o = config_router_options(g->c, &g->arena);
     o.exchange = g->exchange;
     o.store = g->store;
     o.loop = g->exchange_loop;
@@ -471,89 +452,4 @@ void compose_destroy(struct gateway **gp)
     loop_destroy(&g->exchange_loop);
     arena_fini(&g->arena);
     mem_free(g);
-}
-
-/* ---- beside running ---- */
-
-/* The store's folder, where a check by another user than the one who will run it can say little more. */
-static bool check_store_folder(const struct config *c, struct error *e)
-{
-    char folder[4096];
-    struct stat st;
-    if (!text_copy(folder, sizeof folder, c->store_path))
-        return error_set(e, ERROR_INVALID, "gateway: 'store' is too long a path");
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        *slash = '\0';
-    const char *name = !slash ? "." : slash == folder ? "/" : folder;
-    if (stat(name, &st) != 0)
-        return error_set(e, ERROR_IO, "gateway: 'store': folder %s: %s; make it, for the user that runs causeway", name,
-                         strerror(errno));
-    return S_ISDIR(st.st_mode) || error_set(e, ERROR_IO, "gateway: 'store': %s is not a folder", name);
-}
-
-unsigned compose_check(const struct config *c, void (*complain)(void *, const char *), void *user)
-{
-    unsigned mistakes = 0, mistakes_of_profiles = 0;
-    struct error e = ERROR_INIT;
-    struct arena a;
-    arena_init(&a);
-    if (!check_store_folder(c, &e)) {
-        mistakes++;
-        complain(user, e.text);
-    }
-    struct tls_store *tls = tls_store_create(c->ca_file, &e);
-    for (unsigned i = 0; tls && i < c->community_count; i++) {
-        const struct config_community *cc = &c->communities[i];
-        if (!tls_store_set(tls, cc->exchange.domain, cc->certificate, cc->key, &e)) {
-            mistakes++;
-            complain(user, arena_printf(&a, "community \"%s\": %s", cc->exchange.domain, e.text));
-        } else if (!tls_certificate_covers(tls, cc->exchange.domain)) {
-            mistakes++;
-            complain(user, arena_printf(&a, "community \"%s\": %s is not a certificate for that domain",
-                                        cc->exchange.domain, cc->certificate));
-        }
-    }
-    if (!tls) {
-        mistakes++;
-        complain(user, e.text);
-    }
-    tls_store_destroy(&tls);
-    struct contact_router_options o = router_options(c, &a);
-    struct contact_router *router = contact_router_create(&o, &e);
-    if (!router) {
-        mistakes++;
-        complain(user, e.text);
-    }
-    for (const char *off; router && (off = contact_router_off(router, mistakes_of_profiles)); mistakes_of_profiles++)
-        complain(user, off);
-    contact_router_destroy(&router);
-    arena_fini(&a);
-    return mistakes + mistakes_of_profiles;
-}
-
-bool compose_webhooks(const struct config *c, void (*line)(void *, const char *), void *user, struct error *e)
-{
-    struct arena a;
-    arena_init(&a);
-    struct contact_router *router = NULL;
-    struct store *store = store_open(&(struct store_options){.path = c->store_path, .schema_dir = c->schema_dir, .beside = true}, e);
-    bool held = store != NULL;
-    if (held) {
-        struct contact_router_options o = router_options(c, &a);
-        o.store = store;
-        router = contact_router_create(&o, e);
-        held = router && contact_router_load_addresses(router, e);
-    }
-    if (held && !c->public_url)
-        held = error_set(e, ERROR_INVALID, "gateway 'public_url' is not set: providers cannot reach this gateway");
-    for (unsigned i = 0; held && i < c->provider_count; i++) {
-        const char *url = contact_router_inbound_url(router, c->providers[i].name);
-        if (url)
-            line(user, arena_printf(&a, "%s %s", c->providers[i].name, url));
-    }
-    store_close(&store);
-    contact_router_destroy(&router);
-    arena_fini(&a);
-    return held;
 }

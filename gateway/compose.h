@@ -14,12 +14,4 @@ MUST_USE struct gateway *compose_create(const struct config *c, struct error *e)
 MUST_USE bool compose_run(struct gateway *g, struct error *e);
 void compose_destroy(struct gateway **g);
 
-/* Checks what config_read cannot: certificates against their domains, provider profiles. Each mistake goes
- * to `complain`; returns how many there were. */
-unsigned compose_check(const struct config *c, void (*complain)(void *user, const char *text), void *user);
-
-/* Addresses that the admin enters at each provider, "NAME URL", to `line`. Works beside a running gateway. */
-MUST_USE bool compose_webhooks(const struct config *c, void (*line)(void *user, const char *text), void *user,
-                               struct error *e);
-
 #endif

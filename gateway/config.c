@@ -475,3 +475,17 @@ void config_fini(struct config *c)
 {
     arena_fini(&c->arena);
 }
+
+struct contact_router_options config_router_options(const struct config *c, struct arena *a)
+{
+    struct contact_router_community *communities = arena_alloc(a, c->community_count * sizeof *communities);
+    for (unsigned i = 0; i < c->community_count; i++)
+        communities[i] = c->communities[i].devices;
+    return (struct contact_router_options){.communities = communities,
+                                           .community_count = c->community_count,
+                                           .providers = c->providers,
+                                           .provider_count = c->provider_count,
+                                           .public_url = c->public_url,
+                                           .profile_dir = c->profile_dir,
+                                           .speech_program = c->speech_program};
+}

@@ -62,4 +62,8 @@ void config_fini(struct config *c);
  * accepts once the lines of a section are uncommented. */
 void config_print_reference(FILE *out);
 
+/* What the router is told by the configuration alone; the parts that it works with are for the caller to add.
+ * Lies in `a`. */
+struct contact_router_options config_router_options(const struct config *c, struct arena *a);
+
 #endif

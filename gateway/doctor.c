@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "gateway/accounts_cli.h"
-#include "gateway/compose.h"
 #include "gateway/doctor_internal.h"
 #include "gateway/owner.h"
+#include "gateway/rehearsal.h"
 
 enum { ENOUGH_MIB = 200 };
 
@@ -40,7 +40,7 @@ static void on_mistake(void *user, const char *text)
 
 static void examine_config(struct doctor *d)
 {
-    if (compose_check(d->c, on_mistake, d) == 0)
+    if (rehearsal_run(d->c, on_mistake, d) == 0)
         doctor_say(d, DOCTOR_GOOD, NULL, "configuration %s", d->c->file);
 }
 
@@ -52,7 +52,7 @@ static void examine_store(struct doctor *d)
     uid_t uid;
     gid_t gid;
     if (!owner_of_store(path, &uid, &gid))
-        return; /* compose_check has said it */
+        return; /* rehearsal_run has said it */
     if (stat(path, &st) == 0 && st.st_uid != uid)
         doctor_say(d, DOCTOR_WRONG, arena_printf(&d->arena, "chown --reference=\"$(dirname %s)\" %s*", path, path),
                    "store %s belongs to another user than its folder", path);

@@ -102,7 +102,7 @@ void doctor_certificates(struct doctor *d)
         const struct config_community *cc = &d->c->communities[i];
         STACK_OF(X509) *chain = read_chain(cc->certificate);
         if (!chain)
-            continue; /* compose_check has said it */
+            continue; /* rehearsal_run has said it */
         X509 *leaf = sk_X509_value(chain, 0);
         say_names(d, cc->exchange.domain, cc->certificate, leaf);
         say_time(d, cc->certificate, leaf);

@@ -13,7 +13,9 @@
 #include "gateway/doctor.h"
 #include "gateway/net/tls.h"
 #include "gateway/owner.h"
+#include "gateway/rehearsal.h"
 #include "gateway/setup.h"
+#include "gateway/webhook_list.h"
 
 static const char usage[] =
     "Usage: causeway COMMAND [--config FILE]\n"
@@ -61,7 +63,7 @@ static int run(const struct config *c, int argc, char **argv)
 static int check(const struct config *c, int argc, char **argv)
 {
     (void)argc, (void)argv;
-    unsigned mistakes = compose_check(c, complain, NULL);
+    unsigned mistakes = rehearsal_run(c, complain, NULL);
     if (mistakes == 0)
         printf("%s: good\n", c->file);
     return mistakes ? 1 : 0;
@@ -71,7 +73,7 @@ static int webhooks(const struct config *c, int argc, char **argv)
 {
     (void)argc, (void)argv;
     struct error e = ERROR_INIT;
-    if (owner_become(c->store_path, &e) && compose_webhooks(c, say, NULL, &e))
+    if (owner_become(c->store_path, &e) && webhook_list_each(c, say, NULL, &e))
         return 0;
     fprintf(stderr, "causeway: %s\n", e.text);
     return 1;
