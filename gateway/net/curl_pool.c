@@ -4,13 +4,11 @@
  * callbacks. */
 #include "gateway/net/curl_pool.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/base/bytes.h"
 #include "gateway/base/mem.h"
 
 enum {
@@ -241,46 +239,6 @@ void curl_pool_prepare(CURL *easy, struct curl_pool_guard *g, const char *ca_fil
         CURL_POOL_SET(easy, CURLOPT_CAINFO, ca_file);
         CURL_POOL_SET(easy, CURLOPT_CAPATH, NULL);
     }
-}
-
-static bool is_numeric(const char *host)
-{
-    struct in_addr four;
-    return *host == '[' || inet_pton(AF_INET, host, &four) == 1;
-}
-
-static void append_address(struct bytes *line, const struct sockaddr *sa, bool first)
-{
-    char text[INET6_ADDRSTRLEN];
-    bool six = sa->sa_family == AF_INET6;
-    const void *raw = six ? (const void *)&((const struct sockaddr_in6 *)sa)->sin6_addr
-                          : (const void *)&((const struct sockaddr_in *)sa)->sin_addr;
-    inet_ntop(sa->sa_family, raw, text, sizeof text);
-    bytes_printf(line, "%s%s%s%s", first ? "" : ",", six ? "[" : "", text, six ? "]" : "");
-}
-
-bool curl_pool_resolved(CURL *easy, CURLU *url, const struct dns_answer *answer,
-                        struct curl_pool_guard *g, struct curl_slist **list)
-{
-    char *host = NULL, *port = NULL;
-    struct bytes line = BYTES_EMPTY; /* "+host:port:address,address"; '+': may grow old */
-    unsigned used = 0;
-    CHECK(curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-          curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK);
-    bytes_printf(&line, "+%s:%s:", host, port);
-    for (unsigned i = 0; i < answer->count && used < CURL_POOL_ADDRESSES; i++) {
-        const struct sockaddr *sa = (const struct sockaddr *)&answer->addr[i];
-        if (egress_check(g->egress, g->purpose, sa, &g->refused))
-            append_address(&line, sa, used++ == 0);
-    }
-    if (used > 0 && !is_numeric(host)) {
-        *list = curl_slist_append(NULL, bytes_text(&line));
-        CURL_POOL_SET(easy, CURLOPT_RESOLVE, *list);
-    }
-    bytes_fini(&line);
-    curl_free(host);
-    curl_free(port);
-    return used > 0;
 }
 
 void curl_pool_start(struct curl_pool *p, CURL *easy)

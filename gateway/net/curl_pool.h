@@ -48,10 +48,6 @@ void curl_pool_guard_fini(struct curl_pool_guard *g); /* after the handle */
 /* Sets what every handle has: the guard, no proxy, no signals, TLS 1.2 or later. `ca_file` NULL:
  * the system's. */
 void curl_pool_prepare(CURL *easy, struct curl_pool_guard *g, const char *ca_file);
-/* Hands the answer of our resolver over, so that curl asks nobody: sets `*list` (free it after the
- * handle) and CURLOPT_RESOLVE. false: the guard refuses all of the addresses (g->refused). */
-bool curl_pool_resolved(CURL *easy, CURLU *url, const struct dns_answer *answer,
-                        struct curl_pool_guard *g, struct curl_slist **list);
 void curl_pool_start(struct curl_pool *p, CURL *easy);
 /* A mail must be cut before: curl ends one that is taken out half way with the final dot, and the
  * server would accept the half. */

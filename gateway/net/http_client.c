@@ -12,7 +12,7 @@
 
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
-#include "gateway/net/curl_pool.h"
+#include "gateway/net/curl_resolve.h"
 #include "gateway/net/endings.h"
 #include "gateway/net/timer.h"
 
@@ -33,7 +33,7 @@ struct http_client {
 };
 
 enum call_state {
-    CALL_RESOLVING, /* `query` runs */
+    CALL_RESOLVING, /* `resolve` runs */
     CALL_RUNNING,   /* `easy` is in its pool */
     CALL_DONE,      /* it was there and is not any more, or never was */
 };
@@ -48,10 +48,10 @@ struct http_call {
     enum call_state state;
     struct timer timeout;
     uint64_t timeout_ms;
-    struct dns_query *query;
     CURLU *url;
     CURL *easy;
-    struct curl_slist *headers, *resolve;
+    struct curl_slist *headers;
+    struct curl_resolve resolve;
     char curl_text[CURL_ERROR_SIZE];
     struct curl_pool_guard guard;
     size_t max_body_bytes, header_bytes;
@@ -89,17 +89,15 @@ static void drop_fields(struct http_call *call)
 static void release(struct http_call *call)
 {
     timer_stop(&call->timeout);
-    if (call->query)
-        dns_cancel(call->query);
-    call->query = NULL;
+    curl_resolve_cancel(&call->resolve);
     if (call->state == CALL_RUNNING)
         curl_pool_stop(call->guard.pool, call->easy);
     if (call->easy)
         curl_easy_cleanup(call->easy);
     call->easy = NULL;
     curl_slist_free_all(call->headers);
-    curl_slist_free_all(call->resolve);
-    call->headers = call->resolve = NULL;
+    call->headers = NULL;
+    curl_resolve_fini(&call->resolve);
     curl_url_cleanup(call->url);
     call->url = NULL;
     list_remove(&call->node);
@@ -373,40 +371,27 @@ static bool prepare(struct http_call *call, const struct http_request *r)
     return true;
 }
 
-static void on_addresses(void *user, const struct dns_answer *answer)
+static void on_resolved(struct curl_resolve *r, const struct error *e)
 {
-    struct http_call *call = user;
-    call->query = NULL;
-    switch (answer->status) {
-    case DNS_FOUND:
-        if (!curl_pool_resolved(call->easy, call->url, answer, &call->guard, &call->resolve)) {
-            fail(call, ERROR_DENIED, call->guard.refused.text);
-            return;
-        }
-        call->state = CALL_RUNNING;
-        curl_pool_start(call->guard.pool, call->easy);
-        return;
-    case DNS_NO_DATA:
-    case DNS_NO_NAME:
-        fail(call, ERROR_NOT_FOUND, "the host of the URL has no address");
-        return;
-    case DNS_FAILED:
-        fail(call, ERROR_TEMPORARY, answer->text);
+    struct http_call *call = container_of(r, struct http_call, resolve);
+    if (e->code != ERROR_NONE) {
+        fail(call, e->code, e->text);
         return;
     }
+    call->state = CALL_RUNNING;
+    curl_pool_start(call->guard.pool, call->easy);
 }
 
 static void start(struct http_call *call)
 {
-    char *host = NULL;
-    if (curl_url_get(call->url, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
-        fail(call, ERROR_INVALID, "the URL names no host");
-        return;
-    }
     call->state = CALL_RESOLVING;
     timer_start(&call->timeout, call->client->loop, call->timeout_ms, on_timeout);
-    call->query = dns_addresses(call->client->dns, host, on_addresses, call);
-    curl_free(host);
+    call->resolve = (struct curl_resolve){.easy = call->easy,
+                                          .url = call->url,
+                                          .guard = &call->guard,
+                                          .what = "the URL",
+                                          .on_done = on_resolved};
+    curl_resolve_start(&call->resolve, call->client->dns);
 }
 
 /* --- outside --- */

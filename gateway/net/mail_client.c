@@ -14,7 +14,7 @@
 
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
-#include "gateway/net/curl_pool.h"
+#include "gateway/net/curl_resolve.h"
 #include "gateway/net/endings.h"
 #include "gateway/net/timer.h"
 
@@ -41,7 +41,7 @@ struct mail_client {
 struct mail_job;
 
 enum call_state {
-    CALL_RESOLVING, /* `query` runs */
+    CALL_RESOLVING, /* the job's `resolve` runs */
     CALL_RUNNING,   /* the mail thread has the job */
     CALL_FINISHED,  /* in `endings`: on_done comes next */
 };
@@ -52,7 +52,6 @@ struct mail_call {
     enum call_state state;
     struct timer timeout;
     uint64_t timeout_ms;
-    struct dns_query *query;
     struct mail_job *job;
     struct mail_response response;
     void (*on_done)(void *user, const struct mail_response *);
@@ -70,7 +69,8 @@ struct mail_job {
     bool is_running; /* the mail thread's: the handle is in the pool */
     CURL *easy;
     CURLU *url;
-    struct curl_slist *to, *resolve;
+    struct curl_slist *to;
+    struct curl_resolve resolve; /* the owner's */
     struct curl_pool_guard guard;
     struct bytes message;
     size_t message_at;
@@ -165,7 +165,7 @@ static void job_free(struct mail_job *j)
         curl_easy_cleanup(j->easy);
     curl_pool_guard_fini(&j->guard);
     curl_slist_free_all(j->to);
-    curl_slist_free_all(j->resolve);
+    curl_resolve_fini(&j->resolve);
     curl_url_cleanup(j->url);
     bytes_fini(&j->message);
     mem_free(j);
@@ -214,12 +214,10 @@ static void judge(struct mail_call *call, const struct mail_job *j)
 static void release(struct mail_call *call)
 {
     timer_stop(&call->timeout);
-    if (call->query)
-        dns_cancel(call->query);
-    call->query = NULL;
     list_remove(&call->node);
     if (!call->job)
         return;
+    curl_resolve_cancel(&call->job->resolve);
     call->job->call = NULL;
     if (call->state == CALL_RUNNING && !call->job->came_back)
         job_stop(call->job);
@@ -366,40 +364,28 @@ static bool prepare(struct mail_call *call, const struct mail_request *r)
     return true;
 }
 
-static void on_addresses(void *user, const struct dns_answer *answer)
+static void on_resolved(struct curl_resolve *r, const struct error *e)
 {
-    struct mail_call *call = user;
-    struct mail_job *j = call->job;
-    call->query = NULL;
-    switch (answer->status) {
-    case DNS_FOUND:
-        if (!curl_pool_resolved(j->easy, j->url, answer, &j->guard, &j->resolve)) {
-            fail(call, ERROR_DENIED, j->guard.refused.text);
-            return;
-        }
-        call->state = CALL_RUNNING;
-        loop_post(j->thread, &j->hand_over);
-        return;
-    case DNS_NO_DATA:
-    case DNS_NO_NAME:
-        fail(call, ERROR_NOT_FOUND, "the mail server's name has no address");
-        return;
-    case DNS_FAILED:
-        fail(call, ERROR_TEMPORARY, answer->text);
+    struct mail_job *j = container_of(r, struct mail_job, resolve);
+    struct mail_call *call = j->call;
+    if (e->code != ERROR_NONE) {
+        fail(call, e->code, e->text);
         return;
     }
+    call->state = CALL_RUNNING;
+    loop_post(j->thread, &j->hand_over);
 }
 
 static void start(struct mail_call *call)
 {
-    char *host = NULL;
-    if (curl_url_get(call->job->url, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
-        fail(call, ERROR_INVALID, "the mail server's URL names no host");
-        return;
-    }
+    struct mail_job *j = call->job;
     timer_start(&call->timeout, call->client->loop, call->timeout_ms, on_timeout);
-    call->query = dns_addresses(call->client->dns, host, on_addresses, call);
-    curl_free(host);
+    j->resolve = (struct curl_resolve){.easy = j->easy,
+                                       .url = j->url,
+                                       .guard = &j->guard,
+                                       .what = "the mail server's URL",
+                                       .on_done = on_resolved};
+    curl_resolve_start(&j->resolve, call->client->dns);
 }
 
 static struct mail_job *job_create(struct mail_call *call)
