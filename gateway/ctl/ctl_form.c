@@ -8,6 +8,7 @@
 
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/ctl/ctl_input.h"
 #include "gateway/ctl/ctl_secret.h"
 #include "gateway/ctl/ctl_xml.h"
 
@@ -51,136 +52,147 @@ static struct ctl_flag *flag_named(struct ctl_flags *f, const char *name, struct
 
 /* ---- values ---- */
 
-static void add_leaf(xmpp_ctx_t *ctx, xmpp_stanza_t *parent, const char *name, const char *text)
+/* A field of the form, on its way into the answer. */
+struct filling {
+    xmpp_ctx_t *ctx;
+    struct arena *arena;
+    struct ctl_flags *flags;
+    xmpp_stanza_t *asked;  /* the form's field */
+    xmpp_stanza_t *submit; /* the answer, with the fields before this one */
+    xmpp_stanza_t *out;    /* the answer's field */
+    const char *var;       /* its name */
+    bool is_required;
+};
+
+static void add_value(struct filling *f, const char *text)
 {
-    xmpp_stanza_t *leaf = xmpp_stanza_new(ctx), *body = xmpp_stanza_new(ctx);
-    xmpp_stanza_set_name(leaf, name);
+    xmpp_stanza_t *value = xmpp_stanza_new(f->ctx), *body = xmpp_stanza_new(f->ctx);
+    xmpp_stanza_set_name(value, "value");
     xmpp_stanza_set_text(body, text);
-    xmpp_stanza_add_child(leaf, body);
-    xmpp_stanza_add_child(parent, leaf);
+    xmpp_stanza_add_child(value, body);
+    xmpp_stanza_add_child(f->out, value);
     xmpp_stanza_release(body);
-    xmpp_stanza_release(leaf);
+    xmpp_stanza_release(value);
 }
 
-static bool add_secret_file(xmpp_ctx_t *ctx, xmpp_stanza_t *out, const char *path, struct error *e)
+/* --VAR-file; NULL: it was not given. */
+static const char *file_of(struct filling *f)
 {
-    char secret[CTL_SECRET_BYTES];
-    bool got = ctl_secret_from_file(path, secret, e);
-    if (got)
-        add_leaf(ctx, out, "value", secret);
-    mem_wipe(secret, sizeof secret);
-    return got;
+    struct ctl_flag *file = flag_named(f->flags, arena_printf(f->arena, "%s-file", f->var), NULL);
+    if (!file)
+        return NULL;
+    file->used = true;
+    return file->value;
 }
 
-static const char *first_value(struct arena *a, xmpp_stanza_t *submit, const char *var)
+static const char *first_value(struct filling *f, const char *var)
 {
-    for (xmpp_stanza_t *f = ctl_xml_child(submit, "field"); f; f = ctl_xml_next(f, "field"))
-        if (text_eq(xmpp_stanza_get_attribute(f, "var"), var))
-            return ctl_xml_text(a, ctl_xml_child(f, "value"));
+    for (xmpp_stanza_t *at = ctl_xml_child(f->submit, "field"); at; at = ctl_xml_next(at, "field"))
+        if (text_eq(xmpp_stanza_get_attribute(at, "var"), var))
+            return ctl_xml_text(f->arena, ctl_xml_child(at, "value"));
     return NULL;
 }
 
 /* The same password again; NULL: it is not that. */
-static const char *verified(struct arena *a, xmpp_stanza_t *submit, const char *var)
+static const char *verified(struct filling *f)
 {
-    size_t len = strlen(var), tail = strlen("-verify");
-    return len > tail && strcmp(var + len - tail, "-verify") == 0 ? first_value(a, submit, arena_dup_n(a, var, len - tail)) : NULL;
+    size_t len = strlen(f->var), tail = strlen("-verify");
+    bool is_verify = len > tail && strcmp(f->var + len - tail, "-verify") == 0;
+    return is_verify ? first_value(f, arena_dup_n(f->arena, f->var, len - tail)) : NULL;
 }
 
-static bool add_secret(xmpp_ctx_t *ctx, struct arena *a, struct ctl_flags *f, xmpp_stanza_t *submit, xmpp_stanza_t *out,
-                       const char *var, bool required, struct error *e)
+/* `path` NULL: the terminal. */
+static bool add_read_secret(struct filling *f, const char *path, struct error *e)
 {
-    struct ctl_flag *open = flag_named(f, var, NULL), *file = flag_named(f, arena_printf(a, "%s-file", var), NULL);
-    const char *same = verified(a, submit, var);
-    if (open)
-        return error_set(e, ERROR_INVALID, "--%s: others could read it on the command line; give --%s-file FILE, or - for standard input", var, var);
-    if (file) {
-        file->used = true;
-        return add_secret_file(ctx, out, file->value, e);
-    }
-    if (same) {
-        add_leaf(ctx, out, "value", same);
-        return true;
-    }
-    if (!required)
-        return true;
-    if (!f->may_ask)
-        return error_set(e, ERROR_INVALID, "--%s-file is missing", var);
     char secret[CTL_SECRET_BYTES];
-    bool got = ctl_secret_ask(var, secret, e);
+    bool got = path ? ctl_secret_from_file(path, secret, e) : ctl_secret_ask(f->var, secret, e);
     if (got)
-        add_leaf(ctx, out, "value", secret);
+        add_value(f, secret);
     mem_wipe(secret, sizeof secret);
     return got;
 }
 
+static bool add_secret(struct filling *f, struct error *e)
+{
+    const char *same = verified(f), *path = file_of(f);
+    if (flag_named(f->flags, f->var, NULL))
+        return error_set(e, ERROR_INVALID,
+                         "--%s: others could read it on the command line; give --%s-file FILE, or - for standard input",
+                         f->var, f->var);
+    if (path)
+        return add_read_secret(f, path, e);
+    if (same)
+        add_value(f, same);
+    if (same || !f->is_required)
+        return true;
+    if (!f->flags->may_ask)
+        return error_set(e, ERROR_INVALID, "--%s-file is missing", f->var);
+    return add_read_secret(f, NULL, e);
+}
+
 /* Values of a file, a line each. */
-static bool add_lines(xmpp_ctx_t *ctx, xmpp_stanza_t *out, const char *path, struct error *e)
+static bool add_lines(struct filling *f, const char *path, struct error *e)
 {
     char line[CTL_SECRET_BYTES];
-    bool is_stdin = text_eq(path, "-");
-    FILE *in = is_stdin ? stdin : fopen(path, "re");
+    FILE *in = ctl_input_open(path, e);
     if (!in)
-        return error_set(e, ERROR_NOT_FOUND, "%s cannot be read", path);
+        return false;
     while (fgets(line, sizeof line, in)) {
         line[strcspn(line, "\r\n")] = '\0';
         if (line[0])
-            add_leaf(ctx, out, "value", line);
+            add_value(f, line);
     }
-    if (!is_stdin)
-        fclose(in);
+    ctl_input_close(&in);
     return true;
 }
 
-static bool add_open(xmpp_ctx_t *ctx, struct arena *a, struct ctl_flags *f, xmpp_stanza_t *field, xmpp_stanza_t *out,
-                     const char *var, bool required, struct error *e)
+/* From the command line, else what the form proposes. */
+static bool add_open(struct filling *f, struct error *e)
 {
-    struct ctl_flag *file = flag_named(f, arena_printf(a, "%s-file", var), NULL);
-    for (struct ctl_flag *flag = flag_named(f, var, NULL); flag; flag = flag_named(f, var, flag)) {
+    const char *path = file_of(f);
+    for (struct ctl_flag *flag = flag_named(f->flags, f->var, NULL); flag; flag = flag_named(f->flags, f->var, flag)) {
         flag->used = true;
-        add_leaf(ctx, out, "value", flag->value);
+        add_value(f, flag->value);
     }
-    if (file) {
-        file->used = true;
-        if (!add_lines(ctx, out, file->value, e))
-            return false;
-    }
-    if (ctl_xml_child(out, "value"))
+    if (path && !add_lines(f, path, e))
+        return false;
+    if (ctl_xml_child(f->out, "value"))
         return true;
-    for (xmpp_stanza_t *v = ctl_xml_child(field, "value"); v; v = ctl_xml_next(v, "value"))
-        add_leaf(ctx, out, "value", ctl_xml_text(a, v));
-    if (required && !ctl_xml_child(out, "value"))
-        return error_set(e, ERROR_INVALID, "--%s is missing", var);
+    for (xmpp_stanza_t *v = ctl_xml_child(f->asked, "value"); v; v = ctl_xml_next(v, "value"))
+        add_value(f, ctl_xml_text(f->arena, v));
+    if (f->is_required && !ctl_xml_child(f->out, "value"))
+        return error_set(e, ERROR_INVALID, "--%s is missing", f->var);
     return true;
 }
 
-static bool add_field(xmpp_ctx_t *ctx, struct arena *a, struct ctl_flags *f, xmpp_stanza_t *field, xmpp_stanza_t *submit, struct error *e)
+static bool add_field(struct filling *f, xmpp_stanza_t *asked, struct error *e)
 {
-    const char *type = xmpp_stanza_get_type(field), *var = xmpp_stanza_get_attribute(field, "var");
-    if (!var || text_eq(type, "fixed"))
+    const char *type = xmpp_stanza_get_type(asked);
+    f->asked = asked;
+    f->var = xmpp_stanza_get_attribute(asked, "var");
+    f->is_required = ctl_xml_child(asked, "required") != NULL;
+    if (!f->var || text_eq(type, "fixed"))
         return true;
-    bool required = ctl_xml_child(field, "required") != NULL;
-    xmpp_stanza_t *out = xmpp_stanza_new(ctx);
-    xmpp_stanza_set_name(out, "field");
-    xmpp_stanza_set_attribute(out, "var", var);
-    bool ok = text_eq(type, "text-private") ? add_secret(ctx, a, f, submit, out, var, required, e)
-                                            : add_open(ctx, a, f, field, out, var, required, e);
+    f->out = xmpp_stanza_new(f->ctx);
+    xmpp_stanza_set_name(f->out, "field");
+    xmpp_stanza_set_attribute(f->out, "var", f->var);
+    bool ok = text_eq(type, "text-private") ? add_secret(f, e) : add_open(f, e);
     if (ok)
-        xmpp_stanza_add_child(submit, out);
-    xmpp_stanza_release(out);
+        xmpp_stanza_add_child(f->submit, f->out);
+    xmpp_stanza_release(f->out);
     return ok;
 }
 
 xmpp_stanza_t *ctl_form_fill(xmpp_ctx_t *ctx, struct arena *a, struct ctl_flags *f, xmpp_stanza_t *form, struct error *e)
 {
-    xmpp_stanza_t *submit = xmpp_stanza_new(ctx);
-    xmpp_stanza_set_name(submit, "x");
-    xmpp_stanza_set_ns(submit, CTL_NS_DATA);
-    xmpp_stanza_set_type(submit, "submit");
+    struct filling fill = {.ctx = ctx, .arena = a, .flags = f, .submit = xmpp_stanza_new(ctx)};
+    xmpp_stanza_set_name(fill.submit, "x");
+    xmpp_stanza_set_ns(fill.submit, CTL_NS_DATA);
+    xmpp_stanza_set_type(fill.submit, "submit");
     for (xmpp_stanza_t *field = ctl_xml_child(form, "field"); field; field = ctl_xml_next(field, "field"))
-        if (!add_field(ctx, a, f, field, submit, e)) {
-            xmpp_stanza_release(submit);
+        if (!add_field(&fill, field, e)) {
+            xmpp_stanza_release(fill.submit);
             return NULL;
         }
-    return submit;
+    return fill.submit;
 }

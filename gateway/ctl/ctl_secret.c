@@ -2,14 +2,13 @@
 /* See ctl_secret.h. */
 #include "gateway/ctl/ctl_secret.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
-#include "gateway/base/text.h"
+#include "gateway/ctl/ctl_input.h"
 
 static bool read_line(FILE *in, char *out)
 {
@@ -23,15 +22,13 @@ static bool read_line(FILE *in, char *out)
 
 bool ctl_secret_from_file(const char *path, char out[CTL_SECRET_BYTES], struct error *e)
 {
-    bool is_stdin = text_eq(path, "-");
-    FILE *in = is_stdin ? stdin : fopen(path, "re");
+    FILE *in = ctl_input_open(path, e);
     struct stat st;
     if (!in)
-        return error_set(e, ERROR_NOT_FOUND, "%s: %s", path, strerror(errno));
-    bool open_to_others = !is_stdin && fstat(fileno(in), &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077);
+        return false;
+    bool open_to_others = in != stdin && fstat(fileno(in), &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077);
     bool got = !open_to_others && read_line(in, out);
-    if (!is_stdin)
-        fclose(in);
+    ctl_input_close(&in);
     if (open_to_others)
         return error_set(e, ERROR_DENIED, "%s: others may read this file; chmod 600 it", path);
     return got || error_set(e, ERROR_INVALID, "%s: there is no line in it, or it is too long", path);
