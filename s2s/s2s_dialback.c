@@ -61,12 +61,11 @@ bool s2s_dialback_read(const struct stanza *st, struct s2s_dialback *out)
     return false;
 }
 
-static void send_db(struct stream *st, const char *element, const char *from, const char *to,
-                    const char *id, const char *type, const char *key, struct span inside)
+static void send_word(struct stream *st, const struct s2s_dialback_word *w, struct span inside)
 {
     struct bytes b = BYTES_EMPTY;
-    const char *const attrs[][2] = {{"from", from}, {"to", to}, {"id", id}, {"type", type}};
-    bytes_printf(&b, "<db:%s", element);
+    const char *const attrs[][2] = {{"from", w->from}, {"to", w->to}, {"id", w->id}, {"type", w->type}};
+    bytes_printf(&b, "<db:%s", w->element);
     for (size_t i = 0; i < sizeof attrs / sizeof *attrs; i++) {
         if (!attrs[i][1])
             continue;
@@ -75,27 +74,26 @@ static void send_db(struct stream *st, const char *element, const char *from, co
         bytes_append_char(&b, '\'');
     }
     bytes_append_char(&b, '>');
-    if (key)
-        xml_escape(&b, key, strlen(key));
+    if (w->key)
+        xml_escape(&b, w->key, strlen(w->key));
     bytes_append(&b, inside.data, inside.len);
-    bytes_printf(&b, "</db:%s>", element);
+    bytes_printf(&b, "</db:%s>", w->element);
     stream_send_raw(st, bytes_span(&b));
     bytes_fini(&b);
 }
 
-void s2s_dialback_send(struct stream *st, const char *element, const char *from, const char *to,
-                       const char *id, const char *type, const char *key)
+void s2s_dialback_send(struct stream *st, const struct s2s_dialback_word *w)
 {
-    send_db(st, element, from, to, id, type, key, (struct span){0});
+    send_word(st, w, (struct span){0});
 }
 
-void s2s_dialback_send_error(struct stream *st, const char *element, const char *from,
-                             const char *to, const char *id, enum stanza_error e)
+void s2s_dialback_send_error(struct stream *st, const struct s2s_dialback_word *w, enum stanza_error e)
 {
+    struct s2s_dialback_word answer = {.element = w->element, .from = w->from, .to = w->to, .id = w->id, .type = "error"};
     struct bytes b = BYTES_EMPTY;
     bytes_printf(&b, "<error type='%s'><%s xmlns='" NS_STANZA_ERRORS "'/></error>",
                  stanza_error_type(e), stanza_error_name(e));
-    send_db(st, element, from, to, id, "error", NULL, bytes_span(&b));
+    send_word(st, &answer, bytes_span(&b));
     bytes_fini(&b);
 }
 
@@ -128,7 +126,9 @@ static void verify_ready(void *user, const char *stream_id, bool offers_dialback
 {
     (void)stream_id, (void)offers_dialback;
     struct s2s_verify *v = user;
-    s2s_dialback_send(s2s_out_stream(v->out), "verify", v->local, v->remote, v->id, NULL, v->key);
+    const struct s2s_dialback_word ask = {
+        .element = "verify", .from = v->local, .to = v->remote, .id = v->id, .key = v->key};
+    s2s_dialback_send(s2s_out_stream(v->out), &ask);
     timer_start(&v->timer, v->loop, ANSWER_TIMEOUT_MS, on_no_answer);
 }
 
@@ -155,20 +155,18 @@ static void verify_end(void *user, enum s2s_failure why, const char *text)
     verify_free(v);
 }
 
-struct s2s_verify *s2s_dialback_verify(struct s2s_shard *sh, const char *local, const char *remote,
-                                       const char *id, const char *key,
-                                       void (*on_result)(void *, bool, enum stanza_error), void *user)
+struct s2s_verify *s2s_dialback_verify(struct s2s_shard *sh, const struct s2s_dialback_question *q)
 {
     static const struct s2s_out_events events = {verify_ready, verify_element, NULL, verify_end};
     struct s2s_verify *v = mem_new(struct s2s_verify);
-    v->local = mem_dup(local);
-    v->remote = mem_dup(remote);
-    v->id = mem_dup(id);
-    v->key = mem_dup(key);
+    v->local = mem_dup(q->local);
+    v->remote = mem_dup(q->remote);
+    v->id = mem_dup(q->id);
+    v->key = mem_dup(q->key);
     v->loop = sh->loop;
-    v->on_result = on_result;
-    v->user = user;
-    v->out = s2s_out_open(sh, local, remote, S2S_QUESTION, &events, v);
+    v->on_result = q->on_result;
+    v->user = q->user;
+    v->out = s2s_out_open(sh, v->local, v->remote, S2S_QUESTION, &events, v);
     return v;
 }
 

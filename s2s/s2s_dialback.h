@@ -16,12 +16,14 @@ void s2s_dialback_key(const struct s2s *s, const char *receiving, const char *or
                       const char *id, struct bytes *out);
 bool s2s_dialback_key_is_ours(const struct s2s *s, const char *receiving, const char *originating,
                               const char *id, const char *key);
-/* Asks the authoritative server of `remote` whether it made `key` for our stream `id`. on_result
- * exactly once, later; e STANZA_OK: the question was answered with `valid`. */
-struct s2s_verify *s2s_dialback_verify(struct s2s_shard *sh, const char *local, const char *remote,
-                                       const char *id, const char *key,
-                                       void (*on_result)(void *user, bool valid, enum stanza_error e),
-                                       void *user);
+/* Did the authoritative server of `remote` make `key` for our stream `id`? */
+struct s2s_dialback_question {
+    const char *local, *remote, *id, *key; /* copied */
+    /* Exactly once, later, unless it is cancelled; e STANZA_OK: the question was answered with `valid`. */
+    void (*on_result)(void *user, bool valid, enum stanza_error e);
+    void *user;
+};
+struct s2s_verify *s2s_dialback_verify(struct s2s_shard *sh, const struct s2s_dialback_question *q);
 void s2s_dialback_cancel(struct s2s_verify *v); /* on_result is not called any more */
 /* What a <db:result/> or <db:verify/> says. */
 struct s2s_dialback {
@@ -32,10 +34,16 @@ struct s2s_dialback {
 };
 /* false: from or to is missing or no domain; nothing to release. */
 MUST_USE bool s2s_dialback_read(const struct stanza *st, struct s2s_dialback *out);
-/* <db:result/> or <db:verify/> answers; `type` "valid", "invalid" or NULL with `key`. */
-void s2s_dialback_send(struct stream *st, const char *element, const char *from, const char *to,
-                       const char *id, const char *type, const char *key);
-void s2s_dialback_send_error(struct stream *st, const char *element, const char *from, const char *to,
-                             const char *id, enum stanza_error e);
+/* A <db:result/> or <db:verify/> that is sent. */
+struct s2s_dialback_word {
+    const char *element; /* "result", "verify" */
+    const char *from, *to;
+    const char *id;   /* NULL: none */
+    const char *type; /* of an answer: "valid", "invalid"; NULL: it is no answer */
+    const char *key;  /* NULL: none */
+};
+void s2s_dialback_send(struct stream *st, const struct s2s_dialback_word *w);
+/* The answer that it is neither: type and key are not looked at. */
+void s2s_dialback_send_error(struct stream *st, const struct s2s_dialback_word *w, enum stanza_error e);
 
 #endif

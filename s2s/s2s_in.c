@@ -297,24 +297,30 @@ static void count_wrong(struct s2s_in *in)
         s2s_in_close(in, STREAM_POLICY_VIOLATION, "too much dialback that leads nowhere");
 }
 
+/* The authoritative server has spoken, or cannot be asked (`e`). */
+static void conclude(struct s2s_in *in, const struct question *q, bool valid, enum stanza_error e)
+{
+    struct s2s_dialback_word answer = {
+        .element = "result", .from = q->local, .to = q->remote, .type = valid ? "valid" : "invalid"};
+    if (e != STANZA_OK) {
+        log_warn(stream_log(in->stream), "cannot verify %s: %s", q->remote, stanza_error_name(e));
+        s2s_dialback_send_error(in->stream, &answer, e);
+    } else {
+        if (!valid)
+            log_warn(stream_log(in->stream), "%s says that the dialback key is not its own", q->remote);
+        s2s_dialback_send(in->stream, &answer);
+    }
+    if (valid)
+        prove(in, q->remote, q->local);
+    else
+        count_wrong(in);
+}
+
 static void on_verified(void *user, bool valid, enum stanza_error e)
 {
     struct question *q = user;
-    struct s2s_in *in = q->in;
-    if (!is_over(in)) {
-        if (e != STANZA_OK) {
-            log_warn(stream_log(in->stream), "cannot verify %s: %s", q->remote, stanza_error_name(e));
-            s2s_dialback_send_error(in->stream, "result", q->local, q->remote, NULL, e);
-        } else {
-            if (!valid)
-                log_warn(stream_log(in->stream), "%s says that the dialback key is not its own", q->remote);
-            s2s_dialback_send(in->stream, "result", q->local, q->remote, NULL, valid ? "valid" : "invalid", NULL);
-            if (valid)
-                prove(in, q->remote, q->local);
-        }
-        if (!valid)
-            count_wrong(in);
-    }
+    if (!is_over(q->in))
+        conclude(q->in, q, valid && e == STANZA_OK, e);
     question_free(q);
 }
 
@@ -342,7 +348,8 @@ static void on_result(struct s2s_in *in, const struct s2s_dialback *d)
     enum stanza_error e = may_ask(in, d);
     if (e != STANZA_OK) {
         log_warn(stream_log(in->stream), "dialback of %s to %s refused: %s", d->from, d->to, stanza_error_name(e));
-        s2s_dialback_send_error(in->stream, "result", d->to, d->from, NULL, e);
+        s2s_dialback_send_error(in->stream,
+                                &(struct s2s_dialback_word){.element = "result", .from = d->to, .to = d->from}, e);
         count_wrong(in);
         return;
     }
@@ -352,23 +359,30 @@ static void on_result(struct s2s_in *in, const struct s2s_dialback *d)
     q->local = mem_dup(d->to);
     list_append(&in->questions, &q->node);
     in->question_count++;
-    q->verify = s2s_dialback_verify(in->shard, q->local, q->remote, in->id, d->key, on_verified, q);
+    q->verify = s2s_dialback_verify(in->shard, &(struct s2s_dialback_question){.local = q->local,
+                                                                               .remote = q->remote,
+                                                                               .id = in->id,
+                                                                               .key = d->key,
+                                                                               .on_result = on_verified,
+                                                                               .user = q});
 }
 
 /* Authoritative server: did we make this key? */
 static void on_verify(struct s2s_in *in, const struct s2s_dialback *d)
 {
     struct s2s *s2s = in->shard->s2s;
+    struct s2s_dialback_word answer = {.element = "verify", .from = d->to, .to = d->from, .id = d->id};
     if (!d->id || d->type) {
         s2s_in_close(in, STREAM_BAD_FORMAT, "db:verify must have an id and no type");
     } else if (!exchange_is_local_domain(s2s->o.exchange, d->to)) {
-        s2s_dialback_send_error(in->stream, "verify", d->to, d->from, d->id, STANZA_ITEM_NOT_FOUND);
+        s2s_dialback_send_error(in->stream, &answer, STANZA_ITEM_NOT_FOUND);
         count_wrong(in);
     } else {
         bool valid = s2s_dialback_key_is_ours(s2s, d->from, d->to, d->id, d->key);
         if (!valid)
             log_warn(stream_log(in->stream), "%s asked about a dialback key that is not ours", d->from);
-        s2s_dialback_send(in->stream, "verify", d->to, d->from, d->id, valid ? "valid" : "invalid", NULL);
+        answer.type = valid ? "valid" : "invalid";
+        s2s_dialback_send(in->stream, &answer);
         if (!valid)
             count_wrong(in);
     }

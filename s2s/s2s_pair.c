@@ -281,7 +281,9 @@ static void on_ready(void *user, const char *stream_id, bool offers_dialback)
     (void)offers_dialback; /* servers that know nothing else do not always announce it */
     struct bytes key = BYTES_EMPTY;
     s2s_dialback_key(p->way.shard->s2s, p->way.remote, p->way.local, stream_id, &key);
-    s2s_dialback_send(s2s_out_stream(p->out), "result", p->way.local, p->way.remote, NULL, NULL, bytes_text(&key));
+    const struct s2s_dialback_word prove = {
+        .element = "result", .from = p->way.local, .to = p->way.remote, .key = bytes_text(&key)};
+    s2s_dialback_send(s2s_out_stream(p->out), &prove);
     bytes_fini(&key);
     enter(p, PAIR_AUTHENTICATING);
 }
