@@ -7,7 +7,9 @@
  * Nobody else can miss what is gathered: other connections read the log up to the last frame that
  * the index in shared memory names, and SQLite names a frame there after its transaction's last
  * frame (a head whose bytes 4 to 7 are not zero) and the sync. What is gathered when the process
- * dies was never acknowledged.
+ * dies was never acknowledged. Pages that left the cache and changed again within the transaction
+ * make SQLite tell the checksums anew behind its last frame, head by head: then that frame's head
+ * comes a second time, without a page, and is what ends it.
  *
  * Every other file is SQLite's own, opened in place. */
 #include "gateway/store/sqlite_log.h"
@@ -31,6 +33,7 @@ struct log_file {
     char *data; /* owned; ROOM; NULL until something is written */
     sqlite3_int64 at;
     int len;
+    sqlite3_int64 top; /* behind the last frame since the log began anew, or further */
     bool ends; /* the frame whose head came last ends a transaction */
 };
 
@@ -42,17 +45,26 @@ static struct log_file *log_of(sqlite3_file *f)
     return (struct log_file *)f;
 }
 
-/* What could not be written is forgotten: SQLite takes the transaction back and writes it anew. */
+/* What could not be written stays: SQLite was told that it is, and when the disk is full it may take back
+ * one statement alone and commit those before. */
 static int put_out(struct log_file *l)
 {
-    int len = l->len;
-    l->len = 0;
-    return len ? l->real->pMethods->xWrite(l->real, l->data, len, l->at) : SQLITE_OK;
+    int rc = l->len ? l->real->pMethods->xWrite(l->real, l->data, l->len, l->at) : SQLITE_OK;
+    if (rc == SQLITE_OK)
+        l->len = 0;
+    return rc;
 }
 
-static int log_write(sqlite3_file *f, const void *data, int len, sqlite3_int64 at)
+/* A new frame, or a new log, begins at `at`: what was gathered behind was taken back. (Before SQLite tells
+ * a checksum anew it reads the frame, so that one is not gathered.) */
+static void forget_from(struct log_file *l, sqlite3_int64 at)
 {
-    struct log_file *l = log_of(f);
+    if (l->len && at < l->at + l->len)
+        l->len = at > l->at ? (int)(at - l->at) : 0;
+}
+
+static int gather(struct log_file *l, const void *data, int len, sqlite3_int64 at)
+{
     int rc = SQLITE_OK;
     if (at != l->at + l->len || l->len + len > ROOM)
         rc = put_out(l);
@@ -64,10 +76,21 @@ static int log_write(sqlite3_file *f, const void *data, int len, sqlite3_int64 a
         l->at = at;
     memcpy(l->data + l->len, data, (size_t)len);
     l->len += len;
-    if (len != HEAD)
-        return l->ends ? put_out(l) : SQLITE_OK;
-    l->ends = memcmp((const char *)data + 4, "\0\0\0", 4) != 0;
     return SQLITE_OK;
+}
+
+static int log_write(sqlite3_file *f, const void *data, int len, sqlite3_int64 at)
+{
+    struct log_file *l = log_of(f);
+    bool again = at < l->top;
+    if (at == 0 || len == HEAD)
+        forget_from(l, at);
+    int rc = gather(l, data, len, at);
+    if (at == 0 || at + len > l->top)
+        l->top = at + len;
+    if (len == HEAD)
+        l->ends = memcmp((const char *)data + 4, "\0\0\0", 4) != 0;
+    return rc == SQLITE_OK && l->ends && (len != HEAD || again) ? put_out(l) : rc;
 }
 
 static int log_read(sqlite3_file *f, void *data, int len, sqlite3_int64 at)
