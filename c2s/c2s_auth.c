@@ -118,9 +118,9 @@ void c2s_auth_drop(struct c2s_conn *k)
     k->auth = NULL;
     if (!a)
         return;
-    if (a->held) { /* told, or nobody is left to be told */
+    if (a->held) { /* nobody is left to be told */
         timer_stop(&a->hold);
-        c2s_brake_told(k->io->brake, a->key);
+        c2s_brake_told(k->io->brake, a->key, false);
     }
     a->conn = NULL;
     if (!a->busy)
@@ -217,8 +217,11 @@ static void tell(struct c2s_conn *k)
 
 static void on_hold_due(struct timer *t)
 {
-    struct c2s_conn *k = container_of(t, struct c2s_auth, hold)->conn;
+    struct c2s_auth *a = container_of(t, struct c2s_auth, hold);
+    struct c2s_conn *k = a->conn;
 
+    a->held = false;
+    c2s_brake_told(k->io->brake, a->key, a->right);
     c2s_conn_resume(k, C2S_PAUSE_ANSWER); /* reads in a later turn */
     tell(k);
 }

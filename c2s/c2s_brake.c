@@ -148,16 +148,33 @@ static void add_waiting(struct c2s_brake *b, uint64_t key)
         e->waiting++;
 }
 
+static void end_waiting(struct c2s_brake *b, uint64_t key)
+{
+    struct entry *e = find(b, key);
+
+    if (e && e->waiting)
+        e->waiting--;
+}
+
+static void forget_wrong(struct c2s_brake *b, uint64_t key)
+{
+    struct entry *e = find(b, key);
+
+    if (e)
+        e->wrong = 0;
+}
+
 bool c2s_brake_judged(struct c2s_brake *b, struct c2s_brake_key key, bool wrong, uint64_t mono_ms, uint64_t *delay_ms)
 {
     /* Asked before it is counted, as if it were wrong: right and wrong look alike. */
     uint64_t own = price(b, key.account, &for_account, mono_ms), all = price(b, key.network, &for_network, mono_ms);
-    struct entry *e = find(b, key.account);
 
     *delay_ms = own > all ? own : all;
-    if (wrong) {
+    if (wrong || *delay_ms) { /* so that also what the next one costs does not say what is not told yet */
         count(b, key.account, &for_account, mono_ms);
         count(b, key.network, &for_network, mono_ms);
+    } else {
+        forget_wrong(b, key.account);
     }
     if (*delay_ms) {
         if (!has_room(b, key.account, &for_account) || !has_room(b, key.network, &for_network))
@@ -165,18 +182,18 @@ bool c2s_brake_judged(struct c2s_brake *b, struct c2s_brake_key key, bool wrong,
         add_waiting(b, key.account);
         add_waiting(b, key.network);
     }
-    if (!wrong && e)
-        e->wrong = 0;
     return true;
 }
 
-void c2s_brake_told(struct c2s_brake *b, struct c2s_brake_key key)
+void c2s_brake_told(struct c2s_brake *b, struct c2s_brake_key key, bool right)
 {
-    uint64_t keys[] = { key.account, key.network };
+    struct entry *network = find(b, key.network);
 
-    for (unsigned i = 0; i < 2; i++) {
-        struct entry *e = find(b, keys[i]);
-        if (e && e->waiting)
-            e->waiting--;
-    }
+    end_waiting(b, key.account);
+    end_waiting(b, key.network);
+    if (!right)
+        return;
+    forget_wrong(b, key.account);
+    if (network && network->wrong)
+        network->wrong--; /* it was counted as if it were wrong */
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How soon the outcome of a login is told: later after each wrong password from the same network, for the
  * account and for the network as a whole, so that closing the connection and trying again gains nothing.
- * Right and wrong are told equally late, or silence would say "wrong". Nobody is locked out: the worst is a
+ * Right and wrong are told equally late, or silence would say "wrong", and until it is told, a right password counts as a
+ * wrong one does, or the next guess would be answered for both. Nobody is locked out: the worst is a
  * wait of C2S_BRAKE_MAX_MS, and another network's failures do not count against the owner.
  *
  * A network is an IPv4 /24 or an IPv6 /48. PURE but for its own table, whose size is fixed: what was quiet
@@ -38,6 +39,7 @@ struct c2s_brake_key c2s_brake_key(const struct sockaddr *peer, const char *user
  * password was must not be told at all. `mono_ms` never falls. */
 MUST_USE bool c2s_brake_judged(struct c2s_brake *b, struct c2s_brake_key key, bool wrong, uint64_t mono_ms,
                                uint64_t *delay_ms);
-void c2s_brake_told(struct c2s_brake *b, struct c2s_brake_key key);
+/* `right`: the client learns that it was. */
+void c2s_brake_told(struct c2s_brake *b, struct c2s_brake_key key, bool right);
 
 #endif

@@ -74,8 +74,51 @@ static void waits(void **state)
         assert_true(c2s_brake_judged(b, k, rows[i].outcome == WRONG, now, &delay));
         assert_int_equal(delay, rows[i].delay_ms);
         if (delay)
-            c2s_brake_told(b, k);
+            c2s_brake_told(b, k, rows[i].outcome == RIGHT);
     }
+    c2s_brake_destroy(&b);
+}
+
+/* A guesser closes each connection at once and makes the next: what the next one costs must not say whether the one before
+ * was right. */
+static void not_waited_for(void **state)
+{
+    uint64_t delay[2][12];
+
+    (void)state;
+    for (unsigned guess = 0; guess < 6; guess++) {
+        for (unsigned right = 0; right < 2; right++) {
+            struct c2s_brake *b = c2s_brake_create();
+            struct c2s_brake_key k = key("192.0.2.1", "romeo");
+            for (unsigned i = 0; i < 12; i++) {
+                bool wrong = !right || i != C2S_BRAKE_FREE + guess;
+                assert_true(c2s_brake_judged(b, k, wrong, i * 100, &delay[right][i]));
+                if (delay[right][i])
+                    c2s_brake_told(b, k, false);
+            }
+            c2s_brake_destroy(&b);
+        }
+        assert_memory_equal(delay[0], delay[1], sizeof(delay[0]));
+    }
+}
+
+/* Who waits until it is told that it was right owes nothing, alone or with the network. */
+static void waited_for(void **state)
+{
+    struct c2s_brake *b = c2s_brake_create();
+    struct c2s_brake_key k = key("192.0.2.1", "romeo");
+    uint64_t delay;
+
+    (void)state;
+    for (unsigned i = 0; i < 2 * C2S_BRAKE_NETWORK_FREE; i++) {
+        for (unsigned wrong = 0; wrong < C2S_BRAKE_FREE; wrong++)
+            assert_true(c2s_brake_judged(b, k, true, i * C2S_BRAKE_FREE * MINUTE, &delay));
+        assert_true(c2s_brake_judged(b, k, false, i * C2S_BRAKE_FREE * MINUTE, &delay));
+        assert_int_equal(delay, 1000);
+        c2s_brake_told(b, k, true);
+    }
+    assert_true(c2s_brake_judged(b, key("192.0.2.1", "juliet"), false, 2 * C2S_BRAKE_NETWORK_FREE * C2S_BRAKE_FREE * MINUTE, &delay));
+    assert_int_equal(delay, 0);
     c2s_brake_destroy(&b);
 }
 
@@ -109,7 +152,7 @@ static void at_once(void **state)
         assert_true(c2s_brake_judged(b, k, true, 1, &delay));
     assert_false(c2s_brake_judged(b, k, true, 1, &delay));
     assert_false(c2s_brake_judged(b, k, false, 1, &delay));
-    c2s_brake_told(b, k);
+    c2s_brake_told(b, k, false);
     assert_true(c2s_brake_judged(b, k, false, 1, &delay));
     assert_true(delay > 0);
     c2s_brake_destroy(&b);
@@ -128,7 +171,7 @@ static void flooded(void **state)
         snprintf(address, sizeof(address), "10.%u.%u.1", i / 250 % 250, i % 250);
         assert_true(c2s_brake_judged(b, key(address, user), true, i, &delay));
         if (delay)
-            c2s_brake_told(b, key(address, user));
+            c2s_brake_told(b, key(address, user), false);
     }
     for (unsigned i = 0; i < 3; i++)
         assert_true(c2s_brake_judged(b, key("192.0.2.1", "romeo"), true, 100000, &delay));
@@ -140,6 +183,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(waits),
+        cmocka_unit_test(not_waited_for),
+        cmocka_unit_test(waited_for),
         cmocka_unit_test(spraying),
         cmocka_unit_test(at_once),
         cmocka_unit_test(flooded),
