@@ -9,7 +9,9 @@
 #include "gateway/base/text.h"
 #include "gateway/xmpp/jid.h"
 
-enum { WORDS_MAX = 128, ADDRESS_MAX = 255, ZONE_MAX = 60 };
+/* WORDS_MAX: each rule that can be written has a normal form that can be read again: in each step all devices at three
+ * words ("device 7 and"), the kinds at two, "after 5 min" and a comma; and what stands before them. */
+enum { WORDS_MAX = RULE_STEPS_MAX * (3 * DEVICE_PER_ACCOUNT_MAX + 2 * DEVICE_KIND_COUNT + 4) + 32, ADDRESS_MAX = 255, ZONE_MAX = 60 };
 
 #define HOW "Write it like: for romeo@montague.example: text at once, call after 5 min"
 #define URGENT (1u << PLANNER_HIGH | 1u << PLANNER_EMERGENCY)

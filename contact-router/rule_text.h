@@ -14,7 +14,7 @@
 #include "contact-router/rule.h"
 #include "gateway/base/bytes.h"
 
-enum { RULE_TEXT_KEPT_MAX = 2 * RULE_TEXT_MAX }; /* in normal form it may be longer than it was written */
+enum { RULE_TEXT_KEPT_MAX = 4 * RULE_TEXT_MAX }; /* in normal form it may be longer than it was written */
 
 /* false: *why says what is not right, to the person who wrote it. Days or hours may come without a zone; whoever
  * keeps the rule fills it in. Texts live in `a`. */

@@ -145,12 +145,36 @@ static void test_bounds(void **state)
     arena_fini(&a);
 }
 
+/* What is taken is kept in its normal form, which is longer, and must be understood when it is read again. */
+static void test_the_longest_is_read_again(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct bytes in = BYTES_EMPTY, kept = BYTES_EMPTY;
+    struct rule r;
+    const char *why;
+    arena_init(&a);
+    bytes_append_text(&in, "for a.very.long.domain.of.somebody.who.writes.montague.example on mon,wed at 22:00-07:00 "
+                           "America/Argentina/ComodRivadavia if low or high:");
+    for (unsigned step = 0; step < RULE_STEPS_MAX; step++)
+        bytes_printf(&in, "%s text call email 90 91 92 93 94 95 96 97 98 99 after 9%u min", step ? "," : "", step);
+    assert_true(in.len <= RULE_TEXT_MAX);
+    assert_true(rule_text_parse(&a, bytes_text(&in), &r, &why));
+    rule_text_write(&r, &kept);
+    if (!rule_text_parse(&a, bytes_text(&kept), &r, &why))
+        fail_msg("%s: %s", bytes_text(&kept), why);
+    bytes_fini(&in);
+    bytes_fini(&kept);
+    arena_fini(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_right),
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_the_longest_is_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
