@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Delivery status goes into the outbox; a text goes into a conversation. Whose it is: the number it
- * came from, the number it went to, and a code, within 72 hours of what we sent. A caller's number can
- * be forged: accept, decline and block want the code. */
+/* A text from a device goes into a conversation. Whose it is: the number it came from, the number it went to,
+ * and a code, within 72 hours of what we sent. A caller's number can be forged: accept, decline and block want
+ * the code. */
 #include "contact-router/returns.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "contact-router/answer_text.h"
-#include "contact-router/delivery.h"
 #include "contact-router/device_store.h"
 #include "contact-router/outbox_query.h"
+#include "contact-router/returns_status.h"
 #include "contact-router/returns_store.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
@@ -34,7 +34,6 @@ struct returning {
     struct reach_answer answer;
     const char *held_key;    /* an answer that was held: its row goes when it is done */
     const char *news_for_log;
-    struct delivery_news *news;
     bool sends;
     struct error error;
 };
@@ -64,141 +63,6 @@ static void end(struct returning *g, const struct error *e)
     g->q.done(g->q.user, e);
     arena_fini(&g->arena);
     mem_free(g);
-}
-
-/* -- status -- */
-
-/* What is true of a call when its provider says so. Answered is not heard: only a key tells, and that comes by
- * another way (returns_voice.c). A code or a test has been said when the call is over. */
-static bool call_event_of(enum profile_state s, enum outbox_purpose purpose, enum outbox_event *out, const char **why)
-{
-    bool talk = purpose == OUTBOX_PURPOSE_MESSAGE || purpose == OUTBOX_PURPOSE_REQUEST;
-    switch (s) {
-    case PROFILE_STATE_SENT: case PROFILE_STATE_ANSWERED: case PROFILE_STATE_MACHINE:
-        *out = OUTBOX_SAID_SENT;
-        return true;
-    case PROFILE_STATE_COMPLETED: case PROFILE_STATE_DELIVERED:
-        *out = talk ? OUTBOX_SAID_FAILED : OUTBOX_SAID_DELIVERED;
-        *why = "the call ended without a key";
-        return true;
-    case PROFILE_STATE_READ:
-        *out = OUTBOX_SAID_READ;
-        return true;
-    case PROFILE_STATE_BUSY:
-        *why = "busy";
-        break;
-    case PROFILE_STATE_NOANSWER:
-        *why = "nobody answered";
-        break;
-    case PROFILE_STATE_FAILED: case PROFILE_STATE_EXPIRED: case PROFILE_STATE_REJECTED: case PROFILE_STATE_OPTOUT:
-        *why = "the call failed";
-        break;
-    case PROFILE_STATE_ACCEPTED: case PROFILE_STATE_UNKNOWN: case PROFILE_STATE_COUNT:
-        return false;
-    }
-    *out = OUTBOX_SAID_FAILED;
-    return true;
-}
-
-static bool event_of(enum profile_state s, enum outbox_event *out)
-{
-    switch (s) {
-    case PROFILE_STATE_SENT:
-        *out = OUTBOX_SAID_SENT;
-        return true;
-    case PROFILE_STATE_DELIVERED:
-        *out = OUTBOX_SAID_DELIVERED;
-        return true;
-    case PROFILE_STATE_READ:
-        *out = OUTBOX_SAID_READ;
-        return true;
-    case PROFILE_STATE_FAILED: case PROFILE_STATE_EXPIRED: case PROFILE_STATE_REJECTED: case PROFILE_STATE_OPTOUT:
-        *out = OUTBOX_SAID_FAILED;
-        return true;
-    case PROFILE_STATE_ACCEPTED: case PROFILE_STATE_UNKNOWN: /* nothing new */
-    case PROFILE_STATE_ANSWERED: case PROFILE_STATE_BUSY: case PROFILE_STATE_NOANSWER: case PROFILE_STATE_MACHINE:
-    case PROFILE_STATE_COMPLETED: /* of calls only */
-    case PROFILE_STATE_COUNT:
-        break;
-    }
-    return false;
-}
-
-static bool find_delivery(struct returning *g, struct store_tx *tx, struct outbox_row *row, struct error *e)
-{
-    const struct hook_event *ev = g->q.event;
-    const char *provider = g->q.provider->provider->name, *ref = g->q.ref ? g->q.ref : ev->ref;
-    *row = (struct outbox_row){ 0 };
-    if (ref && !outbox_store_get(tx, ref, &g->arena, row, e))
-        return false;
-    if (!row->d.ref && !ref && ev->id && *ev->id && !outbox_store_by_provider_id(tx, provider, ev->id, &g->arena, row, e))
-        return false;
-    if (row->d.ref && !text_eq(row->provider, provider)) /* another provider's: not theirs to change */
-        row->d.ref = NULL;
-    return true;
-}
-
-/* What the provider's words say of the delivery. false: nothing. */
-static bool read_status(struct returning *g, const struct outbox_row *row, struct delivery_word *word)
-{
-    const struct hook_event *ev = g->q.event;
-    const char *code = ev->error_code ? ev->error_code : "";
-    *word = (struct delivery_word){ 0 };
-    if (!(row->kind == DEVICE_VOICE ? call_event_of(ev->state, row->purpose, &word->event, &word->reason)
-                                    : event_of(ev->state, &word->event)))
-        return false;
-    if (word->event != OUTBOX_SAID_FAILED)
-        word->reason = NULL;
-    else if (!word->reason)
-        word->reason = arena_printf(&g->arena, "the provider says %.40s%s%.40s %.120s", ev->status, *code ? ", code " : "", code,
-                                    ev->error_text ? ev->error_text : "");
-    return true;
-}
-
-static bool is_optout(const struct returning *g, const struct outbox_row *row)
-{
-    const struct hook_event *ev = g->q.event;
-    const struct profile_send *s = profile_send_of(g->q.provider->provider->profile, contact_router_profile_kind(row->kind));
-    return ev->state == PROFILE_STATE_OPTOUT || (s && profile_word_in(&s->optout_code, ev->error_code ? ev->error_code : ""));
-}
-
-static bool status_run(struct store_tx *tx, struct store_job *job, struct error *e)
-{
-    struct returning *g = container_of(job, struct returning, job);
-    struct delivery_batch batch = { g->q.r, tx, &g->arena, NULL };
-    const struct hook_event *ev = g->q.event;
-    struct delivery_word word;
-    struct outbox_row row;
-    g->news = NULL;
-    if (!find_delivery(g, tx, &row, e))
-        return false;
-    if (!row.d.ref || !read_status(g, &row, &word)) {
-        g->news_for_log = arena_printf(&g->arena, "status `%.40s`%s", ev->status ? ev->status : "",
-                                       row.d.ref ? "" : " of a message that is not known");
-        return true;
-    }
-    if (!*row.provider_id && ev->id)
-        row.provider_id = ev->id;
-    const char *code = ev->error_code ? ev->error_code : "";
-    g->news_for_log = arena_printf(&g->arena, "delivery %s: %.40s%s%.20s", row.d.ref, ev->status, *code ? ", code " : "", code);
-    bool ok = delivery_step(&batch, &row, &word, e);
-    g->news = batch.news;
-    return ok && (!is_optout(g, &row) || device_store_refuse(tx, row.kind, row.address, true, e));
-}
-
-static void status_done(struct store_job *job, const struct error *e)
-{
-    struct returning *g = container_of(job, struct returning, job);
-    if (e->code == ERROR_NONE) {
-        delivery_tell(g->q.r, g->news);
-        worker_kick(g->q.r);
-    }
-    end(g, e);
-}
-
-void returns_status(const struct returns_request *q)
-{
-    store_write(q->r->store, &begin(q, status_run, status_done)->job);
 }
 
 /* -- a text: whose, and to whom? -- */
@@ -462,7 +326,7 @@ static bool by_ref(struct texting *t, bool *found, struct error *e)
     *found = ref && *ref;
     if (!*found)
         return true;
-    if (!find_delivery(g, t->tx, &row, e))
+    if (!returns_status_delivery(t->tx, &g->q, &g->arena, &row, e))
         return false;
     bool talk = row.d.ref && (row.purpose == OUTBOX_PURPOSE_MESSAGE || row.purpose == OUTBOX_PURPOSE_REQUEST);
     if (!row.d.ref || row.d.created_us < store_now_us(t->tx) - WINDOW_US)

@@ -17,7 +17,6 @@ struct returns_request {
 };
 
 /* Borrowed for the call, except what is said to live longer. */
-void returns_status(const struct returns_request *q);
 void returns_inbound(const struct returns_request *q);
 
 #endif

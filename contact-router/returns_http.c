@@ -13,6 +13,7 @@
 #include "contact-router/capability.h"
 #include "contact-router/hook.h"
 #include "contact-router/returns.h"
+#include "contact-router/returns_status.h"
 #include "contact-router/voice_http.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
