@@ -184,13 +184,21 @@ static enum reach_progress outcome_of(enum budget_refusal r)
     return REACH_EXHAUSTED;
 }
 
-/* Nothing is tried, for the one device there is has refused too often. */
+static bool is_asked_for(const struct rule *r, const struct device *d)
+{
+    bool asked = rule_names_device(r, d->n);
+    for (unsigned i = 0; i < r->step_count; i++)
+        asked = asked || (r->steps[i].kinds & 1u << d->kind);
+    return asked;
+}
+
+/* Nothing is tried, for the one device there is has refused too often. Of one that the person does not want to be told by, who
+ * wrote learns nothing. */
 static bool all_refuse(const struct situation *s)
 {
-    if (s->plan.rule != PLANNER_NO_RULE && !s->rules.v[s->plan.rule].step_count)
-        return false; /* the person wants nothing of it */
+    const struct rule *rule = s->plan.rule == PLANNER_NO_RULE ? NULL : &s->rules.v[s->plan.rule];
     for (unsigned i = 0; i < s->in.device_count; i++)
-        if (s->plan.skip[i] == PLANNER_FAILING)
+        if (s->plan.skip[i] == PLANNER_FAILING && (!rule || is_asked_for(rule, s->planned[i].device)))
             return true;
     return false;
 }

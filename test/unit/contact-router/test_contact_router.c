@@ -282,6 +282,13 @@ static void test_refuses(void **state)
         advance(3600);
     }
     assert_int_equal(world.http_count, 3);
+    /* By her rule this sender is not for the telephone: of its failing he learns nothing. */
+    expect_in(command("add rule for " ROMEO ": email"), "1: for " ROMEO);
+    somebody_writes(REACH_MESSAGE, ROMEO, "r7", 15, "hi");
+    expect_log(JULIET " " ROMEO " 15 exhausted device\n");
+    command("change rule 1 for " ROMEO ": text");
+    somebody_writes(REACH_MESSAGE, ROMEO, "r7", 16, "hi");
+    expect_log(JULIET " " ROMEO " 16 failed device\n");
 }
 
 static void test_kill(void **state)
