@@ -12,7 +12,6 @@
 #include "gateway/base/check.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
-#include "gateway/store/sqlite_log.h"
 #include "gateway/store/store_backend.h"
 
 enum { STATEMENT_SLOTS = 512 }; /* a power of two; far more than there are literals */
@@ -411,8 +410,7 @@ static struct backend_conn *sqlite_open_conn(const char *path, enum backend_role
     c->path = mem_dup(path);
     c->role = role;
     int rc = sqlite3_open_v2(path, &c->db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                             role == BACKEND_WRITER ? sqlite_log_vfs() : NULL);
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK && set_up(c, role, d, e))
         return &c->base;
     if (rc != SQLITE_OK)
