@@ -47,11 +47,17 @@ def exposure(build, program, folder):
 
 def verified(build, program, folder):
     """systemd-analyze verify understands each line of the unit"""
-    text = re.sub(r"^(Exec\w+=)\S+/causeway", rf"\g<1>{program}", unit(folder).read_text(), flags=re.M)
+    text = re.sub(r"^(Exec\w+=-?)\S+/causeway", rf"\g<1>{program}", unit(folder).read_text(), flags=re.M)
     (folder / "causeway.service").write_text(text)
     good, said = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", folder / "causeway.service")
     ours = [line for line in said.split("\n") if "causeway" in line]
     return good and not ours, said
+
+
+def run_decides(build, program, folder):
+    """what runs before the gateway cannot keep it from starting"""
+    before = re.findall(r"^ExecStartPre=(.*)$", unit(folder).read_text(), re.M)
+    return bool(before) and all(line.startswith("-") for line in before), str(before)
 
 
 def user_and_folders(build, program, folder):
@@ -72,7 +78,7 @@ def user_and_folders(build, program, folder):
 
 def main():
     build, program = Path(sys.argv[1]), sys.argv[2]
-    cases = (installed, exposure, verified, user_and_folders)
+    cases = (installed, exposure, verified, run_decides, user_and_folders)
     print(f"1..{len(cases)}")
     failed = 0
     with tempfile.TemporaryDirectory(prefix="causeway-install-") as folder:
