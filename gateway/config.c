@@ -309,7 +309,8 @@ static void read_listeners(struct reader *r, cfg_t *cfg)
         add_listener(r, sec, text_of(r, sec, "service"), text_of(r, sec, "address"), cfg_getint(sec, "port"));
     }
     static const char *const usual[] = {"c2s", "c2s-tls", "s2s", "s2s-tls"};
-    for (unsigned i = 0; n == 0 && i < 4; i++) {
+    bool none = r->c->c2s_count == 0 && r->c->s2s_count == 0; /* one for http alone takes nothing away */
+    for (unsigned i = 0; none && i < 4; i++) {
         add_listener(r, cfg, usual[i], "0.0.0.0", 0);
         if (access("/proc/self/net/if_inet6", F_OK) == 0)
             add_listener(r, cfg, usual[i], "::", 0);

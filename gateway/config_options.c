@@ -18,7 +18,7 @@
 const struct option_section config_options_sections[] = {
     {"gateway", NULL, 0, "The whole process."},
     {"listen", NULL, 1,
-     "Where to listen. Without any: clients on 5222 and 5223, servers on 5269 and 5270, on all addresses."},
+     "Where to listen. Without any for clients or servers: clients on 5222 and 5223, servers on 5269 and 5270, on all addresses."},
     {"community", "its domain", 1, "A local domain, as many as you like."},
     {"remote", "its domain", 1, "What is special about one other domain."},
     {"provider", "a name: a-z 0-9 -", 1, "An account at an outside API that sends for us."},

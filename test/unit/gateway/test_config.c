@@ -124,6 +124,37 @@ static void secrets_come_from_files(void **state)
     }
 }
 
+static bool has_c2s_port(const struct config *c, uint16_t port)
+{
+    for (unsigned i = 0; i < c->c2s_count; i++)
+        if (c->c2s[i].port == port)
+            return true;
+    return false;
+}
+
+static void listeners_are_the_usual_ones(void **state)
+{
+    (void)state;
+    static const struct { const char *proves, *listen; bool c2s, s2s, http; } rows[] = {
+        {"the usual ones, and no http", "", true, true, false},
+        {"http takes none of them away", "listen { service = \"http\" }", true, true, true},
+        {"who names one for clients names all", "listen { service = \"c2s\" port = 6222 }", false, false, false},
+        {"or one for servers", "listen { service = \"s2s\" }\nlisten { service = \"http\" }", false, true, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[512];
+        struct config c;
+        snprintf(text, sizeof text, "%s\ncommunity \"a.example\" { " FILES " }", rows[i].listen);
+        char *told = complaints(text, &c);
+        assert_string_equal(told, "");
+        if (has_c2s_port(&c, 5222) != rows[i].c2s || has_c2s_port(&c, 5223) != rows[i].c2s ||
+            (c.s2s_count > 0) != rows[i].s2s || (c.http_address != NULL) != rows[i].http)
+            fail_msg("%s", rows[i].proves);
+        config_fini(&c);
+        mem_free(told);
+    }
+}
+
 static void the_reference_is_what_the_code_has(void **state)
 {
     (void)state;
@@ -183,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_told),
         cmocka_unit_test(secrets_come_from_files),
+        cmocka_unit_test(listeners_are_the_usual_ones),
         cmocka_unit_test(the_reference_is_what_the_code_has),
         cmocka_unit_test(the_reference_is_a_configuration),
         cmocka_unit_test(each_option_says_what_it_is),
