@@ -65,7 +65,7 @@ union address {
 
 struct wire {
     uv_tcp_t tcp;
-    uv_os_sock_t fd; /* of tcp */
+    uv_os_sock_t fd; /* of tcp; -1 once that is closed: the number may be another's at once */
     struct loop *loop;
     const struct wire_events *ev;
     void *user;
@@ -125,6 +125,7 @@ static void gone(struct wire *w)
     timer_stop(&w->linger);
     loop_cancel_hook(&w->hook);
     uv_close((uv_handle_t *)&w->tcp, on_closed);
+    w->fd = -1;
 }
 
 static void on_linger_over(struct timer *t)

@@ -484,6 +484,26 @@ static void abort_inside_its_event(void **state)
     finish(&w);
 }
 
+/* The number of its socket may be another connection's at once: what was not sent must not go there. */
+static void gone_writes_nowhere(void **state)
+{
+    (void)state;
+    struct world w;
+    int other[2];
+    char byte;
+    begin(&w);
+    say(&w.server, "for the client");
+    wire_abort(w.server.wire);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, other), 0);
+    wire_accept_tls(w.server.wire, w.store, "a.example", false, TLS_ALPN_NONE);
+    assert_int_equal(recv(other[0], &byte, 1, 0), -1);
+    assert_int_equal(recv(other[1], &byte, 1, 0), -1);
+    settle(&w);
+    close(other[0]);
+    close(other[1]);
+    finish(&w);
+}
+
 static void broken_connection(void **state)
 {
     (void)state;
@@ -693,6 +713,7 @@ int main(void)
         cmocka_unit_test(closes_after_its_last_words),
         cmocka_unit_test(linger_is_bounded),
         cmocka_unit_test(abort_inside_its_event),
+        cmocka_unit_test(gone_writes_nowhere),
         cmocka_unit_test(broken_connection),
         cmocka_unit_test(channel_binding),
         cmocka_unit_test(reload),
