@@ -295,6 +295,8 @@ class Terminal:
             self.send("<presence/>")
         for xml in again:
             self.raw.send(xml)
+        if again:  # without it, a full window that is said again would wait for an acknowledgement that nobody asked for
+            self.raw.send("<r xmlns='urn:xmpp:sm:3'/>")
 
     def _resume(self, previous):
         self.raw.send(f"<resume xmlns='urn:xmpp:sm:3' previd={quoteattr(previous.token)} h='{previous.handled}'/>")
