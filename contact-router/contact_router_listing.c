@@ -14,12 +14,15 @@
 
 enum { KEY_WORDS = 5 };
 
+struct looking;
+typedef bool look_fn(struct looking *k, struct store_tx *tx, struct error *e);
+
 /* A question at the store. */
 struct looking {
     struct store_job job;
     struct contact_router *r;
     struct listing_query *q;
-    bool (*look)(struct looking *k, struct store_tx *tx, struct error *e);
+    look_fn *look;
 };
 
 static bool run_look(struct store_tx *tx, struct store_job *job, struct error *e)
@@ -39,9 +42,20 @@ static void on_look(struct store_job *job, const struct error *e)
     mem_free(k);
 }
 
-static void ask_store(struct listing_query *q, bool (*look)(struct looking *k, struct store_tx *tx, struct error *e))
+static void not_running(struct listing_query *q)
+{
+    struct error e = ERROR_INIT;
+    error_set(&e, ERROR_TEMPORARY, "devices are not available here");
+    listing_end(q, &e);
+}
+
+static void ask_store(struct listing_query *q, look_fn *look)
 {
     struct contact_router *r = q->giver;
+    if (!r->running) {
+        not_running(q);
+        return;
+    }
     struct looking *k = mem_new(struct looking);
     k->r = r;
     k->q = q;
@@ -51,11 +65,13 @@ static void ask_store(struct listing_query *q, bool (*look)(struct looking *k, s
     store_read(r->store, &k->job);
 }
 
-static void not_running(struct listing_query *q)
+/* The key says whose. */
+static void ask_of_person(struct listing_query *q, look_fn *look)
 {
-    struct error e = ERROR_INIT;
-    error_set(&e, ERROR_TEMPORARY, "devices are not available here");
-    listing_end(q, &e);
+    if (q->key)
+        ask_store(q, look);
+    else
+        not_running(q);
 }
 
 /* Brings the question to the router's loop; `run` finds the router in q->giver. */
@@ -111,11 +127,7 @@ static bool look_outbox(struct looking *k, struct store_tx *tx, struct error *e)
 
 static void run_outbox(struct command *cmd)
 {
-    struct listing_query *q = container_of(cmd, struct listing_query, cmd);
-    if (((struct contact_router *)q->giver)->running)
-        ask_store(q, look_outbox);
-    else
-        not_running(q);
+    ask_store(container_of(cmd, struct listing_query, cmd), look_outbox);
 }
 
 static void ask_outbox(const struct listing *l, struct listing_query *q)
@@ -208,11 +220,7 @@ static bool look_devices(struct looking *k, struct store_tx *tx, struct error *e
 
 static void run_devices(struct command *cmd)
 {
-    struct listing_query *q = container_of(cmd, struct listing_query, cmd);
-    if (((struct contact_router *)q->giver)->running && q->key)
-        ask_store(q, look_devices);
-    else
-        not_running(q);
+    ask_of_person(container_of(cmd, struct listing_query, cmd), look_devices);
 }
 
 static void ask_devices(const struct listing *l, struct listing_query *q)
@@ -266,11 +274,7 @@ static bool look_plan(struct looking *k, struct store_tx *tx, struct error *e)
 
 static void run_plan(struct command *cmd)
 {
-    struct listing_query *q = container_of(cmd, struct listing_query, cmd);
-    if (((struct contact_router *)q->giver)->running)
-        ask_store(q, look_plan);
-    else
-        not_running(q);
+    ask_store(container_of(cmd, struct listing_query, cmd), look_plan);
 }
 
 static void ask_plan(const struct listing *l, struct listing_query *q)
@@ -338,9 +342,7 @@ static bool look_rules(struct looking *k, struct store_tx *tx, struct error *e)
         const char *cells[RULE_PARTS] = {
             listing_number(q, i + 1), cell(q, rule_text_whom, r), cell(q, rule_text_when, r), cell(q, rule_text_steps, r),
             rule_sender_word(r->sender), or_null(r->whom), cell(q, write_urgencies, r), cell(q, write_days, r),
-            r->has_hours ? arena_printf(&q->arena, "%02u:%02u-%02u:%02u", r->from_min / 60, r->from_min % 60, r->to_min / 60, r->to_min % 60)
-                         : NULL,
-            or_null(r->zone),
+            cell(q, rule_text_hours, r), or_null(r->zone),
         };
         memcpy(row->cells, cells, sizeof cells);
         for (unsigned s = 0; s < r->step_count; s++) {
@@ -353,11 +355,7 @@ static bool look_rules(struct looking *k, struct store_tx *tx, struct error *e)
 
 static void run_rules(struct command *cmd)
 {
-    struct listing_query *q = container_of(cmd, struct listing_query, cmd);
-    if (((struct contact_router *)q->giver)->running && q->key)
-        ask_store(q, look_rules);
-    else
-        not_running(q);
+    ask_of_person(container_of(cmd, struct listing_query, cmd), look_rules);
 }
 
 static void ask_rules(const struct listing *l, struct listing_query *q)

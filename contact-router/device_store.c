@@ -50,6 +50,14 @@ static bool read_list(struct store_rows *r, struct arena *a, struct device_list 
 
 #define COLUMNS "account, n, kind, address, label, lang, verified_us, full_text, opted_out, failures, quiet"
 
+const struct device *device_list_find(const struct device_list *list, int64_t n, const char *address)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (list->v[i].n == n && (!address || text_eq(list->v[i].address, address)))
+            return &list->v[i];
+    return NULL;
+}
+
 bool device_store_list(struct store_tx *tx, const char *account, struct arena *a, struct device_list *out, struct error *e)
 {
     return read_list(store_query(tx, e, "select " COLUMNS " from devices where account = $1 order by n limit $2", "ti",

@@ -16,14 +16,6 @@ static bool no(struct rule_commands *c, enum stanza_error why, const char *text)
     return true;
 }
 
-static const struct device *device_numbered(const struct rule_commands *c, int64_t n)
-{
-    for (unsigned i = 0; i < c->devices->count; i++)
-        if (c->devices->v[i].n == n)
-            return &c->devices->v[i];
-    return NULL;
-}
-
 static void say_rule(struct rule_commands *c, const struct rule_list *rules, unsigned at)
 {
     const struct rule *r = &rules->v[at];
@@ -31,7 +23,7 @@ static void say_rule(struct rule_commands *c, const struct rule_list *rules, uns
     rule_text_write(r, c->reply);
     for (unsigned s = 0; s < r->step_count; s++)
         for (unsigned i = 0; i < r->steps[s].device_count; i++)
-            if (!device_numbered(c, r->steps[s].devices[i]))
+            if (!device_list_find(c->devices, r->steps[s].devices[i], NULL))
                 bytes_printf(c->reply, " (there is no device %u)", r->steps[s].devices[i]);
 }
 
@@ -85,7 +77,7 @@ static bool devices_are_there(struct rule_commands *c, const struct rule *r)
 {
     for (unsigned s = 0; s < r->step_count; s++)
         for (unsigned i = 0; i < r->steps[s].device_count; i++)
-            if (!device_numbered(c, r->steps[s].devices[i])) {
+            if (!device_list_find(c->devices, r->steps[s].devices[i], NULL)) {
                 no(c, STANZA_ITEM_NOT_FOUND,
                    arena_printf(c->arena, "You have no device %u; \"devices\" shows them.", r->steps[s].devices[i]));
                 return false;
@@ -127,7 +119,7 @@ static bool mails(const struct rule_commands *c, const struct rule *r)
     for (unsigned s = 0; s < r->step_count; s++) {
         found = found || (r->steps[s].kinds & 1u << DEVICE_EMAIL);
         for (unsigned i = 0; i < r->steps[s].device_count; i++) {
-            const struct device *d = device_numbered(c, r->steps[s].devices[i]);
+            const struct device *d = device_list_find(c->devices, r->steps[s].devices[i], NULL);
             found = found || (d && d->kind == DEVICE_EMAIL);
         }
     }

@@ -518,6 +518,12 @@ static void write_urgency(unsigned urgencies, struct bytes *out)
         }
 }
 
+void rule_text_hours(const struct rule *r, struct bytes *out)
+{
+    if (r->has_hours)
+        bytes_printf(out, "%02u:%02u-%02u:%02u", r->from_min / 60, r->from_min % 60, r->to_min / 60, r->to_min % 60);
+}
+
 void rule_text_when(const struct rule *r, struct bytes *out)
 {
     const char *blank = "";
@@ -527,7 +533,8 @@ void rule_text_when(const struct rule *r, struct bytes *out)
         blank = " ";
     }
     if (r->has_hours) {
-        bytes_printf(out, "%sat %02u:%02u-%02u:%02u", blank, r->from_min / 60, r->from_min % 60, r->to_min / 60, r->to_min % 60);
+        bytes_printf(out, "%sat ", blank);
+        rule_text_hours(r, out);
         blank = " ";
     }
     if (*r->zone)

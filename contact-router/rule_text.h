@@ -24,6 +24,8 @@ void rule_text_write(const struct rule *r, struct bytes *out);
 /* Its words, for forms: "text" (NULL: that kind cannot be used), "mon". */
 const char *rule_text_kind(enum device_kind k);
 const char *rule_text_day(unsigned day);
+/* "22:00-07:00"; nothing: all day. Appends. */
+void rule_text_hours(const struct rule *r, struct bytes *out);
 /* The half before the colon, and the half behind it. Append. */
 void rule_text_whom(const struct rule *r, struct bytes *out);
 void rule_text_when(const struct rule *r, struct bytes *out);

@@ -68,10 +68,10 @@ bool voice_speak_load(struct store_tx *tx, const char *ref, struct arena *a, str
     }
     if (!device_store_list(tx, row->account, a, &devices, e))
         return false;
-    for (unsigned i = 0; i < devices.count; i++)
-        if (devices.v[i].n == row->n && text_eq(devices.v[i].address, row->address)) {
-            *lang = devices.v[i].lang;
-            *full_text = devices.v[i].full_text;
-        }
+    const struct device *d = device_list_find(&devices, row->n, row->address);
+    if (d) {
+        *lang = d->lang;
+        *full_text = d->full_text;
+    }
     return true;
 }

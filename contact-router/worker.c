@@ -71,14 +71,6 @@ struct hold {
     int64_t until_us; /* behind now: it waits */
 };
 
-static const struct device *device_of(const struct device_list *devices, const struct outbox_row *row)
-{
-    for (unsigned i = 0; i < devices->count; i++)
-        if (devices->v[i].n == row->n && text_eq(devices->v[i].address, row->address))
-            return &devices->v[i];
-    return NULL;
-}
-
 static const char *why_not(const struct device *d, const struct outbox_row *row)
 {
     if (!d)
@@ -109,7 +101,7 @@ static bool ask_device(struct take *t, struct flight_load *load, struct hold *ho
         return true;
     if (!device_store_list(t->batch.tx, row->account, &t->arena, &devices, e))
         return false;
-    const struct device *d = device_of(&devices, row);
+    const struct device *d = device_list_find(&devices, row->n, row->address);
     hold->why = why_not(d, row);
     if (hold->why)
         return true;

@@ -108,10 +108,11 @@ const char *const *adhoc_values(const struct adhoc_call *c, const char *var, uns
 
 /* show: texts are copied. */
 void adhoc_offer(struct adhoc_call *c, const char *var, const char *label, const char *value);
-bool adhoc_has_offers(const struct adhoc_call *c, const char *var);
 void adhoc_preset(struct adhoc_call *c, const char *var, const char *value);
 void adhoc_preset_words(struct adhoc_call *c, const char *var, const char *words); /* each a value; blanks between */
 void adhoc_ask(struct adhoc_call *c);
+/* Asks when something was offered for `var`; else there is nothing to choose, and the note `nothing` ends the call. */
+void adhoc_ask_offered(struct adhoc_call *c, const char *var, const char *nothing);
 
 /* What the answer says; texts are copied. */
 void adhoc_note(struct adhoc_call *c, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -88,7 +88,7 @@ void adhoc_offer(struct adhoc_call *c, const char *var, const char *label, const
     c->offers.last = o;
 }
 
-bool adhoc_has_offers(const struct adhoc_call *c, const char *var)
+static bool has_offers(const struct adhoc_call *c, const char *var)
 {
     for (const struct adhoc_offer *o = c->offers.first; o; o = o->next)
         if (strcmp(o->var, var) == 0)
@@ -176,6 +176,16 @@ void adhoc_ask(struct adhoc_call *c)
     build_close(&b);
     exchange_answer(c->engine->o.exchange, build_end(&b));
     adhoc_call_waits(c);
+}
+
+void adhoc_ask_offered(struct adhoc_call *c, const char *var, const char *nothing)
+{
+    if (has_offers(c, var)) {
+        adhoc_ask(c);
+        return;
+    }
+    adhoc_note(c, "%s", nothing);
+    adhoc_finish(c);
 }
 
 static void write_table(struct builder *b, const struct adhoc_answer *a)

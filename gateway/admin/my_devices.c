@@ -63,12 +63,7 @@ static void offer_devices(struct adhoc_call *c, const struct listing *l, const s
                     arena_printf(adhoc_arena(c), "%s %s, %s", adhoc_listing_cell(l, r, "kind"), adhoc_listing_cell(l, r, "address"),
                                  adhoc_listing_cell(l, r, "state")),
                     adhoc_listing_cell(l, r, "number"));
-    if (q->first) {
-        adhoc_ask(c);
-        return;
-    }
-    adhoc_note(c, "You have listed no devices.");
-    adhoc_finish(c);
+    adhoc_ask_offered(c, "device", "You have listed no devices.");
 }
 
 static void show_devices(struct adhoc_call *c)

@@ -86,12 +86,7 @@ static void offer_requests(struct person *p, void *user)
     unsigned count = p ? session_requests(p, adhoc_arena(c), &found) : 0;
     for (unsigned i = 0; i < count; i++)
         adhoc_offer(c, "peer", arena_printf(adhoc_arena(c), "%s (%s)", found[i].peer, consent_state_name(found[i].state)), found[i].peer);
-    if (adhoc_has_offers(c, "peer")) {
-        adhoc_ask(c);
-        return;
-    }
-    adhoc_note(c, "Nobody is waiting for your answer, and you have decided about nobody.");
-    adhoc_finish(c);
+    adhoc_ask_offered(c, "peer", "Nobody is waiting for your answer, and you have decided about nobody.");
 }
 
 static void show_requests(struct adhoc_call *c)

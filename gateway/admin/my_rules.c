@@ -159,12 +159,7 @@ static void offer_rules(struct adhoc_call *c, const struct listing *l, const str
                                  adhoc_listing_cell(l, r, "steps")),
                     number);
     }
-    if (q->first) {
-        adhoc_ask(c);
-        return;
-    }
-    adhoc_note(c, "You have no rules.");
-    adhoc_finish(c);
+    adhoc_ask_offered(c, "rule", "You have no rules.");
 }
 
 static void show_rules(struct adhoc_call *c)
