@@ -12,6 +12,7 @@
 #include "c2s/c2s_link.h"
 
 #include "c2s/c2s_conn.h"
+#include "c2s/c2s_csi.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/xmpp/ns.h"
@@ -148,6 +149,7 @@ static void unbind(struct c2s_link *l)
             lost[n++] = stanza_ref(o->st);
     }
     l->edge.resource = NULL;
+    c2s_csi_drop(&l->idle); /* no iq among it */
     while (l->out_count)
         c2s_link_out_pop(l, false);
     if (r)
@@ -248,13 +250,10 @@ void c2s_link_pump(struct c2s_link *l)
     }
 }
 
-static void deliver(struct edge_link *edge, struct stanza *st, uint64_t seq)
+static void give(struct c2s_link *l, struct stanza *st, uint64_t seq)
 {
-    struct c2s_link *l = container_of(edge, struct c2s_link, edge);
     struct c2s_out o = {st, seq, 0};
 
-    if (l->state == C2S_LINK_ENDED)
-        return;
     if (l->managed) {
         o.bytes = (uint32_t)stanza_size(st);
         stanza_ref(st);
@@ -269,6 +268,38 @@ static void deliver(struct edge_link *edge, struct stanza *st, uint64_t seq)
     }
     if (l->conn)
         c2s_link_send(l, &o);
+}
+
+/* What waited has no number on the stream before it is sent: a stream that is resumed first brings the ring,
+ * then this. */
+static void give_idle(struct c2s_link *l)
+{
+    struct stanza *st;
+    uint64_t seq;
+
+    while (c2s_csi_take(&l->idle, &st, &seq)) {
+        give(l, st, seq);
+        stanza_unref(&st);
+    }
+}
+
+static void deliver(struct edge_link *edge, struct stanza *st, uint64_t seq)
+{
+    struct c2s_link *l = container_of(edge, struct c2s_link, edge);
+
+    if (l->state == C2S_LINK_ENDED || (l->inactive && c2s_csi_hold(&l->idle, st, seq)))
+        return;
+    if (l->idle)
+        give_idle(l);
+    give(l, st, seq);
+}
+
+void c2s_link_set_active(struct c2s_link *l, bool active)
+{
+    l->inactive = !active;
+    if (active && l->idle)
+        give_idle(l);
+    exchange_link_state(l->edge.resource, active ? LINK_ACTIVE : LINK_INACTIVE);
 }
 
 static void refuse_bind(struct c2s_link *l, enum stanza_error why)
@@ -436,10 +467,11 @@ static void nonza(struct c2s_link *l, const struct stanza *st)
 
     if (text_eq(e->ns, NS_SM))
         c2s_sm_nonza(l, st);
-    else if (element_is(e, "active", NS_CSI))
-        exchange_link_state(l->edge.resource, LINK_ACTIVE);
-    else if (element_is(e, "inactive", NS_CSI))
-        exchange_link_state(l->edge.resource, LINK_INACTIVE);
+    else if (element_is(e, "active", NS_CSI) || element_is(e, "inactive", NS_CSI))
+        c2s_link_set_active(l, text_eq(e->name, "active"));
+    else
+        mail(l, (struct c2s_mail){C2S_MAIL_CLOSE, .error = STREAM_UNSUPPORTED_STANZA_TYPE,
+                                  .why = "no such client state"});
 }
 
 static void given(struct c2s_link *l, size_t n)

@@ -37,6 +37,8 @@ struct c2s_out {
     uint32_t bytes;
 };
 
+struct c2s_csi;
+
 struct c2s_link {
     struct edge_link edge;
     struct ref ref;
@@ -51,6 +53,8 @@ struct c2s_link {
     bool kept;                     /* it has a row, and can be resumed after a restart (c2s_keep.c) */
     bool save_wanted, saving;
     bool overfull;                 /* too much is not acknowledged: ends at the turn's end */
+    bool inactive;                 /* XEP-0352: nobody looks at the client */
+    struct c2s_csi *idle;          /* owned; what waits until somebody does; NULL: nothing */
     struct c2s_conn *conn;         /* counted; NULL: none */
     struct c2s_conn *resuming;     /* counted; waits until `unsettled` is empty; NULL: none */
     struct stanza *request;        /* counted; the bind iq or <resume/> that is being answered */
@@ -91,6 +95,8 @@ void c2s_link_send(struct c2s_link *l, const struct c2s_out *o);
 void c2s_link_send_text(struct c2s_link *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Sends what waits in the ring, up to the first that is not saved yet. */
 void c2s_link_pump(struct c2s_link *l);
+/* XEP-0352. Active: what waits is sent. */
+void c2s_link_set_active(struct c2s_link *l, bool active);
 /* Drops the connection (no word to it) and what waits for one. */
 void c2s_link_detach(struct c2s_link *l);
 /* Unbinds and ends; what was not acknowledged goes back to the exchange. */

@@ -366,5 +366,5 @@ void c2s_sm_settled(struct c2s_link *l)
     c2s_sm_tell_resumed(l);
     l->released = l->plain_count;
     c2s_link_pump(l);
-    exchange_link_state(l->edge.resource, LINK_ACTIVE);
+    c2s_link_set_active(l, true); /* XEP-0352 section 4: it says so again if nobody looks */
 }

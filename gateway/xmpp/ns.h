@@ -51,6 +51,7 @@
 #define NS_PUBSUB_EVENT "http://jabber.org/protocol/pubsub#event"
 #define NS_OOB "jabber:x:oob"
 #define NS_CSI "urn:xmpp:csi:0"
+#define NS_RTT "urn:xmpp:rtt:0"
 #define NS_OFFLINE "msgoffline"
 #define NS_VCARD "vcard-temp"
 #define NS_PRIVATE "jabber:iq:private"

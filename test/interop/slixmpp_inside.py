@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What slixmpp, as Debian has it, asks of its server while it is logged in, by its own plugins: client state."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lablib import suite  # noqa: E402
+from lablib.client import C  # noqa: E402
+from lablib.suite import hold, token, wait_for  # noqa: E402
+
+OURS = "montague.example"
+ROMEO, BENVOLIO = f"romeo@{OURS}", f"benvolio@{OURS}"
+PLUGINS = ("xep_0030", "xep_0085", "xep_0198", "xep_0199")
+
+
+def friends(t, *plugins):
+    """Romeo and Benvolio, logged in by slixmpp; each sees the other's presence."""
+    t.make_home(OURS, ["romeo", "benvolio"])
+    romeo, benvolio = (t.slix(jid, plugins=(*PLUGINS, *plugins)) for jid in (ROMEO, BENVOLIO))
+    for client, other in ((romeo, BENVOLIO), (benvolio, ROMEO)):
+        client.ask(lambda c=client: c.xmpp.get_roster(timeout=suite.PATIENCE))
+        client.send(f"<presence type='subscribe' to='{other}'/>")
+    for client, other in ((romeo, benvolio), (benvolio, romeo)):
+        client.wait(lambda s: s.tag == C + "presence" and s.get("type") == "subscribe", "the other's wish")
+        client.send(f"<presence type='subscribed' to='{other.jid}'/>")
+    for client, other in ((romeo, benvolio), (benvolio, romeo)):
+        client.wait(lambda s, o=other: s.tag == C + "presence" and s.get("from") == o.full_jid, "the other's presence")
+    return romeo, benvolio
+
+
+def said(client, text):
+    return client.wait(lambda s: s.tag == C + "message" and s.findtext(C + "body") == text, f"{text!r}")
+
+
+def from_friend(client, friend):
+    """What came of a friend and was not taken: presence as its status, messages as their first child's name."""
+    found = [s for s in client.seen if s.get("from") == friend.full_jid]
+    client.seen = []
+    return [s.findtext(C + "status") if s.tag == C + "presence" else s[0].tag.rpartition("}")[2] for s in found]
+
+
+def client_state(t):
+    """inactive: of five presences the newest comes, in front of the words; the rest when it is active, also after a cut"""
+    romeo, benvolio = friends(t, "xep_0352")
+    wait_for(lambda: "sm_enabled" in romeo.events, "stream management")
+    hold(romeo.ask(lambda: "csi" in romeo.xmpp.features or romeo.xmpp["xep_0352"].enabled), "client state is not announced")
+
+    def be_busy(*states):
+        for state in states:
+            benvolio.ask(lambda s=state: benvolio.xmpp.send_presence(pshow="dnd", pstatus=s))
+            benvolio.send(f"<message to='{romeo.full_jid}' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>")
+        benvolio.settle()
+    romeo.settle()
+    romeo.seen = []
+    romeo.ask(romeo.xmpp["xep_0352"].send_inactive)
+    romeo.settle()
+    be_busy("one", "two", "three", "four", "five")
+    text = token()
+    benvolio.ask(lambda: benvolio.xmpp.send_message(mto=ROMEO, mbody=text, mtype="chat"))
+    said(romeo, text)
+    found = from_friend(romeo, benvolio)
+    hold(found in (["five", "composing"], ["composing", "five"]), f"before the words came {found}")
+    be_busy("six", "seven")
+    romeo.ask(romeo.xmpp["xep_0352"].send_active)
+    romeo.wait(lambda s: s.tag == C + "presence" and s.findtext(C + "status") == "seven", "the newest presence")
+    romeo.settle()
+    hold(from_friend(romeo, benvolio) == ["composing"], "more came than the newest")
+    romeo.ask(romeo.xmpp["xep_0352"].send_inactive)
+    romeo.settle()
+    be_busy("eight", "nine")
+    romeo.resume_after_cut(lambda: be_busy("ten"))
+    romeo.wait(lambda s: s.tag == C + "presence" and s.findtext(C + "status") == "ten", "what waited over the cut")
+    be_busy("eleven")
+    romeo.wait(lambda s: s.tag == C + "presence" and s.findtext(C + "status") == "eleven", "presence: a resumed stream is active")
+    romeo.settle()
+    found = from_friend(romeo, benvolio)
+    hold(found == ["composing", "composing"], f"of what waited over the cut more than the newest came: {found}")
+
+
+if __name__ == "__main__":
+    suite.main(__doc__, client_state)
