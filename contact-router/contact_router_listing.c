@@ -339,6 +339,13 @@ static bool look_rules(struct looking *k, struct store_tx *tx, struct error *e)
         struct listing_row *row = listing_add(q);
         if (!row)
             break;
+        if (r->damaged) { /* the parts of a form stay empty */
+            row->cells[0] = listing_number(q, i + 1);
+            row->cells[1] = "cannot be read any more";
+            row->cells[2] = "never; none of your rules holds before it is removed";
+            row->cells[3] = cell(q, rule_text_damaged, r);
+            continue;
+        }
         const char *cells[RULE_PARTS] = {
             listing_number(q, i + 1), cell(q, rule_text_whom, r), cell(q, rule_text_when, r), cell(q, rule_text_steps, r),
             rule_sender_word(r->sender), or_null(r->whom), cell(q, write_urgencies, r), cell(q, write_days, r),

@@ -26,7 +26,7 @@ struct planning {
     /* out */
     unsigned events, deliveries;
     struct delivery_news *news;
-    struct bytes refusals; /* what the admin should know, a line each */
+    struct bytes warnings; /* what the admin should know, a line each */
 };
 
 struct events { struct reach_event v[EVENTS_MAX]; unsigned count; };
@@ -75,6 +75,7 @@ struct situation {
     struct device_list devices;
     struct planner_device planned[PLANNER_DEVICES_MAX];
     struct rule_list rules;
+    unsigned damaged; /* the number of one that cannot be read: then `rules` is empty; 0: none */
     struct planner_rule ruled[RULE_PER_ACCOUNT_MAX];
     struct outbox_told told[PLANNER_DEVICES_MAX];
     struct planner_input in;
@@ -98,6 +99,9 @@ static bool look_at_rules(struct planning *p, struct store_tx *tx, const struct 
     bool groups = false;
     if (!rule_store_list(tx, ev->callee, &p->arena, &s->rules, e))
         return false;
+    s->damaged = rule_list_damaged(&s->rules);
+    if (s->damaged)
+        s->rules.count = 0;
     for (unsigned i = 0; i < s->rules.count; i++) {
         s->ruled[i] = (struct planner_rule){ &s->rules.v[i], offset_of(p, s, i) };
         groups = groups || s->rules.v[i].sender == RULE_GROUP;
@@ -212,6 +216,17 @@ static void add_nothing_sent(struct planning *p, const struct reach_event *ev, c
     p->news = n;
 }
 
+/* Once a batch, however many write to that person. */
+static void warn_of_damage(struct planning *p, const struct reach_event *ev, unsigned rule)
+{
+    const char *line = arena_printf(&p->arena,
+                                    "rule %u of %s cannot be read, so none of their rules holds, but the default: let them write "
+                                    "\"remove rule %u\" to %s, and the rule again; \"rules\" shows what is left of it\n",
+                                    rule, ev->callee, rule, domain_of(ev->callee));
+    if (!strstr(bytes_text(&p->warnings), line))
+        bytes_append_text(&p->warnings, line);
+}
+
 static bool plan_event(struct planning *p, struct store_tx *tx, const struct reach_event *ev, struct error *e)
 {
     const struct contact_router_community *c = contact_router_community(p->r, domain_of(ev->callee));
@@ -220,6 +235,8 @@ static bool plan_event(struct planning *p, struct store_tx *tx, const struct rea
         return false;
     if (c)
         planner_plan(&s->in, &s->plan);
+    if (s->damaged)
+        warn_of_damage(p, ev, s->damaged);
     for (unsigned i = 0; i < s->plan.count; i++)
         if (!write_step(p, tx, ev, c, s, &s->plan.steps[i], e))
             return false;
@@ -227,7 +244,7 @@ static bool plan_event(struct planning *p, struct store_tx *tx, const struct rea
         add_nothing_sent(p, ev, s);
     /* A community without a budget has said so once, in its configuration; the others are news. */
     if (s->plan.refusal != BUDGET_FITS && s->plan.refusal != BUDGET_NOT_SET)
-        bytes_printf(&p->refusals, "%s about %s: %s\n", ev->callee, ev->peer, budget_words(s->plan.refusal));
+        bytes_printf(&p->warnings, "a budget is full: %s about %s: %s\n", ev->callee, ev->peer, budget_words(s->plan.refusal));
     return store_exec(tx, e, "delete from reach_events where id = $1", "i", ev->id);
 }
 
@@ -237,7 +254,7 @@ static bool planning_job(struct store_tx *tx, struct store_job *job, struct erro
     struct events *events = arena_new(&p->arena, struct events);
     p->deliveries = 0;
     p->news = NULL;
-    bytes_clear(&p->refusals);
+    bytes_clear(&p->warnings);
     bool ok = read_events(tx, p->callee, &p->arena, events, e);
     p->events = events->count;
     for (unsigned i = 0; ok && i < events->count; i++)
@@ -245,11 +262,11 @@ static bool planning_job(struct store_tx *tx, struct store_job *job, struct erro
     return ok;
 }
 
-static void log_refusals(struct planning *p)
+static void log_warnings(struct planning *p)
 {
-    for (const char *at = bytes_text(&p->refusals); *at;) {
+    for (const char *at = bytes_text(&p->warnings); *at;) {
         size_t len = strcspn(at, "\n");
-        log_warn(NULL, "a budget is full: %.*s", (int)len, at);
+        log_warn(NULL, "%.*s", (int)len, at);
         at += len + 1;
     }
 }
@@ -262,14 +279,14 @@ static void planning_done(struct store_job *job, const struct error *e)
     if (e->code != ERROR_NONE) {
         log_error(NULL, "events could not be planned; they wait for the next: %s", e->text);
     } else {
-        log_refusals(p);
+        log_warnings(p);
         delivery_tell(r, p->news);
         if (p->deliveries)
             worker_kick(r);
         if (p->events == EVENTS_MAX && r->running)
             planning_run(r, p->callee);
     }
-    bytes_fini(&p->refusals);
+    bytes_fini(&p->warnings);
     arena_fini(&p->arena);
     mem_free(p);
 }
@@ -327,7 +344,11 @@ bool planning_foresee(struct contact_router *r, struct store_tx *tx, const struc
     bool ok = !c || look(&p, tx, ev, c, ev->at_us ? ev->at_us : store_now_us(tx), s, e);
     if (ok && c) {
         planner_plan(&s->in, &s->plan);
-        planner_why(&s->in, &s->plan, words);
+        if (s->damaged)
+            bytes_printf(words, "your rule %u cannot be read any more, so the community's default decides; \"remove rule %u\" mends that\n",
+                         s->damaged, s->damaged);
+        else
+            planner_why(&s->in, &s->plan, words);
         planner_words(&s->in, &s->plan, words);
     }
     arena_fini(&p.arena);

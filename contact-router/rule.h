@@ -51,6 +51,7 @@ struct rule {
     const char *zone;    /* of days and hours, IANA name; "" when there are neither */
     unsigned step_count; /* 0: nobody is told; the message waits for the log-on */
     struct rule_step steps[RULE_STEPS_MAX];
+    const char *damaged; /* as the store has it, where that cannot be read: then nothing above holds; NULL: it can */
 };
 
 enum { RULE_MONDAY, RULE_SUNDAY = 6, RULE_DAYS, RULE_EVERY_DAY = (1 << RULE_DAYS) - 1 };

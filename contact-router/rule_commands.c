@@ -20,11 +20,26 @@ static void say_rule(struct rule_commands *c, const struct rule_list *rules, uns
 {
     const struct rule *r = &rules->v[at];
     bytes_printf(c->reply, "%u: ", at + 1);
+    if (r->damaged) {
+        bytes_append_text(c->reply, "cannot be read any more: \"");
+        rule_text_damaged(r, c->reply);
+        bytes_append_char(c->reply, '"');
+        return;
+    }
     rule_text_write(r, c->reply);
     for (unsigned s = 0; s < r->step_count; s++)
         for (unsigned i = 0; i < r->steps[s].device_count; i++)
             if (!device_list_find(c->devices, r->steps[s].devices[i], NULL))
                 bytes_printf(c->reply, " (there is no device %u)", r->steps[s].devices[i]);
+}
+
+/* What the person should do before any rule holds again. */
+static bool say_damaged(struct rule_commands *c, const struct rule_list *rules)
+{
+    unsigned n = rule_list_damaged(rules);
+    if (n)
+        bytes_printf(c->reply, "\nWhile rule %u cannot be read none of them holds, but the community's default. Write: remove rule %u", n, n);
+    return n != 0;
 }
 
 static bool do_list(struct rule_commands *c, const struct rule_list *rules)
@@ -37,7 +52,7 @@ static bool do_list(struct rule_commands *c, const struct rule_list *rules)
             bytes_append_char(c->reply, '\n');
         say_rule(c, rules, i);
     }
-    if (rules->count)
+    if (rules->count && !say_damaged(c, rules))
         bytes_append_text(c->reply, "\nThe first that fits decides; where none does, the community's default.");
     return true;
 }
@@ -130,7 +145,7 @@ static void say_more(struct rule_commands *c, const struct rule_list *rules, uns
 {
     const struct rule *r = &rules->v[at];
     for (unsigned i = 0; i < at; i++)
-        if (rule_hides(&rules->v[i], r)) {
+        if (!rules->v[i].damaged && rule_hides(&rules->v[i], r)) {
             bytes_printf(c->reply, "\nRule %u stands before it and takes all that this one is for; \"move rule %u first\" changes that.", i + 1,
                          at + 1);
             break;
@@ -146,6 +161,7 @@ static bool keep(struct rule_commands *c, struct store_tx *tx, const struct rule
 {
     say_rule(c, rules, at);
     say_more(c, rules, at);
+    say_damaged(c, rules);
     return rule_store_put(tx, c->account, rules, e);
 }
 
@@ -185,7 +201,10 @@ static bool do_remove(struct rule_commands *c, struct store_tx *tx, struct rule_
     if (!find(c, rules, &at))
         return true;
     bytes_append_text(c->reply, "Forgotten: ");
-    rule_text_write(&rules->v[at], c->reply);
+    if (rules->v[at].damaged)
+        bytes_printf(c->reply, "rule %u, which could not be read.", at + 1);
+    else
+        rule_text_write(&rules->v[at], c->reply);
     rules->count--;
     memmove(&rules->v[at], &rules->v[at + 1], (rules->count - at) * sizeof *rules->v);
     return rule_store_put(tx, c->account, rules, e);

@@ -2,22 +2,34 @@
 /* A person's few rules are written anew as a whole, so their numbers have no gaps. */
 #include "contact-router/rule_store.h"
 
+#include <string.h>
+
 #include "contact-router/rule_text.h"
+#include "gateway/base/utf8.h"
+
+unsigned rule_list_damaged(const struct rule_list *list)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (list->v[i].damaged)
+            return i + 1;
+    return 0;
+}
+
+static void read_rule(struct arena *a, const char *text, struct rule *out)
+{
+    const char *why;
+    if (!utf8_valid(text, strlen(text)) || !rule_text_parse(a, text, out, &why))
+        *out = (struct rule){ .whom = "", .zone = "", .damaged = arena_dup(a, text) };
+}
 
 bool rule_store_list(struct store_tx *tx, const char *account, struct arena *a, struct rule_list *out, struct error *e)
 {
-    const char *why = "there are too many";
     out->count = 0;
     struct store_rows *r = store_query(tx, e, "select rule from rules where account = $1 order by n limit $2", "ti", account,
                                        (int64_t)RULE_PER_ACCOUNT_MAX);
-    while (r && store_next(r, e)) {
-        if (out->count < RULE_PER_ACCOUNT_MAX && rule_text_parse(a, store_text(r, 0), &out->v[out->count], &why)) {
-            out->count++;
-            continue;
-        }
-        store_end(r);
-        return error_set(e, ERROR_INVALID, "a rule in the store is malformed: %s", why);
-    }
+    while (r && store_next(r, e))
+        if (out->count < RULE_PER_ACCOUNT_MAX)
+            read_rule(a, store_text(r, 0), &out->v[out->count++]);
     return r && e->code == ERROR_NONE;
 }
 
@@ -27,7 +39,10 @@ bool rule_store_put(struct store_tx *tx, const char *account, const struct rule_
     bool ok = store_exec(tx, e, "delete from rules where account = $1", "t", account);
     for (unsigned i = 0; ok && i < rules->count; i++) {
         bytes_clear(&text);
-        rule_text_write(&rules->v[i], &text);
+        if (rules->v[i].damaged)
+            bytes_append_text(&text, rules->v[i].damaged);
+        else
+            rule_text_write(&rules->v[i], &text);
         ok = store_exec(tx, e, "insert into rules (account, n, rule, changed_us) values ($1, $2, $3, $4)", "titi", account,
                         (int64_t)i + 1, bytes_text(&text), store_now_us(tx));
     }

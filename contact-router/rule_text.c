@@ -11,7 +11,8 @@
 
 /* WORDS_MAX: each rule that can be written has a normal form that can be read again: in each step all devices at three
  * words ("device 7 and"), the kinds at two, "after 5 min" and a comma; and what stands before them. */
-enum { WORDS_MAX = RULE_STEPS_MAX * (3 * DEVICE_PER_ACCOUNT_MAX + 2 * DEVICE_KIND_COUNT + 4) + 32, ADDRESS_MAX = 255, ZONE_MAX = 60 };
+enum { WORDS_MAX = RULE_STEPS_MAX * (3 * DEVICE_PER_ACCOUNT_MAX + 2 * DEVICE_KIND_COUNT + 4) + 32, ADDRESS_MAX = 255, ZONE_MAX = 60,
+       DAMAGED_SHOWN_MAX = 100 };
 
 #define HOW "Write it like: for romeo@montague.example: text at once, call after 5 min"
 #define URGENT (1u << PLANNER_HIGH | 1u << PLANNER_EMERGENCY)
@@ -575,6 +576,12 @@ void rule_text_steps(const struct rule *r, struct bytes *out)
         bytes_append_text(out, i ? ", " : "");
         write_step(&r->steps[i], out);
     }
+}
+
+void rule_text_damaged(const struct rule *r, struct bytes *out)
+{
+    for (unsigned i = 0; r->damaged[i] && i < DAMAGED_SHOWN_MAX; i++)
+        bytes_append_char(out, r->damaged[i] >= ' ' && r->damaged[i] <= '~' ? r->damaged[i] : '?');
 }
 
 void rule_text_write(const struct rule *r, struct bytes *out)

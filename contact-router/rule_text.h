@@ -21,6 +21,8 @@ enum { RULE_TEXT_KEPT_MAX = 4 * RULE_TEXT_MAX }; /* in normal form it may be lon
 MUST_USE bool rule_text_parse(struct arena *a, const char *text, struct rule *out, const char **why);
 /* What rule_text_parse takes and gives the same from. Appends. */
 void rule_text_write(const struct rule *r, struct bytes *out);
+/* What is left of one that cannot be read (rule.damaged), in letters that can be shown. Appends. */
+void rule_text_damaged(const struct rule *r, struct bytes *out);
 /* Its words, for forms: "text" (NULL: that kind cannot be used), "mon". */
 const char *rule_text_kind(enum device_kind k);
 const char *rule_text_day(unsigned day);

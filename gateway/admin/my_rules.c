@@ -150,15 +150,25 @@ static void run_list(struct adhoc_call *c)
     adhoc_listing_ask(c, "rules", adhoc_asker(c)->bare, ADHOC_LISTING_ROWS, show_table);
 }
 
+/* One that cannot be read any more has no parts. */
+static bool is_damaged(const struct listing *l, const struct listing_row *r)
+{
+    return !*adhoc_listing_cell(l, r, "sender");
+}
+
+static const char *in_words(struct adhoc_call *c, const struct listing *l, const struct listing_row *r)
+{
+    const char *number = adhoc_listing_cell(l, r, "number"), *whom = adhoc_listing_cell(l, r, "whom"),
+               *when = adhoc_listing_cell(l, r, "when"), *steps = adhoc_listing_cell(l, r, "steps");
+    if (is_damaged(l, r))
+        return arena_printf(adhoc_arena(c), "%s: %s: \"%s\"", number, whom, steps);
+    return arena_printf(adhoc_arena(c), "%s: for %s%s%s: %s", number, whom, *when ? " " : "", when, steps);
+}
+
 static void offer_rules(struct adhoc_call *c, const struct listing *l, const struct listing_query *q)
 {
-    for (const struct listing_row *r = q->first; r; r = r->next) {
-        const char *number = adhoc_listing_cell(l, r, "number"), *when = adhoc_listing_cell(l, r, "when");
-        adhoc_offer(c, "rule",
-                    arena_printf(adhoc_arena(c), "%s: for %s%s%s: %s", number, adhoc_listing_cell(l, r, "whom"), *when ? " " : "", when,
-                                 adhoc_listing_cell(l, r, "steps")),
-                    number);
-    }
+    for (const struct listing_row *r = q->first; r; r = r->next)
+        adhoc_offer(c, "rule", in_words(c, l, r), adhoc_listing_cell(l, r, "number"));
     adhoc_ask_offered(c, "rule", "You have no rules.");
 }
 
@@ -203,6 +213,10 @@ static void preset_rule(struct adhoc_call *c, const struct listing *l, const str
         r = r->next;
     if (!r) {
         adhoc_refuse(c, STANZA_ITEM_NOT_FOUND, "you have no rule %s any more", adhoc_text(c, "rule"));
+        return;
+    }
+    if (is_damaged(l, r)) { /* what is written now takes its place */
+        adhoc_ask(c);
         return;
     }
     adhoc_preset(c, "from", adhoc_listing_cell(l, r, "sender"));

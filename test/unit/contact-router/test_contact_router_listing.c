@@ -39,7 +39,7 @@ static const char *table(unsigned index, const char *domain, const char *key, un
     return text;
 }
 
-enum { OUTBOX, PROVIDERS, DEVICES, PLAN };
+enum { OUTBOX, PROVIDERS, DEVICES, PLAN, RULES };
 #define HERE "capulet.example"
 #define DEFAULT "you have no rules: the community's default decides|\n"
 
@@ -116,6 +116,31 @@ static void test_plan(void **state)
     assert_string_equal(table(OUTBOX, HERE, NULL, 10, NULL), "");
 }
 
+struct damage { struct store_job job; };
+
+static bool damage_run(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    (void)job;
+    return store_exec(tx, e, "update rules set rule = 'for nob' where n = 2", "");
+}
+
+/* A rule that cannot be read has a row, without the parts of a form, and the plan says that none holds. */
+static void test_damaged_rule(void **state)
+{
+    (void)state;
+    struct damage d = { .job = { .run = damage_run } };
+    add_device(1, DEVICE_EMAIL, "juliet@example.net", true);
+    command("add rule for anybody: nothing");
+    command("add rule for contacts: email");
+    write_now(&d.job);
+    assert_string_equal(table(RULES, HERE, JULIET, 10, NULL),
+                        "1|anybody||nothing|anybody||||||||||||||\n"
+                        "2|cannot be read any more|never; none of your rules holds before it is removed|for nob|||||||||||||||\n");
+    assert_string_equal(table(PLAN, HERE, JULIET " romeo@montague.example message medium 1893492000000000", 20, NULL),
+                        "your rule 2 cannot be read any more, so the community's default decides; \"remove rule 2\" mends that|\n"
+                        "step 1: e-mail to juliet@example.net, at once|\n");
+}
+
 /* A refusal has a name for a program beside its words. */
 static void test_refusals(void **state)
 {
@@ -152,6 +177,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_devices, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_outbox, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_providers, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_rule, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_plan, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_refusals, world_setup, world_teardown),
     };

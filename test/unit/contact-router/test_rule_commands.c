@@ -3,6 +3,7 @@
 #include "router_world.h"
 
 #include "contact-router/rule_store.h"
+#include "gateway/base/log.h"
 
 static void two_devices(void)
 {
@@ -109,6 +110,89 @@ static void test_used(void **state)
     expect_in(bytes_text(&world.log), JULIET " " ROMEO " 3 exhausted"); /* waits for the log-on */
 }
 
+struct damage { struct store_job job; const char *account, *rule; int64_t n; };
+
+static bool damage_run(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    const struct damage *d = container_of(job, struct damage, job);
+    return store_exec(tx, e, "delete from rules where account = $1 and n = $2", "ti", d->account, d->n) &&
+           store_exec(tx, e, "insert into rules (account, n, rule, changed_us) values ($1, $2, $3, 0)", "tit", d->account, d->n, d->rule);
+}
+
+static void damage(const char *account, int64_t n, const char *rule)
+{
+    struct damage d = { .job = { .run = damage_run }, .account = account, .n = n, .rule = rule };
+    write_now(&d.job);
+}
+
+struct two_events { struct store_job job; struct reach_event ev[2]; };
+
+static bool two_events_run(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct two_events *two = container_of(job, struct two_events, job);
+    return sessions_put_event(tx, &two->ev[0], e) && sessions_put_event(tx, &two->ev[1], e);
+}
+
+static char warned[1024];
+
+static void on_line(void *user, enum log_level level, const char *line)
+{
+    (void)user;
+    if (level <= LOG_WARN)
+        snprintf(warned + strlen(warned), sizeof warned - strlen(warned), "%s\n", line);
+}
+
+#define NURSE "nurse@capulet.example"
+
+/* What one person's damaged row does to the events of all, when they are planned together, as at a start. */
+static void test_damaged(void **state)
+{
+    (void)state;
+    static const char *const rows[] = { "for rome", "", "for group \"\xff\": text at once", "for romeo@montague.example: text at onc\x01" };
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct two_events two = { .job = { .run = two_events_run } };
+        two.ev[0] = (struct reach_event){ .kind = REACH_MESSAGE, .callee = NURSE, .peer = ROMEO, .code = "n1", .seq = 2 * i + 1 };
+        two.ev[1] = (struct reach_event){ .kind = REACH_MESSAGE, .callee = JULIET, .peer = ROMEO, .code = "r1", .seq = 2 * i + 2 };
+        two_devices();
+        damage(NURSE, 1, rows[i]);
+        write_now(&two.job);
+        warned[0] = '\0';
+        log_set_sink(on_line, NULL);
+        unsigned mails = world.mail_count;
+        restart();
+        log_set_sink(NULL, NULL);
+        assert_int_equal(world.mail_count, mails + 1); /* Juliet's, by the default */
+        expect_in(warned, "rule 1 of " NURSE " cannot be read");
+        mail_server_says(mails, 250);
+        provider_says(world.http_count - 1, 201, "{\"sid\":\"SM1\"}");
+        advance(61); /* not to be gathered with the next */
+    }
+}
+
+/* Whose rule it is hears of it, is told by the default, and mends it by the lines that they know. */
+static void test_damaged_mended(void **state)
+{
+    (void)state;
+    two_devices();
+    command("add rule for contacts: text");
+    command("add rule for anybody: nothing");
+    damage(JULIET, 1, "for conta\xff\n: text");
+    says("rules", STANZA_OK, "1: cannot be read any more: \"for conta??: text\"\n2: for anybody: nothing\n"
+                             "While rule 1 cannot be read none of them holds, but the community's default. Write: remove rule 1");
+    somebody_writes(REACH_MESSAGE, ROMEO, "r1", 1, "art thou there?");
+    assert_int_equal(world.http_count, 1);
+    assert_int_equal(world.mail_count, 1);
+    says("add rule for strangers: email", STANZA_OK, "3: for strangers: email at once\nRule 2 stands before it and takes all that this one is for; "
+         "\"move rule 3 first\" changes that.\nWhile rule 1 cannot be read none of them holds, but the community's default. Write: remove rule 1");
+    command("move rule 1 last"); /* it is kept as it is */
+    expect_in(command("rules"), "3: cannot be read any more: \"for conta??: text\"");
+    says("remove rule 3", STANZA_OK, "Forgotten: rule 3, which could not be read.");
+    says("rules", STANZA_OK, "1: for anybody: nothing\n2: for strangers: email at once" LAST_LINE);
+    damage(JULIET, 2, "?");
+    says("change rule 2 for strangers: nothing", STANZA_OK, "2: for strangers: nothing\nRule 1 stands before it and takes all that this one is for; "
+         "\"move rule 2 first\" changes that.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +200,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_hints, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_used, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_mended, world_setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
