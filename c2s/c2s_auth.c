@@ -57,10 +57,10 @@ static unsigned bindings_of(const struct c2s_conn *k)
 
 static unsigned offered(const struct c2s *c, bool binds)
 {
-    unsigned all = SASL_BIT(SCRAM_SHA_256) | SASL_BIT(SCRAM_SHA_1);
+    unsigned all = SASL_BIT(SCRAM_SHA_512) | SASL_BIT(SCRAM_SHA_256) | SASL_BIT(SCRAM_SHA_1);
 
     if (binds)
-        all |= SASL_BIT(SCRAM_SHA_256_PLUS) | SASL_BIT(SCRAM_SHA_1_PLUS);
+        all |= SASL_BIT(SCRAM_SHA_512_PLUS) | SASL_BIT(SCRAM_SHA_256_PLUS) | SASL_BIT(SCRAM_SHA_1_PLUS);
     return c->refuse_plain ? all : all | SASL_BIT(PLAIN);
 }
 
@@ -83,23 +83,40 @@ void c2s_auth_features(const struct c2s_conn *k, struct bytes *out)
     bytes_append_text(out, "</sasl-channel-binding>");
 }
 
+/* The same, as XEP-0474 hashes it. */
+static void put_advertised(const struct c2s_conn *k, struct bytes *out)
+{
+    const char *types[BINDING_COUNT + 1];
+    unsigned found = bindings_of(k), n = 0;
+
+    for (unsigned i = 0; i < BINDING_COUNT; i++)
+        if (found & (1u << i))
+            types[n++] = bindings[i];
+    types[n] = NULL;
+    sasl_advertised(out, offered(k->io->c2s, found != 0), found ? types : NULL);
+}
+
 /* ---- life ---- */
 
 static struct c2s_auth *auth_create(struct c2s_conn *k)
 {
     const struct c2s *c = k->io->c2s;
     struct c2s_auth *a = mem_new(struct c2s_auth);
+    struct bytes advertised = BYTES_EMPTY;
     bool binds = bindings_of(k) != 0;
 
     a->conn = k;
     a->io = k->io;
+    put_advertised(k, &advertised);
     a->sasl = sasl_create(&(struct sasl_config){
         .domain = k->domain,
         .offered = offered(c, binds),
         .fake_secret = {(const char *)c->secret, sizeof(c->secret)},
         .fake_iterations = SCRAM_ITERATIONS,
         .binding = {binds ? find_binding : NULL, a},
+        .advertised = bytes_text(&advertised),
     });
+    bytes_fini(&advertised);
     return a;
 }
 
@@ -274,7 +291,7 @@ static bool take_keys(struct scram_keys *out, const struct account_keys *from)
     if (!sasl_mechanism_parse(from->mechanism, &m) || from->key_len > sizeof(out->stored_key) ||
         from->salt_len > sizeof(out->salt))
         return false;
-    *out = (struct scram_keys){.hash = m == SASL_MECHANISM_SCRAM_SHA_1 ? SCRAM_SHA1 : SCRAM_SHA256,
+    *out = (struct scram_keys){.hash = sasl_mechanism_hash(m),
                                .iterations = from->iterations,
                                .salt_len = from->salt_len};
     memcpy(out->salt, from->salt, from->salt_len);

@@ -10,6 +10,7 @@
 #include "gateway/store/blocks.h"
 #include "gateway/store/journal_internal.h"
 #include "gateway/store/sessions.h"
+#include "gateway/xmpp/sasl.h"
 #include "gateway/xmpp/scram.h"
 
 static const char *domain_of(const char *bare)
@@ -191,25 +192,25 @@ bool account_mark_admin(struct store_tx *tx, const char *bare, bool is_admin, st
     return store_changes(tx) || error_set(e, ERROR_NOT_FOUND, "there is no account %s", bare);
 }
 
+void account_take_keys(struct account_keys *k, const struct scram_keys *keys)
+{
+    *k = (struct account_keys){.iterations = keys->iterations,
+                               .salt_len = keys->salt_len,
+                               .key_len = (unsigned)scram_hash_len(keys->hash)};
+    CHECK(text_copy(k->mechanism, sizeof k->mechanism, sasl_hash_name(keys->hash)) && k->salt_len <= sizeof k->salt);
+    memcpy(k->salt, keys->salt, keys->salt_len);
+    memcpy(k->stored_key, keys->stored_key, k->key_len);
+    memcpy(k->server_key, keys->server_key, k->key_len);
+}
+
 bool account_set_password(struct account *a, const char *password)
 {
-    static const struct {
-        enum scram_hash hash;
-        const char *mechanism;
-    } kinds[] = {{SCRAM_SHA1, "SCRAM-SHA-1"}, {SCRAM_SHA256, "SCRAM-SHA-256"}};
     a->key_count = 0;
-    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    for (unsigned h = 0; h < SCRAM_HASH_COUNT; h++) {
         struct scram_keys keys;
-        if (!scram_keys_make(&keys, kinds[i].hash, password))
+        if (!scram_keys_make(&keys, (enum scram_hash)h, password))
             return false;
-        struct account_keys *k = &a->keys[a->key_count++];
-        text_copy(k->mechanism, sizeof k->mechanism, kinds[i].mechanism);
-        k->iterations = keys.iterations;
-        k->salt_len = keys.salt_len;
-        k->key_len = (unsigned)scram_hash_len(keys.hash);
-        memcpy(k->salt, keys.salt, keys.salt_len);
-        memcpy(k->stored_key, keys.stored_key, k->key_len);
-        memcpy(k->server_key, keys.server_key, k->key_len);
+        account_take_keys(&a->keys[a->key_count++], &keys);
         mem_wipe(&keys, sizeof keys);
     }
     return true;

@@ -6,10 +6,12 @@
 #include "gateway/base/arena.h"
 #include "gateway/store/store.h"
 
+struct scram_keys;
+
 enum { ACCOUNT_KEYS_MAX = 4 };
 
 struct account_keys {
-    char mechanism[16]; /* "SCRAM-SHA-1", "SCRAM-SHA-256" */
+    char mechanism[16]; /* "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512" */
     uint32_t iterations;
     unsigned char salt[32], stored_key[64], server_key[64];
     unsigned salt_len, key_len;
@@ -49,6 +51,8 @@ MUST_USE bool account_admins(struct store_tx *tx, const char *domain, void (*eac
 MUST_USE bool account_mark_admin(struct store_tx *tx, const char *bare, bool is_admin, struct error *e); /* ERROR_NOT_FOUND */
 MUST_USE bool account_count(struct store_tx *tx, const char *domain, int64_t *out, struct error *e);
 
+/* How keys are kept. */
+void account_take_keys(struct account_keys *k, const struct scram_keys *keys);
 /* Fills the keys of every mechanism there is. Slow (libuv's pool, a tool). false: the password is empty, or
  * not allowed by saslprep. */
 MUST_USE bool account_set_password(struct account *a, const char *password);

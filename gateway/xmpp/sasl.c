@@ -4,6 +4,7 @@
  */
 #include "gateway/xmpp/sasl.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/arena.h"
@@ -57,6 +58,7 @@ static const char *const failures[] = {[SASL_OK] = NULL,
 struct sasl {
     struct sasl_config config;
     char *domain; /* config.domain */
+    char *advertised; /* config.advertised; NULL: none */
     enum state state;
     enum sasl_mechanism mechanism;
     enum sasl_failure failure;
@@ -92,6 +94,56 @@ bool sasl_mechanism_parse(const char *wire_name, enum sasl_mechanism *out)
     return false;
 }
 
+enum scram_hash sasl_mechanism_hash(enum sasl_mechanism m)
+{
+    CHECK((unsigned)m < SASL_MECHANISM_COUNT);
+    return mechanisms[m].hash;
+}
+
+const char *sasl_hash_name(enum scram_hash hash)
+{
+    unsigned i = 0;
+
+    while (mechanisms[i].family != FAMILY_SCRAM || mechanisms[i].hash != hash)
+        CHECK(++i < SASL_MECHANISM_COUNT);
+    return mechanisms[i].name;
+}
+
+/* -- XEP-0474 */
+
+enum { ADVERTISED_MAX = 16 };
+
+static int by_octets(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+static void append_sorted(struct bytes *out, const char **names, unsigned n)
+{
+    qsort(names, n, sizeof *names, by_octets);
+    for (unsigned i = 0; i < n; i++)
+        bytes_printf(out, "%s%s", i ? "\x1e" : "", names[i]);
+}
+
+void sasl_advertised(struct bytes *out, unsigned offered, const char *const *bindings)
+{
+    const char *names[ADVERTISED_MAX];
+    unsigned n = 0;
+
+    for (unsigned m = 0; m < SASL_MECHANISM_COUNT; m++)
+        if (offered & (1u << m))
+            names[n++] = mechanisms[m].name;
+    append_sorted(out, names, n);
+    if (!bindings)
+        return;
+    for (n = 0; bindings[n]; n++) {
+        CHECK(n < ADVERTISED_MAX);
+        names[n] = bindings[n];
+    }
+    bytes_append_char(out, '\x1f');
+    append_sorted(out, names, n);
+}
+
 /* -- life */
 
 struct sasl *sasl_create(const struct sasl_config *config)
@@ -99,6 +151,7 @@ struct sasl *sasl_create(const struct sasl_config *config)
     struct sasl *s = mem_new(struct sasl);
     s->config = *config;
     s->domain = mem_dup(config->domain);
+    s->advertised = config->advertised ? mem_dup(config->advertised) : NULL;
     scram_server_init(&s->scram, config->binding);
     return s;
 }
@@ -121,6 +174,7 @@ void sasl_destroy(struct sasl **at)
     forget_secrets(s);
     bytes_fini(&s->data);
     mem_free(s->domain);
+    mem_free(s->advertised);
     mem_free(s);
 }
 
@@ -249,6 +303,7 @@ static void start_over(struct sasl *s)
 {
     forget_secrets(s);
     scram_server_init(&s->scram, s->config.binding);
+    s->scram.advertised = s->advertised;
     s->failure = SASL_OK;
     s->username[0] = '\0';
     s->has_data = false;
@@ -289,6 +344,17 @@ enum sasl_step sasl_respond(struct sasl *s, const char *base64)
     return SASL_FAILED;
 }
 
+/* Of the whole address: one name in two domains has two salts, as accounts have. */
+static void fake_keys(struct sasl *s)
+{
+    struct bytes bare = BYTES_EMPTY;
+
+    bytes_printf(&bare, "%s@%s", s->username, s->domain);
+    scram_keys_fake(&s->keys, sasl_hash(s), s->config.fake_iterations, bytes_text(&bare),
+                    s->config.fake_secret);
+    bytes_fini(&bare);
+}
+
 enum sasl_step sasl_give_keys(struct sasl *s, const struct scram_keys *keys)
 {
     CHECK(s->state == STATE_KEYS);
@@ -297,8 +363,7 @@ enum sasl_step sasl_give_keys(struct sasl *s, const struct scram_keys *keys)
     if (keys)
         s->keys = *keys;
     else
-        scram_keys_fake(&s->keys, sasl_hash(s), s->config.fake_iterations, s->username,
-                        s->config.fake_secret);
+        fake_keys(s);
     if (!scram) {
         enter(s, STATE_WORK);
         return SASL_NEED_WORK;
@@ -313,6 +378,12 @@ void sasl_work(struct sasl *s)
 {
     CHECK(s->state == STATE_WORK);
     s->matched = scram_keys_match(&s->keys, bytes_text(&s->password));
+    if (s->keys.iterations >= s->config.fake_iterations)
+        return;
+    struct scram_keys rest = s->keys; /* older keys are no quicker than those of nobody */
+    rest.iterations = s->config.fake_iterations - s->keys.iterations;
+    (void)!scram_keys_derive(&rest, bytes_text(&s->password));
+    mem_wipe(&rest, sizeof rest);
 }
 
 enum sasl_step sasl_worked(struct sasl *s)

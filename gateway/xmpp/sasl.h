@@ -41,8 +41,10 @@ enum sasl_failure {
 
 /* Strongest first, as they are announced: name, wire name, how it works, hash */
 #define SASL_MECHANISMS(M)                                                                         \
+    M(SCRAM_SHA_512_PLUS, "SCRAM-SHA-512-PLUS", SCRAM_PLUS, SCRAM_SHA512)                          \
     M(SCRAM_SHA_256_PLUS, "SCRAM-SHA-256-PLUS", SCRAM_PLUS, SCRAM_SHA256)                          \
     M(SCRAM_SHA_1_PLUS, "SCRAM-SHA-1-PLUS", SCRAM_PLUS, SCRAM_SHA1)                                \
+    M(SCRAM_SHA_512, "SCRAM-SHA-512", SCRAM, SCRAM_SHA512)                                         \
     M(SCRAM_SHA_256, "SCRAM-SHA-256", SCRAM, SCRAM_SHA256)                                         \
     M(SCRAM_SHA_1, "SCRAM-SHA-1", SCRAM, SCRAM_SHA1)                                               \
     M(PLAIN, "PLAIN", PLAIN, SCRAM_SHA256)
@@ -60,16 +62,25 @@ const char *sasl_failure_name(enum sasl_failure f); /* wire name; NULL for SASL_
 const char *sasl_mechanism_name(enum sasl_mechanism m);
 /* false: no mechanism that we know. */
 bool sasl_mechanism_parse(const char *wire_name, enum sasl_mechanism *out);
+enum scram_hash sasl_mechanism_hash(enum sasl_mechanism m);
+/* The mechanism of a hash that does not bind. */
+const char *sasl_hash_name(enum scram_hash hash);
 
 struct sasl_config {
     const char *domain;      /* prepared; the account is sasl_username()@domain */
     unsigned offered;        /* SASL_BIT()s; others are refused with invalid-mechanism */
     struct span fake_secret; /* of the server, stable: makes salts for accounts that do not exist */
-    unsigned fake_iterations;     /* as new accounts have */
+    unsigned fake_iterations;     /* as new accounts have; PLAIN takes at least so long */
     /* Channel binding; find NULL: none. Given where a -PLUS mechanism was announced, and only there:
      * then a client that says it saw none has been lied to. */
     struct scram_binding binding;
+    /* Of sasl_advertised(): the client learns from SCRAM whether it saw the same (XEP-0474). NULL: not told. */
+    const char *advertised;
 };
+
+/* Appends what XEP-0474 hashes: the mechanisms of `offered` and the types of channel binding (ends with NULL;
+ * itself NULL: none were announced), sorted. */
+void sasl_advertised(struct bytes *out, unsigned offered, const char *const *bindings);
 
 enum sasl_step {
     SASL_CONTINUE,  /* send sasl_data() as a challenge */

@@ -23,7 +23,10 @@ static const EVP_MD *md_of(enum scram_hash hash)
     switch (hash) {
     case SCRAM_SHA1:
         return EVP_sha1();
+    case SCRAM_SHA512:
+        return EVP_sha512();
     case SCRAM_SHA256:
+    case SCRAM_HASH_COUNT:
         break;
     }
     return EVP_sha256();
@@ -227,6 +230,18 @@ enum scram_result scram_server_start(struct scram_server *s, const char *message
     return SCRAM_FINE;
 }
 
+/* XEP-0474 section 5.1: what we offered, under the proof of both sides. */
+static void put_advertised(struct scram_server *s)
+{
+    unsigned char digest[SCRAM_KEY_MAX];
+
+    if (!s->advertised)
+        return;
+    scram_digest(s->keys.hash, s->advertised, strlen(s->advertised), digest);
+    bytes_append_text(&s->challenge, ",h=");
+    base64_encode(&s->challenge, digest, scram_hash_len(s->keys.hash));
+}
+
 void scram_server_challenge(struct scram_server *s, const struct scram_keys *keys,
                             const char *nonce)
 {
@@ -238,6 +253,7 @@ void scram_server_challenge(struct scram_server *s, const struct scram_keys *key
     bytes_printf(&s->challenge, "r=%s,s=", s->nonce.data);
     base64_encode(&s->challenge, keys->salt, keys->salt_len);
     bytes_printf(&s->challenge, ",i=%u", keys->iterations);
+    put_advertised(s);
 }
 
 /* c= repeats the GS2 header, with the channel's data behind it when it binds. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SCRAM (RFC 5802, RFC 7677): keys as they are stored, and the server's side of an exchange. Pure.
+/* SCRAM (RFC 5802, RFC 7677; SHA-512 as those two would have it): keys as they are stored, and the server's side of an exchange. Pure.
  */
 #ifndef CAUSEWAY_XMPP_SCRAM_H
 #define CAUSEWAY_XMPP_SCRAM_H
@@ -9,9 +9,9 @@
 
 #include "gateway/base/bytes.h"
 
-enum scram_hash { SCRAM_SHA1, SCRAM_SHA256 };
+enum scram_hash { SCRAM_SHA1, SCRAM_SHA256, SCRAM_SHA512, SCRAM_HASH_COUNT };
 
-enum { SCRAM_KEY_MAX = 64, SCRAM_SALT_LEN = 16, SCRAM_SALT_MAX = 64, SCRAM_ITERATIONS = 4096 };
+enum { SCRAM_KEY_MAX = 64, SCRAM_SALT_LEN = 16, SCRAM_SALT_MAX = 64, SCRAM_ITERATIONS = 10000 };
 
 struct scram_keys {
     enum scram_hash hash;
@@ -58,6 +58,7 @@ struct scram_server {
     struct bytes authzid;    /* unescaped; empty: none */
     struct bytes nonce;      /* the client's, then both */
     struct scram_binding binding;
+    const char *advertised; /* XEP-0474: what the attribute h is the hash of; borrowed; NULL: no h */
     struct bytes bound; /* the channel's data of the type that the client asked for; else empty */
 };
 

@@ -72,7 +72,8 @@ static enum sasl_step advance(struct sasl *s, enum sasl_step step)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "X",
-                                        "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "", "PLAIN-PLUS"};
+                                        "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "", "PLAIN-PLUS",
+                                        "SCRAM-SHA-512", "SCRAM-SHA-512-PLUS"};
     struct bytes line = BYTES_EMPTY;
     if (size < 2)
         return 0;
@@ -80,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t left = size - 1;
     struct sasl *s = sasl_create(&config);
     take_line(&at, &left, &line);
-    enum sasl_step step = advance(s, sasl_begin(s, names[data[0] & 7], bytes_text(&line)));
+    enum sasl_step step = advance(s, sasl_begin(s, names[data[0] % (sizeof names / sizeof *names)], bytes_text(&line)));
     while (step == SASL_CONTINUE && take_line(&at, &left, &line))
         step = advance(s, sasl_respond(s, bytes_text(&line)));
     sasl_destroy(&s);

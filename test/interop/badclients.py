@@ -217,9 +217,9 @@ def at_login(t):
         raw.sock.close()
         watch.served(proves)
     hold(not wrong, "\n".join(wrong))
-    for mechanism in ("SCRAM-SHA-1", "SCRAM-SHA-256"):
+    for m, mechanism in enumerate(("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")):
         for n, (user, secret, spoil) in enumerate((("romeo", password, True), ("romeo", password + "x", False), ("nobody", "x", False))):
-            raw = t.raw(OURS, source=f"127.0.{10 + n}.1")  # of a network each: guessers wait
+            raw = t.raw(OURS, source=f"127.0.{10 + 4 * m + n}.1")  # of a network each: guessers wait
             raw.secure(OURS)
             answer = raw.auth_scram(user, secret, mechanism, spoil)
             hold(answer.tag == SASL + "failure" and condition(answer) == "not-authorized",
@@ -230,7 +230,7 @@ def at_login(t):
     answer = raw.auth_plain("romeo", password)
     hold(condition(answer) in ("encryption-required", "invalid-mechanism", "not-authorized"), f"PLAIN without TLS: {condition(answer)}")
     raw.sock.close()
-    raw = t.raw(OURS, source="127.0.20.1")
+    raw = t.raw(OURS, source="127.0.30.1")
     raw.secure(OURS)
     try:
         for tries in range(50):

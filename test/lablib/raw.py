@@ -58,6 +58,7 @@ class Raw:
         self.owed = collections.deque()  # texts, as functions, of a thread that must not wait until it may write
         self.domain = None
         self.jid = None
+        self.features = None
         self.restart()
 
     def restart(self):
@@ -158,6 +159,7 @@ class Raw:
                   f" to={quoteattr(domain)} version='{version}' {extra}>")
         element = self.next()
         if element.tag == STREAM + "features":
+            self.features = element
             return element
         self.ready.insert(0, ("element", element))
         return None
@@ -191,7 +193,7 @@ class Raw:
 
     def auth_scram(self, user, password, mechanism="SCRAM-SHA-256", spoil=False):
         """Returns success or failure; with `spoil` the proof is wrong though the password may be right."""
-        digest = {"SCRAM-SHA-1": hashlib.sha1, "SCRAM-SHA-256": hashlib.sha256}[mechanism]
+        digest = {"SCRAM-SHA-1": hashlib.sha1, "SCRAM-SHA-256": hashlib.sha256, "SCRAM-SHA-512": hashlib.sha512}[mechanism]
         first = f"n={user},r={b64(os.urandom(12))}"
         self.send(f"<auth xmlns='{SASL[1:-1]}' mechanism='{mechanism}'>{b64('n,,' + first)}</auth>")
         challenge = self.next()
@@ -199,6 +201,8 @@ class Raw:
             return challenge
         server_first = base64.b64decode(challenge.text).decode()
         said = dict(part.split("=", 1) for part in server_first.split(","))
+        if said.get("h") not in (None, self.advertised(digest)):
+            raise Failed(f"XEP-0474: what was offered was changed on its way: {server_first}")
         salted = hashlib.pbkdf2_hmac(digest().name, password.encode(), base64.b64decode(said["s"]), int(said["i"]))
         client_key = hmac.new(salted, b"Client Key", digest).digest()
         final = f"c={b64('n,,')},r={said['r']}"
@@ -215,6 +219,14 @@ class Raw:
             if base64.b64decode(answer.text or "").decode() != expected:
                 raise Failed("the server's own proof is wrong")
         return answer
+
+    def advertised(self, digest, ns=SASL):
+        """The hash of XEP-0474 over the features that came last."""
+        types = self.features.find("{urn:xmpp:sasl-cb:0}sasl-channel-binding")
+        text = "\x1e".join(sorted(m.text for m in self.features.iter(ns + "mechanism")))
+        if types is not None:
+            text += "\x1f" + "\x1e".join(sorted(t.get("type") for t in types))
+        return b64(digest(text.encode()).digest())
 
     def bind(self, resource=None):
         wish = f"<resource>{resource}</resource>" if resource else ""

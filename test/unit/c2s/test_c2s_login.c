@@ -3,6 +3,8 @@
  * exchange is scripted; the rest is real. */
 #include "test/unit/c2s/scripted_world.h"
 
+#include "gateway/xmpp/sasl.h"
+
 static int setup_hasty(void **state)
 {
     return setup_timed(state, TOGETHER, (struct c2s_limits){0}, (struct c2s_times){.login_ms = 3000});
@@ -135,8 +137,8 @@ static void scram_bound(struct client *c, enum scram_hash hash, const char *user
         scram_client_bind(&s, bound.type, bound.data);
     scram_client_first(&s, &text);
     base64_encode(&b64, text.data, text.len);
-    client_send(c, hash == SCRAM_SHA1 ? "<auth " SASL " mechanism='SCRAM-SHA-1"
-                                      : "<auth " SASL " mechanism='SCRAM-SHA-256");
+    client_send(c, "<auth " SASL " mechanism='");
+    client_send(c, sasl_hash_name(hash));
     client_send(c, bound.type ? "-PLUS'>" : "'>");
     client_send(c, bytes_text(&b64));
     client_send(c, "</auth>");
@@ -228,7 +230,7 @@ static void auth_plus(void **state)
         secure_stage_at_most(&c, &f->w, bindings[i].tls);
         client_binding(&c, bindings[i].type, &data);
         data.data[0] ^= (char)bindings[i].tampered;
-        scram_bound(&c, i & 1 ? SCRAM_SHA256 : SCRAM_SHA1, "romeo", "rose",
+        scram_bound(&c, (enum scram_hash)(i % SCRAM_HASH_COUNT), "romeo", "rose",
                     (struct bound){bindings[i].type, bytes_span(&data)},
                     bindings[i].tampered ? "<not-authorized/>" : "<success");
         if (bindings[i].tampered) /* the same connection still lets in whoever does not bind */
@@ -257,9 +259,11 @@ static void auth_scram(void **state)
 {
     struct fixture *f = *state;
 
-    for (int h = SCRAM_SHA1; h <= SCRAM_SHA256; h++) {
+    for (int h = SCRAM_SHA1; h < SCRAM_HASH_COUNT; h++) {
         struct client c;
-        client_secure_stage(&c, &f->w);
+        char from[16];
+        snprintf(from, sizeof(from), "127.0.%d.1", h); /* a network each: guessers wait */
+        client_secure_stage_from(&c, &f->w, from);
         scram(&c, (enum scram_hash)h, "romeo", "thorn", "<not-authorized/>");
         scram(&c, (enum scram_hash)h, "nobody", "rose", "<not-authorized/>");
         scram(&c, (enum scram_hash)h, "romeo", "rose", "<success");
@@ -317,6 +321,44 @@ static void leaves_during_work(void **state)
     assert_int_equal(n.connections, 0);
 }
 
+/* Keys that were made before there was SHA-512: asked for by that, the account is like a wrong password (and like
+ * nobody); by what it has, it gets in. */
+static void auth_scram_without_those_keys(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    client_secure_stage(&c, &f->w);
+    scram(&c, SCRAM_SHA512, "abram", "thumb", "<not-authorized/>");
+    scram(&c, SCRAM_SHA1, "abram", "thumb", "<success");
+    client_close(&c);
+}
+
+/* XEP-0474: what the challenge says of our features is what they were. */
+static void advertised_is_what_was_offered(void **state)
+{
+    struct fixture *f = *state;
+    static const char offered[] = "PLAIN\x1eSCRAM-SHA-1\x1eSCRAM-SHA-1-PLUS\x1eSCRAM-SHA-256\x1eSCRAM-SHA-256-PLUS\x1e"
+                                  "SCRAM-SHA-512\x1eSCRAM-SHA-512-PLUS\x1ftls-exporter\x1etls-server-end-point";
+    unsigned char digest[SCRAM_KEY_MAX];
+    struct bytes raw = BYTES_EMPTY, want = BYTES_EMPTY;
+    struct client c;
+
+    scram_digest(SCRAM_SHA512, offered, sizeof(offered) - 1, digest);
+    bytes_append_text(&want, ",h=");
+    base64_encode(&want, digest, 64);
+    client_secure_stage(&c, &f->w);
+    client_send(&c, "<auth " SASL " mechanism='SCRAM-SHA-512'>biwsbj1yb21lbyxyPWFiYw==</auth>"); /* n,,n=romeo,r=abc */
+    client_expect(&c, "<challenge");
+    client_expect(&c, ">");
+    client_expect(&c, "</challenge>");
+    assert_true(base64_decode(&raw, c.got, strcspn(c.got, "<")));
+    assert_non_null(strstr(bytes_text(&raw), bytes_text(&want)));
+    bytes_fini(&raw);
+    bytes_fini(&want);
+    client_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +366,8 @@ int main(void)
         BOTH(guesses_wait),
         cmocka_unit_test_setup_teardown(guesses_wait_less_than_a_login_may_take, setup_hasty, teardown),
         BOTH(auth_scram),
+        BOTH(auth_scram_without_those_keys),
+        BOTH(advertised_is_what_was_offered),
         BOTH(auth_plus),
         BOTH(auth_downgraded),
         BOTH(unknown_account_salt),

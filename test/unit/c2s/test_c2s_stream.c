@@ -249,7 +249,8 @@ static void features(void **state)
     client_close(&c);
     client_secure_stage(&c, &f->w);
     assert_non_null(strstr(
-        c.got, "<mechanism>SCRAM-SHA-256-PLUS</mechanism><mechanism>SCRAM-SHA-1-PLUS</mechanism>"
+        c.got, "<mechanism>SCRAM-SHA-512-PLUS</mechanism><mechanism>SCRAM-SHA-256-PLUS</mechanism>"
+               "<mechanism>SCRAM-SHA-1-PLUS</mechanism><mechanism>SCRAM-SHA-512</mechanism>"
                "<mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism>"
                "<mechanism>PLAIN</mechanism></mechanisms>"));
     assert_non_null(strstr(

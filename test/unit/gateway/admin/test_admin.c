@@ -127,7 +127,7 @@ static void test_passwords(void **state)
     assert_string_equal(element_attr(stanza_first(st), "status"), "completed");
     struct account_get g = {0}, again = {0};
     find(s, "juliet@a.example", &g);
-    assert_true(g.found && !g.account.is_admin && g.account.key_count == 2);
+    assert_true(g.found && !g.account.is_admin && g.account.key_count == 3);
     assert_true(matches(&g, "rose"));
     arena_fini(&g.arena);
 

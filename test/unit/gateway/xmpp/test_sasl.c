@@ -27,7 +27,7 @@ static bool find_binding(void *user, const char *type, struct bytes *out)
 }
 
 /* RFC 5802 section 5, RFC 7677 section 3: user "user", password "pencil"; and the same bound to a
- * channel, reckoned apart with Python's hashlib. */
+ * channel, and by SHA-512, reckoned apart with Python's hashlib. */
 static const struct vector {
     const char *binding; /* NULL: none */
     enum scram_hash hash;
@@ -57,6 +57,18 @@ static const struct vector {
      "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
      "p=QC6CS20quADQRb3mT99YUH+n3VJxUvzuK0K0E1Vrs2M=",
      "v=2GiAgapEppLVlUXbxUDksL3VgYHzuqiK5tR4mhJGgvs="},
+    {NULL, SCRAM_SHA512, "rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", "W22ZaJ0SNY7soEsUEjb6gQ==",
+     "n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
+     "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+     "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p="
+     "gMGXRcevScNtxZ6/8lQYpGtnsNAc3mGcmNomv+xnoOMw+3R2xNJdMNnzMlTN8PPC6wdp6dybEmDYXYTxwnYPJQ==",
+     "v=ZQnYEgWQMFmmsM8aQMF0nDDCy/AgCzkwk8CmMZYcMg0vSVlKDanekLtifDSeVGT4+5ZxXnJq199RVG2rR7N7Zw=="},
+    {"tls-exporter", SCRAM_SHA512, "rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", "W22ZaJ0SNY7soEsUEjb6gQ==",
+     "p=tls-exporter,,n=user,r=rOprNGfwEbeRWgbNEkqO",
+     "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+     "c=cD10bHMtZXhwb3J0ZXIsLAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p="
+     "jVaGV/PIJ7hgkpxV9a1jdpzyYkHQH9gW6fn3DbAL2oEA+5w4CCSJjoq8G37bn2FsGaVEMsk4kiHRqMUoN/aiiA==",
+     "v=bTvxua5nsJsvSd2bk+1WbSe84MBgjkACQPOqiN7MhTBLYxVX2QUqwET2NLcZEv2CfexR6NbAMluKltOEs5vLYw=="},
 };
 
 static struct scram_keys keys_of(const struct vector *v)
@@ -211,7 +223,8 @@ static void final_message_table(void **state)
 
 static const struct sasl_config config = {
     .domain = "capulet.example",
-    .offered = SASL_BIT(PLAIN) | SASL_BIT(SCRAM_SHA_1) | SASL_BIT(SCRAM_SHA_256),
+    .offered = SASL_BIT(PLAIN) | SASL_BIT(SCRAM_SHA_1) | SASL_BIT(SCRAM_SHA_256) |
+               SASL_BIT(SCRAM_SHA_512),
     .fake_secret = {"0123456789abcdef", 16},
     .fake_iterations = SCRAM_ITERATIONS,
 };
@@ -377,10 +390,16 @@ static void bound_logins(void **state)
 static void scram_logins(void **state)
 {
     (void)state;
-    struct scram_keys sha1, sha256;
+    struct scram_keys sha1, sha256, sha512;
     struct sasl *s = sasl_create(&config);
     assert_true(scram_keys_make(&sha1, SCRAM_SHA1, "r0m30"));
     assert_true(scram_keys_make(&sha256, SCRAM_SHA256, "r0m30"));
+    assert_true(scram_keys_make(&sha512, SCRAM_SHA512, "r0m30"));
+    assert_int_equal(sha512.iterations, 10000); /* what new accounts have */
+    assert_int_equal(login(s, "SCRAM-SHA-512", SCRAM_SHA512, "r0m30", &sha512), SASL_SUCCESS);
+    assert_int_equal(login(s, "SCRAM-SHA-512", SCRAM_SHA512, "paris", &sha512), SASL_FAILED);
+    /* no such account, or one without keys of this hash: the same end */
+    assert_int_equal(login(s, "SCRAM-SHA-512", SCRAM_SHA512, "r0m30", NULL), SASL_FAILED);
     assert_int_equal(login(s, "SCRAM-SHA-1", SCRAM_SHA1, "r0m30", &sha1), SASL_SUCCESS);
     assert_int_equal(login(s, "SCRAM-SHA-256", SCRAM_SHA256, "r0m30", &sha256), SASL_SUCCESS);
     assert_int_equal(login(s, "SCRAM-SHA-256", SCRAM_SHA256, "paris", &sha256), SASL_FAILED);
@@ -402,6 +421,92 @@ static void fake_keys(void **state)
     assert_memory_not_equal(a.salt, d.salt, SCRAM_SALT_LEN);
     assert_false(scram_keys_match(&a, "anything"));
     assert_false(scram_keys_make(&a, SCRAM_SHA1, "")); /* an empty password is none */
+}
+
+/* The challenge that a name gets which has no keys; the same for ever, by domain, name and hash. */
+static void fake_challenge(const char *domain, const char *mechanism, const char *raw, struct bytes *salt)
+{
+    struct sasl_config with = config;
+    struct bytes b = BYTES_EMPTY, challenge = BYTES_EMPTY;
+    with.domain = domain;
+    struct sasl *s = sasl_create(&with);
+    assert_int_equal(sasl_begin(s, mechanism, encoded(&b, raw, strlen(raw))), SASL_NEED_KEYS);
+    assert_int_equal(sasl_give_keys(s, NULL), SASL_CONTINUE);
+    assert_true(base64_decode(&challenge, sasl_data(s), strlen(sasl_data(s))));
+    const char *at = strstr(bytes_text(&challenge), ",s=");
+    assert_non_null(at);
+    assert_non_null(strstr(at, ",i=10000")); /* as an account that was made today */
+    bytes_append_text(salt, at);
+    bytes_fini(&b);
+    bytes_fini(&challenge);
+    sasl_destroy(&s);
+}
+
+static void nobodys_salt(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *domain, *mechanism, *raw;
+        bool same;
+        const char *proves;
+    } rows[] = {
+        {"capulet.example", "SCRAM-SHA-512", "n,,n=nobody,r=x", true, "the same each time"},
+        {"capulet.example", "SCRAM-SHA-512", "n,,n=NOBODY,r=x", true, "however it is spelt"},
+        {"capulet.example", "SCRAM-SHA-512", "n,,n=noone,r=x", false, "another name"},
+        {"capulet.example", "SCRAM-SHA-256", "n,,n=nobody,r=x", false, "another hash, as accounts have"},
+        {"montague.example", "SCRAM-SHA-512", "n,,n=nobody,r=x", false, "another domain, as accounts have"},
+    };
+    struct bytes first = BYTES_EMPTY;
+    fake_challenge("capulet.example", "SCRAM-SHA-512", "n,,n=nobody,r=x", &first);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct bytes salt = BYTES_EMPTY;
+        fake_challenge(rows[i].domain, rows[i].mechanism, rows[i].raw, &salt);
+        if (rows[i].same != (strcmp(bytes_text(&first), bytes_text(&salt)) == 0))
+            fail_msg("%s", rows[i].proves);
+        bytes_fini(&salt);
+    }
+    bytes_fini(&first);
+}
+
+/* XEP-0474: the text of its own example, with our names; the hash in the challenge is signed by both. */
+static void advertised(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"tls-server-end-point", "tls-exporter", NULL};
+    static const char *const none[] = {NULL};
+    static const struct {
+        unsigned offered;
+        const char *const *bindings;
+        const char *text, *h, *proves;
+    } rows[] = {
+        {SASL_BIT(SCRAM_SHA_1_PLUS) | SASL_BIT(SCRAM_SHA_1), types,
+         "SCRAM-SHA-1\x1eSCRAM-SHA-1-PLUS\x1ftls-exporter\x1etls-server-end-point", ",h=G6k/rBLDqgOhRRaCuuatSDFkJ08=",
+         "the example of section 5"},
+        {SASL_BIT(SCRAM_SHA_1) | SASL_BIT(PLAIN) | SASL_BIT(SCRAM_SHA_512), NULL,
+         "PLAIN\x1eSCRAM-SHA-1\x1eSCRAM-SHA-512", NULL, "no XEP-0440: nothing of it"},
+        {SASL_BIT(SCRAM_SHA_1), none, "SCRAM-SHA-1\x1f", NULL, "XEP-0440 with an empty list"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct bytes text = BYTES_EMPTY, b = BYTES_EMPTY;
+        struct scram_keys keys;
+        sasl_advertised(&text, rows[i].offered, rows[i].bindings);
+        assert_string_equal(bytes_text(&text), rows[i].text);
+        struct sasl_config with = config;
+        with.offered = rows[i].offered;
+        with.advertised = bytes_text(&text);
+        struct sasl *s = sasl_create(&with);
+        bytes_clear(&text); /* it is copied */
+        assert_true(scram_keys_make(&keys, SCRAM_SHA1, "r0m30"));
+        assert_int_equal(login(s, "SCRAM-SHA-1", SCRAM_SHA1, "r0m30", &keys), SASL_SUCCESS);
+        assert_int_equal(sasl_begin(s, "SCRAM-SHA-1", ENCODED(&b, "n,,n=juliet,r=x")), SASL_NEED_KEYS);
+        assert_int_equal(sasl_give_keys(s, &keys), SASL_CONTINUE);
+        assert_true(base64_decode(&text, sasl_data(s), strlen(sasl_data(s))));
+        if (rows[i].h && !strstr(bytes_text(&text), rows[i].h))
+            fail_msg("%s: %s", rows[i].proves, bytes_text(&text));
+        sasl_destroy(&s);
+        bytes_fini(&text);
+        bytes_fini(&b);
+    }
 }
 
 static void plain_logins(void **state)
@@ -441,7 +546,8 @@ int main(void)
         cmocka_unit_test(rfc_vectors),         cmocka_unit_test(first_message_table),
         cmocka_unit_test(final_message_table), cmocka_unit_test(begin_table),
         cmocka_unit_test(encodings),           cmocka_unit_test(scram_logins),
-        cmocka_unit_test(bound_logins),        cmocka_unit_test(fake_keys),           cmocka_unit_test(plain_logins),
+        cmocka_unit_test(bound_logins),        cmocka_unit_test(fake_keys),
+        cmocka_unit_test(nobodys_salt),        cmocka_unit_test(advertised),           cmocka_unit_test(plain_logins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
