@@ -60,8 +60,11 @@ static bool is_wanted(const struct person *p)
     return false;
 }
 
+/* What an error carries back was meant for what it answers (XEP-0334 section 5). */
 static bool is_kept_private(const struct stanza *msg)
 {
+    if (msg->type == MESSAGE_ERROR)
+        return stanza_child(msg, "sent", NS_CARBONS) || stanza_child(msg, "received", NS_CARBONS);
     return stanza_child(msg, "private", NS_CARBONS) || stanza_child(msg, "no-copy", NS_HINTS) ||
            stanza_child(msg, "sent", NS_CARBONS) || stanza_child(msg, "received", NS_CARBONS);
 }

@@ -25,12 +25,12 @@
 static const struct service_xep own_xeps[] = {
     {"0160", "1.0.1", "what waits comes at the initial presence"},
     {"0203", "2.0", "delay stamps on what waited"},
-    {"0334", "1.0", "no-store, no-permanent-store, store"},
+    {"0334", "1.0", "no-store, no-permanent-store, no-copy, store"},
     {"0359", "0.7", "stanza-id of the archive on what it delivers"},
     {NULL, NULL, NULL},
 };
-static const char *const own_domain_features[] = {NS_ROSTER, NS_OFFLINE, NULL};
-static const char *const own_account_features[] = {NS_SID, NULL};
+static const char *const own_domain_features[] = {NS_ROSTER, NS_OFFLINE, NS_HINTS, NULL};
+static const char *const own_account_features[] = {NS_SID, NS_HINTS, NULL};
 static const struct service own_service = {
     .name = "exchange",
     .xeps = own_xeps,

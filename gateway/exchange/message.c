@@ -67,8 +67,8 @@ static bool is_conversation(const struct stanza *msg)
 struct message_weight message_weigh(const struct stanza *msg)
 {
     struct message_weight w = {.is_known = true};
-    if (!is_conversation(msg))
-        return w;
+    if (msg->kind != STANZA_MESSAGE || msg->type == MESSAGE_ERROR || msg->type == MESSAGE_GROUPCHAT)
+        return w; /* hints in an error are of what it answers; a room keeps its own */
     bool heavy = false, no_store = false, not_archived = false, store = false;
     for (const struct element *e = stanza_first(msg); e; e = e->next) {
         if (text_eq(e->ns, NS_HINTS)) {
@@ -81,7 +81,12 @@ struct message_weight message_weigh(const struct stanza *msg)
             heavy = true;
         }
     }
-    /* What is said waits for its recipient even with no-store; what only accompanies does not. */
+    if (!is_conversation(msg)) { /* news are worth keeping only to who says so */
+        w.says = heavy = false;
+        store &= !no_store;
+    }
+    /* What is said waits for its recipient even with no-store; what only accompanies does not. Who says both store
+     * and no-store gets the one that loses nothing, and no archive. */
     w.keep = w.says || (heavy && !no_store) || store;
     w.archive = w.keep && !no_store && !not_archived;
     return w;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What slixmpp, as Debian has it, asks of its server while it is logged in, by its own plugins: client state."""
+"""What slixmpp, as Debian has it, asks of its server while it is logged in, by its own plugins: client state,
+hints."""
 import sys
 from pathlib import Path
 
@@ -78,5 +79,31 @@ def client_state(t):
     hold(found == ["composing", "composing"], f"of what waited over the cut more than the newest came: {found}")
 
 
+def hints(t):
+    """no-store, no-permanent-store, store and no-copy as slixmpp writes them: waits, is archived, is copied or not"""
+    t.make_home(OURS, ["romeo", "benvolio"])
+    romeo = t.slix(ROMEO, plugins=(*PLUGINS, "xep_0334", "xep_0059", "xep_0297", "xep_0313"))
+    info = romeo.ask(lambda: romeo.xmpp["xep_0030"].get_info(jid=OURS, timeout=suite.PATIENCE))
+    hold("urn:xmpp:hints" in info["disco_info"]["features"], "hints are not announced")
+    lines = {hint: f"{hint} {token()}" for hint in ("no-store", "no-permanent-store", "no-copy", "store")}
+
+    def say(hint, line):
+        message = romeo.xmpp.make_message(mto=BENVOLIO, mbody=line, mtype="chat")
+        message.enable(hint)
+        message.send()
+    for hint, line in lines.items():
+        romeo.ask(lambda h=hint, x=line: say(h, x))
+    romeo.settle()
+    benvolio = t.slix(BENVOLIO, plugins=(*PLUGINS, "xep_0059", "xep_0297", "xep_0313"))
+    for line in lines.values():
+        said(benvolio, line)
+    for client, peer in ((romeo, BENVOLIO), (benvolio, ROMEO)):
+        async def page_through(client=client, peer=peer):
+            return [m["mam_result"]["forwarded"]["stanza"]["body"]
+                    async for m in client.xmpp["xep_0313"].iterate(with_jid=peer, rsm={"max": 50})]
+        found = client.ask(page_through)
+        hold(found == [lines["no-copy"], lines["store"]], f"{client.jid}'s archive has {found}")
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, client_state)
+    suite.main(__doc__, client_state, hints)
