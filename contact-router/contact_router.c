@@ -288,6 +288,7 @@ struct contact_router *contact_router_create(const struct contact_router_options
     r->mail = o->mail;
     r->public_url = dup_or_null(&r->arena, o->public_url);
     r->zone_dir = dup_or_null(&r->arena, o->zone_dir);
+    zone_cache_init(&r->zones, r->zone_dir);
     r->speech_program = dup_or_null(&r->arena, o->speech_program);
     r->help = arena_printf(&r->arena, "%s\n%s", device_help(), rule_line_help());
     if (!fill(r, o, e))
@@ -369,6 +370,7 @@ void contact_router_destroy(struct contact_router **rr)
     for (unsigned i = 0; i < r->provider_count; i++)
         provider_destroy(&r->providers[i].provider);
     map_fini(&r->answering);
+    zone_cache_fini(&r->zones);
     mem_wipe(r->hook_key, sizeof r->hook_key);
     arena_fini(&r->arena);
     mem_free(r);

@@ -9,22 +9,24 @@
 #include "contact-router/planner.h"
 #include "contact-router/router_internal.h"
 #include "contact-router/rule_store.h"
-#include "contact-router/zone.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/base/utf8.h"
 
-enum { EVENTS_MAX = 64, TEXT_MAX = 2000 };
+enum { EVENTS_MAX = 64, TEXT_MAX = 2000,
+       ZONE_READS_MAX = 16 /* then a batch ends early; one event looks for 30 at most */ };
 
 struct planning {
     struct store_job job;
     struct contact_router *r;
     struct arena arena;
+    struct zone_cache *zones;
     const char *callee; /* NULL: everybody's */
     const char *peer;   /* planning_stop: NULL: anybody */
     /* out */
-    unsigned events, deliveries;
+    unsigned deliveries;
+    bool more; /* events are left: plan again */
     struct delivery_news *news;
     struct bytes warnings; /* what the admin should know, a line each */
 };
@@ -82,15 +84,11 @@ struct situation {
     struct planner_plan plan;
 };
 
-/* A zone is a file: that of the rule before it is known. */
-static int offset_of(const struct planning *p, const struct situation *s, unsigned rule)
+static int offset_of(const struct planning *p, const struct situation *s, const char *zone)
 {
     int offset_s = 0;
-    const char *zone = s->rules.v[rule].zone;
-    if (rule && text_eq(zone, s->rules.v[rule - 1].zone))
-        return s->ruled[rule - 1].offset_s;
     if (*zone)
-        zone_offset(p->r->zone_dir, zone, s->in.now_us / 1000000, &offset_s);
+        zone_cache_offset(p->zones, zone, s->in.now_us / 1000000, &offset_s);
     return offset_s;
 }
 
@@ -103,7 +101,7 @@ static bool look_at_rules(struct planning *p, struct store_tx *tx, const struct 
     if (s->damaged)
         s->rules.count = 0;
     for (unsigned i = 0; i < s->rules.count; i++) {
-        s->ruled[i] = (struct planner_rule){ &s->rules.v[i], offset_of(p, s, i) };
+        s->ruled[i] = (struct planner_rule){ &s->rules.v[i], offset_of(p, s, s->rules.v[i].zone) };
         groups = groups || s->rules.v[i].sender == RULE_GROUP;
     }
     s->in.peer = ev->peer;
@@ -134,7 +132,7 @@ static bool look(struct planning *p, struct store_tx *tx, const struct reach_eve
         d->device = &s->devices.v[i];
         d->reachable = is_reachable(p->r, c, d->device);
         if (d->device->quiet.set)
-            zone_offset(p->r->zone_dir, d->device->quiet.zone, s->in.now_us / 1000000, &d->quiet_offset_s);
+            d->quiet_offset_s = offset_of(p, s, d->device->quiet.zone);
         if (ev->kind != REACH_MESSAGE)
             continue;
         if (!outbox_query_told(tx, &(struct outbox_about){ ev->callee, ev->peer, d->device->n }, &p->arena, &s->told[i], e))
@@ -256,9 +254,10 @@ static bool planning_job(struct store_tx *tx, struct store_job *job, struct erro
     p->news = NULL;
     bytes_clear(&p->warnings);
     bool ok = read_events(tx, p->callee, &p->arena, events, e);
-    p->events = events->count;
-    for (unsigned i = 0; ok && i < events->count; i++)
+    unsigned i = 0, reads = p->zones->reads;
+    for (; ok && i < events->count && p->zones->reads - reads < ZONE_READS_MAX; i++)
         ok = plan_event(p, tx, &events->v[i], e);
+    p->more = i < events->count || events->count == EVENTS_MAX;
     return ok;
 }
 
@@ -283,7 +282,7 @@ static void planning_done(struct store_job *job, const struct error *e)
         delivery_tell(r, p->news);
         if (p->deliveries)
             worker_kick(r);
-        if (p->events == EVENTS_MAX && r->running)
+        if (p->more && r->running)
             planning_run(r, p->callee);
     }
     bytes_fini(&p->warnings);
@@ -296,6 +295,7 @@ static struct planning *begin(struct contact_router *r, const char *callee)
     struct planning *p = mem_new(struct planning);
     arena_init(&p->arena);
     p->r = r;
+    p->zones = &r->zones;
     p->callee = callee ? arena_dup(&p->arena, callee) : NULL;
     p->job = (struct store_job){ .reply_on = r->loop, .run = planning_job, .done = planning_done };
     r->jobs++;
@@ -338,7 +338,9 @@ bool planning_foresee(struct contact_router *r, struct store_tx *tx, const struc
                       struct error *e)
 {
     const struct contact_router_community *c = contact_router_community(r, domain_of(ev->callee));
-    struct planning p = { .r = r };
+    struct zone_cache zones; /* the router's belongs to the writing thread; this is a reading one */
+    struct planning p = { .r = r, .zones = &zones };
+    zone_cache_init(&zones, r->zone_dir);
     arena_init(&p.arena);
     struct situation *s = arena_new(&p.arena, struct situation);
     bool ok = !c || look(&p, tx, ev, c, ev->at_us ? ev->at_us : store_now_us(tx), s, e);
@@ -352,5 +354,6 @@ bool planning_foresee(struct contact_router *r, struct store_tx *tx, const struc
         planner_words(&s->in, &s->plan, words);
     }
     arena_fini(&p.arena);
+    zone_cache_fini(&zones);
     return ok;
 }

@@ -7,6 +7,7 @@
 #include "contact-router/contact_router.h"
 #include "contact-router/outbox_store.h"
 #include "contact-router/provider.h"
+#include "contact-router/zone_cache.h"
 #include "gateway/base/map.h"
 #include "gateway/net/timer.h"
 #include "gateway/store/secret.h"
@@ -44,6 +45,7 @@ struct contact_router {
     unsigned off_count;
     unsigned char hook_key[SECRET_LEN]; /* signs capability addresses; set by start */
     struct speech *speech;  /* while running */
+    struct zone_cache zones; /* of the store's writing thread: planning and taking */
     bool running;
     unsigned jobs;          /* at the store or at the exchange */
     /* worker.c */

@@ -9,7 +9,6 @@
 #include "contact-router/flight.h"
 #include "contact-router/outbox_query.h"
 #include "contact-router/router_internal.h"
-#include "contact-router/zone.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
@@ -88,7 +87,7 @@ static void wait_for_quiet(const struct take *t, const struct device *d, const s
     int offset;
     if (!talk || row->urgent)
         return;
-    zone_offset(t->r->zone_dir, d->quiet.zone, t->now_us / 1000000, &offset);
+    zone_cache_offset(&t->r->zones, d->quiet.zone, t->now_us / 1000000, &offset);
     hold->until_us = device_quiet_until(&d->quiet, t->now_us, offset);
 }
 

@@ -181,22 +181,32 @@ bool zone_read(const unsigned char *data, size_t len, int64_t unix_s, int *offse
     return true;
 }
 
-bool zone_offset(const char *dir, const char *name, int64_t unix_s, int *offset_s)
+unsigned char *zone_load(const char *dir, const char *name, size_t *len)
 {
     char path[256];
-    *offset_s = 0;
+    *len = 0;
     if (!*name || *name == '/' || strstr(name, ".."))
-        return false;
-    if (text_eq(name, "UTC"))
-        return true;
+        return NULL;
     snprintf(path, sizeof path, "%s/%s", dir ? dir : "/usr/share/zoneinfo", name);
     FILE *in = fopen(path, "re");
     if (!in)
-        return false;
-    unsigned char *data = mem_alloc(ZONE_FILE_MAX);
-    size_t len = fread(data, 1, ZONE_FILE_MAX, in);
+        return NULL;
+    unsigned char *room = mem_alloc(ZONE_FILE_MAX);
+    *len = fread(room, 1, ZONE_FILE_MAX, in);
     fclose(in);
-    bool ok = zone_read(data, len, unix_s, offset_s);
+    char *data = mem_dup_n((const char *)room, *len);
+    mem_free(room);
+    return (unsigned char *)data;
+}
+
+bool zone_offset(const char *dir, const char *name, int64_t unix_s, int *offset_s)
+{
+    size_t len;
+    *offset_s = 0;
+    if (text_eq(name, ZONE_UTC))
+        return true;
+    unsigned char *data = zone_load(dir, name, &len);
+    bool ok = data && zone_read(data, len, unix_s, offset_s);
     mem_free(data);
     return ok;
 }

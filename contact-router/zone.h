@@ -8,9 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define ZONE_UTC "UTC" /* needs no file */
+
 /* `dir` NULL: /usr/share/zoneinfo. false: there is no such zone (*offset_s is 0). Reads the file. */
 bool zone_offset(const char *dir, const char *name, int64_t unix_s, int *offset_s);
 /* The same of a file's bytes. false: not a TZif file. */
 bool zone_read(const unsigned char *data, size_t len, int64_t unix_s, int *offset_s);
+
+/* The file of a zone (mem_free); NULL: there is none. */
+unsigned char *zone_load(const char *dir, const char *name, size_t *len);
 
 #endif

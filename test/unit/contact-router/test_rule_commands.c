@@ -193,6 +193,35 @@ static void test_damaged_mended(void **state)
          "\"move rule 2 first\" changes that.");
 }
 
+/* Forty people with twenty rules in as many zones: the batch is cut, everybody is planned, and no file is read twice. */
+static void test_many_zones(void **state)
+{
+    (void)state;
+    static const char *const zones[RULE_PER_ACCOUNT_MAX] = {
+        "Africa/Cairo", "Africa/Lagos", "Africa/Nairobi", "America/Chicago", "America/Denver", "America/Lima", "America/New_York",
+        "America/Toronto", "Asia/Dhaka", "Asia/Dubai", "Asia/Kolkata", "Asia/Seoul", "Asia/Tokyo", "Australia/Sydney", "Europe/Berlin",
+        "Europe/London", "Europe/Madrid", "Europe/Paris", "Europe/Rome", "Pacific/Auckland",
+    };
+    enum { PEOPLE = 40 };
+    for (unsigned p = 0; p < PEOPLE; p++) {
+        char account[64], rule[128];
+        snprintf(account, sizeof account, "p%u@capulet.example", p);
+        for (unsigned i = 0; i < RULE_PER_ACCOUNT_MAX; i++) {
+            snprintf(rule, sizeof rule, "for t%u@montague.example at 11:00-13:00 %s: nothing", i, zones[(p + i) % RULE_PER_ACCOUNT_MAX]);
+            damage(account, i + 1, rule);
+        }
+        struct put_event ev = { .job = { .run = put_event_run }, .ev = { .kind = REACH_MESSAGE, .callee = account, .peer = ROMEO,
+                                .code = "r1", .seq = p + 1 } };
+        write_now(&ev.job);
+    }
+    restart();
+    unsigned planned = 0;
+    for (const char *at = bytes_text(&world.log); (at = strstr(at, " exhausted ")); at++)
+        planned++;
+    assert_int_equal(planned, PEOPLE);
+    assert_int_equal(world.router->zones.reads, RULE_PER_ACCOUNT_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +230,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hints, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_used, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_damaged, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_many_zones, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_damaged_mended, world_setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
