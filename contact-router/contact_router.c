@@ -232,11 +232,33 @@ static const char *const *copy_list(struct contact_router *r, const char *const 
 }
 
 /* A mistake in one profile must not cost the others, nor the messages. */
-static void add_off(struct contact_router *r, const struct contact_router_provider *o, const struct error *why)
+static void add_off(struct contact_router *r, const struct contact_router_provider *o, const char *why, const char *seen)
 {
-    r->off[r->off_count++] = (struct router_off){ .name = arena_dup(&r->arena, o->name ? o->name : ""),
-        .why = arena_printf(&r->arena, "provider %.40s is off: %s", o->name ? o->name : "", why->text),
-        .communities = copy_list(r, o->communities) };
+    const char *name = o->name ? o->name : "";
+    r->off[r->off_count++] = (struct router_off){ .name = arena_dup(&r->arena, name),
+        .why = arena_printf(&r->arena, "provider %.40s is off: %s", name, why),
+        .seen = arena_printf(&r->arena, "provider %.40s is off: %s", name, seen), .communities = copy_list(r, o->communities) };
+}
+
+/* What is wrong with a profile begins with its path. */
+static const char *without_path(struct contact_router *r, const struct contact_router_provider *o, const char *dir, const struct error *why)
+{
+    const char *path = o->profile && *o->profile ? provider_profile_path(o, dir, &r->arena) : "";
+    if (!*path || strncmp(why->text, path, sizeof why->text - 1 < strlen(path) ? sizeof why->text - 1 : strlen(path)) != 0)
+        return why->text;
+    return strlen(path) < strlen(why->text) ? arena_printf(&r->arena, "profile%s", why->text + strlen(path)) : "its profile has a mistake";
+}
+
+static void add_provider(struct contact_router *r, const struct contact_router_provider *o, const char *dir)
+{
+    struct error why = ERROR_INIT;
+    struct provider *p = o->off ? NULL : provider_create(o, dir, &why);
+    if (p)
+        r->providers[r->provider_count++].provider = p;
+    else if (o->off)
+        add_off(r, o, o->off, o->off_seen);
+    else
+        add_off(r, o, why.text, without_path(r, o, dir, &why));
 }
 
 static bool stands_twice(struct contact_router *r, const char *name)
@@ -257,13 +279,9 @@ static bool fill(struct contact_router *r, const struct contact_router_options *
             return false;
     r->off = arena_alloc(&r->arena, (o->provider_count + 1) * sizeof *r->off);
     for (unsigned i = 0; i < o->provider_count; i++) {
-        struct error why = ERROR_INIT;
         if (stands_twice(r, o->providers[i].name))
             return error_set(e, ERROR_EXISTS, "provider %s stands twice", o->providers[i].name);
-        if ((r->providers[r->provider_count].provider = provider_create(&o->providers[i], dir, &why)))
-            r->provider_count++;
-        else
-            add_off(r, &o->providers[i], &why);
+        add_provider(r, &o->providers[i], dir);
     }
     if (!r->public_url)
         return true;

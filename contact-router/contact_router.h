@@ -31,6 +31,9 @@ struct contact_router_provider {
     const char *from;    /* the number or sender id we write from: E.164 where answers shall come back */
     const char *const *communities; /* domains that use it; ends with NULL; NULL: every one */
     bool allow_http;     /* its address may be plain http (loopback, a trusted network) */
+    /* Why it is off whatever its profile says (a secret's file cannot be used), with the files' paths for the log and the
+     * console, and without them for who looks from afar. NULL: nothing is wrong that is known. */
+    const char *off, *off_seen;
 };
 
 struct contact_router_community {
@@ -64,7 +67,7 @@ struct contact_router_options {
 };
 
 /* Checks and copies everything; reads the profiles. NULL and *e filled: what is wrong. A provider whose profile,
- * options or secrets have a mistake is only off (contact_router_off): the others go on.
+ * options or secrets have a mistake (or that has an `off`) is only off (contact_router_off): the others go on.
  * Also what `causeway check` calls: exchange, store, loop, http and mail may be NULL then, and only
  * contact_router_destroy may follow. */
 MUST_USE struct contact_router *contact_router_create(const struct contact_router_options *o, struct error *e);

@@ -173,7 +173,7 @@ static void run_providers(struct command *cmd)
         if (!row)
             continue;
         row->cells[0] = arena_dup(&q->arena, off->name);
-        row->cells[5] = arena_dup(&q->arena, off->why);
+        row->cells[5] = arena_dup(&q->arena, off->seen);
     }
     listing_end(q, NULL);
 }

@@ -84,15 +84,18 @@ static void copy_communities(struct provider *p, const char *const *from)
     p->communities = copy;
 }
 
-static struct profile *find_profile(struct provider *p, const char *profile, const char *dir, struct error *e)
+const char *provider_profile_path(const struct contact_router_provider *o, const char *profile_dir, struct arena *a)
 {
-    if (!profile || !*profile) {
-        error_set(e, ERROR_INVALID, "provider %s: no profile", p->name);
-        return NULL;
-    }
-    if (strchr(profile, '/') || strchr(profile, '.'))
-        return profile_load(profile, e);
-    return profile_load(arena_printf(&p->arena, "%s/%s.conf", dir, profile), e);
+    bool is_path = strchr(o->profile, '/') || strchr(o->profile, '.');
+    return is_path ? o->profile : arena_printf(a, "%s/%s.conf", profile_dir, o->profile);
+}
+
+static struct profile *find_profile(struct provider *p, const struct contact_router_provider *o, const char *dir, struct error *e)
+{
+    if (o->profile && *o->profile)
+        return profile_load(provider_profile_path(o, dir, &p->arena), e);
+    error_set(e, ERROR_INVALID, "provider %s: no profile", p->name);
+    return NULL;
 }
 
 struct provider *provider_create(const struct contact_router_provider *o, const char *profile_dir, struct error *e)
@@ -105,7 +108,7 @@ struct provider *provider_create(const struct contact_router_provider *o, const 
     copy_communities(p, o->communities);
     bool ok = name_is_clean(o->name) ||
               error_set(e, ERROR_INVALID, "provider `%.40s`: a name is made of a-z, 0-9 and -", p->name);
-    ok = ok && (p->profile = find_profile(p, o->profile, profile_dir, e)) != NULL;
+    ok = ok && (p->profile = find_profile(p, o, profile_dir, e)) != NULL;
     for (unsigned i = 0; ok && i < p->profile->option_count; i++)
         p->option_values[i] = p->profile->options[i].value;
     ok = ok && fill(p, o->options, p->profile->options, p->profile->option_count, p->option_values, "option", e) &&

@@ -19,6 +19,8 @@ struct provider {
 /* ERROR_INVALID: a secret without a value, an option the profile does not know, ... */
 MUST_USE struct provider *provider_create(const struct contact_router_provider *o, const char *profile_dir,
                                           struct error *e);
+/* Where the profile of `o` is looked for. */
+const char *provider_profile_path(const struct contact_router_provider *o, const char *profile_dir, struct arena *a);
 void provider_destroy(struct provider **p);
 bool provider_serves(const struct provider *p, const char *domain);
 /* Appends the value of "opt.X" or "secret.X"; false: no such name. */

@@ -24,6 +24,7 @@ struct router_provider {
 /* One that the configuration names and that is off: its profile, options or secrets have a mistake. Constant. */
 struct router_off {
     const char *name, *why; /* "provider NAME is off: FILE:LINE: ..." */
+    const char *seen;       /* the same without paths, for admins who look from afar: "...: profile:LINE: ..." */
     const char *const *communities; /* NULL: every one */
 };
 

@@ -27,6 +27,12 @@ struct reader {
     unsigned mistakes;
     struct map told; /* complaints so far */
     struct map seen; /* "SECTION-ADDRESS option": given before in the same block */
+    struct map bad_secrets; /* NAME=FILE -> struct bad_secret */
+};
+
+/* A provider's secret that cannot be used turns the provider off (contact_router.h), and is no mistake that stops a start. */
+struct bad_secret {
+    const char *told, *seen; /* with file and line and path; without */
 };
 
 /* libConfuse hands its callbacks no pointer of ours: the reader that is at work on this thread. */
@@ -85,16 +91,41 @@ static bool is_address(const char *value)
     return inet_pton(AF_INET, value, raw) == 1 || inet_pton(AF_INET6, value, raw) == 1;
 }
 
+/* Why a file with a secret cannot be used; NULL: it can. `next`: what to do, behind the path. */
+static const char *wrong_with_secret(const char *path, const char **next)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const char *why = fd < 0 || fstat(fd, &st) != 0 ? strerror(errno) : NULL;
+    *next = "";
+    if (!why && !S_ISREG(st.st_mode))
+        why = "is not a file";
+    if (!why && st.st_size == 0)
+        why = "is empty";
+    if (!why && (st.st_mode & S_IRWXO)) {
+        why = "can be read by everybody";
+        *next = "; chmod o= ";
+    }
+    if (fd >= 0)
+        close(fd);
+    return why;
+}
+
 static void check_secret(struct reader *r, cfg_t *cfg, const struct option *o, const char *value)
 {
-    const char *eq = strchr(value, '=');
-    struct stat st;
-    if (!eq || eq == value)
+    struct arena *a = &r->c->arena;
+    const char *eq = strchr(value, '='), *next, *why;
+    if (!eq || eq == value) {
         mistake(r, cfg, "%s: '%s' is not NAME=FILE", o->name, value);
-    else if (stat(eq + 1, &st) != 0)
-        mistake(r, cfg, "%s: %s: %s", o->name, eq + 1, strerror(errno));
-    else if (st.st_mode & S_IRWXO)
-        mistake(r, cfg, "%s: %s can be read by everybody; chmod o= %s", o->name, eq + 1, eq + 1);
+        return;
+    }
+    why = wrong_with_secret(eq + 1, &next);
+    if (!why || map_get(&r->bad_secrets, value))
+        return;
+    struct bad_secret *bad = arena_new(a, struct bad_secret);
+    bad->told = arena_printf(a, "%s:%d: %s: %s: %s%s%s", r->c->file, cfg->line, o->name, eq + 1, why, next, *next ? eq + 1 : "");
+    bad->seen = arena_printf(a, "%s: the file of %.*s: %s", o->name, (int)(eq - value), value, why);
+    map_put(&r->bad_secrets, arena_dup(a, value), bad);
 }
 
 static void check_egress(struct reader *r, cfg_t *cfg, const struct option *o, const char *value)
@@ -220,7 +251,7 @@ static const char *secret_of(struct reader *r, cfg_t *sec, const char *path)
     char text[16384];
     FILE *f = path ? fopen(path, "re") : NULL;
     if (!f)
-        return NULL; /* CHECK_FILE or CHECK_SECRET has complained */
+        return NULL; /* CHECK_FILE has complained */
     const char *secret = NULL;
     size_t len = fread(text, 1, sizeof text - 1, f);
     text[len] = '\0';
@@ -235,6 +266,15 @@ static const char *secret_of(struct reader *r, cfg_t *sec, const char *path)
     return secret;
 }
 
+/* The first of a provider's secrets that cannot be used. */
+static const struct bad_secret *bad_secret_of(struct reader *r, cfg_t *sec)
+{
+    const struct bad_secret *bad = NULL;
+    for (unsigned i = 0; !bad && i < cfg_size(sec, "secret_files"); i++)
+        bad = map_get(&r->bad_secrets, cfg_getnstr(sec, "secret_files", i));
+    return bad;
+}
+
 static const struct contact_router_pair *pairs_of(struct reader *r, cfg_t *sec, const char *name, bool files)
 {
     unsigned n = cfg_size(sec, name), used = 0;
@@ -242,6 +282,8 @@ static const struct contact_router_pair *pairs_of(struct reader *r, cfg_t *sec, 
     for (unsigned i = 0; i < n; i++) {
         const char *given = cfg_getnstr(sec, name, i), *eq = strchr(given, '=');
         if (!eq)
+            continue;
+        if (files && map_get(&r->bad_secrets, given))
             continue;
         const char *value = files ? secret_of(r, sec, eq + 1) : arena_dup(&r->c->arena, eq + 1);
         if (value)
@@ -385,6 +427,7 @@ static void read_providers(struct reader *r, cfg_t *cfg)
         cfg_t *sec = cfg_getnsec(cfg, "provider", i);
         if (!text_of(r, sec, "profile"))
             mistake(r, sec, "provider \"%s\": 'profile' is missing", cfg_title(sec));
+        const struct bad_secret *bad = bad_secret_of(r, sec);
         c->providers[i] = (struct contact_router_provider){
             .name = arena_dup(&c->arena, cfg_title(sec)),
             .profile = text_of(r, sec, "profile"),
@@ -393,6 +436,8 @@ static void read_providers(struct reader *r, cfg_t *cfg)
             .from = text_of(r, sec, "from"),
             .communities = jids_of(r, sec, "communities"),
             .allow_http = cfg_getbool(sec, "allow_http"),
+            .off = bad ? bad->told : NULL,
+            .off_seen = bad ? bad->seen : NULL,
         };
     }
 }
@@ -468,6 +513,7 @@ bool config_read(struct config *c, const char *file, void (*complain)(void *, co
     cfg_free(cfg);
     map_fini(&r.seen);
     map_fini(&r.told);
+    map_fini(&r.bad_secrets);
     current = NULL;
     return r.mistakes == 0;
 }

@@ -11,7 +11,7 @@ enum option_check {
     CHECK_ANY,
     CHECK_WORD,    /* one of the words in `range`, separated by '|' */
     CHECK_FILE,    /* a file that can be read */
-    CHECK_SECRET,  /* NAME=FILE, where nobody but owner and group may read FILE */
+    CHECK_SECRET,  /* NAME=FILE, where nobody but owner and group may read FILE; else that provider is off */
     CHECK_PAIR,    /* NAME=VALUE */
     CHECK_DOMAIN,  /* a domain, prepared */
     CHECK_JID,     /* a bare JID */

@@ -322,7 +322,8 @@ def parts_by_shell(t):
     """streams with another community, up and broken; the outbox and one delivery; providers; sessions without words"""
     profile = t.folder / "bad.conf"
     profile.write_text("[profile]\nname = bad\nkinds = sms\nformat = 1\ncolour = red\n")
-    lab = t.make_lab([HERE, THERE], {HERE: ["romeo"], THERE: ["juliet"]}, providers=PROVIDER + f'provider "bad" {{ profile = "{profile}" }}\n')
+    lab = t.make_lab([HERE, THERE], {HERE: ["romeo"], THERE: ["juliet"]}, providers=PROVIDER + f'provider "bad" {{ profile = "{profile}" }}\n'
+                     f'provider "secretless" {{ profile = "twilio" secret_files = {{ "auth_token={t.folder}/no-token" }} }}\n')
     romeo, juliet = t.strophe(ROMEO), t.strophe(f"juliet@{THERE}")
     romeo.message(f"juliet@{THERE}", "a secret thing")
     juliet.wait(lambda s: s.tag.endswith("message") and s.get("from") == THERE, "the prompt")
@@ -342,9 +343,13 @@ def parts_by_shell(t):
     wait_for(lambda: streams()[(THERE, "out")]["error"], "the error")
     hold(streams()[(THERE, "out")]["waiting"] == "1" or streams()[(THERE, "out")]["unconfirmed"] == "1", f"streams: {streams()}")
 
-    off = f"provider bad is off: {profile}:5: unknown key `colour`, or it stands twice"
-    hold([(p["name"], p["state"]) for p in as_json(t, "providers")["items"]] == [("sms", "on"), ("bad", off)], "the providers are others")
-    hold(off in Path(lab.community(HERE)["log"]).read_text(), "the log does not say that a provider is off")
+    off = "provider bad is off: profile:5: unknown key `colour`, or it stands twice"
+    unreadable = "provider secretless is off: secret_files: the file of auth_token: No such file or directory"
+    hold([(p["name"], p["state"]) for p in as_json(t, "providers")["items"]] == [("sms", "on"), ("bad", off), ("secretless", unreadable)],
+         "the providers are others")
+    log = Path(lab.community(HERE)["log"]).read_text()
+    hold(f"secret_files: {t.folder}/no-token: No such file or directory" in log, "the log does not say which file is missing")
+    hold(off.replace("profile:", f"{profile}:") in log, "the log does not say that a provider is off")
     ctl(t, DEVICES + "add", "--kind", "email", "--address", "romeo@mail.example", jid=ROMEO)
     wait_for(lambda: lab.mails(), "the mail with the code")
     wait_for(lambda: [d for d in as_json(t, "outbox")["items"] if d["state"] == "sent"], "the delivery")

@@ -91,6 +91,10 @@ def on_this_machine(t):
     key.chmod(0o644)
     has(examine(t, c["config"], 1), f"WRONG key {key} can be read by everybody\n      -> chmod o= {key}")
     key.chmod(0o600)
+    secret = key.with_name("auth_token")
+    secret.chmod(0o644)
+    has(examine(t, c["config"], 1), f"WRONG provider sms is off: .*secret_files: {secret}: can be read by everybody; chmod o= {secret}")
+    secret.chmod(0o600)
     has(examine(t, changed(t, "admins", (f"admin@{OURS}", f"nurse@{OURS}")), 1),
         f"WRONG there is no account nurse@{OURS}.*\n      -> causeway account add nurse@{OURS}")
     strange = Authority(t.folder / "strange")

@@ -191,5 +191,24 @@ def bad_profile(t):
     hold(f"{CAPULET} does not send text messages" in said, f"she is told: {said}")
 
 
+def bad_secret(t):
+    """a secret that everybody may read turns its provider off and nothing else; check names the file"""
+    t.make_lab([CAPULET], {CAPULET: ["juliet"]})
+    c = t.lab.community(CAPULET)
+    secret = Path(c["config"]).with_name("auth_token")
+    secret.chmod(0o644)
+    try:
+        t.lab.causeway(CAPULET, "check")
+    except Failed as e:
+        hold(re.search(rf"provider sms is off: .*:\d+: secret_files: {secret}: can be read by everybody; chmod o= {secret}", str(e)),
+             f"check says: {e}")
+    else:
+        hold(False, "check says nothing")
+    t.lab.stop(CAPULET)
+    t.lab.start(CAPULET)
+    said = t.strophe(JULIET).tell(CAPULET, f"add phone {PHONE}")
+    hold(f"{CAPULET} does not send text messages" in said, f"she is told: {said}")
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, what_it_answers, never_and_late, bad_profile)
+    suite.main(__doc__, what_it_answers, never_and_late, bad_profile, bad_secret)

@@ -304,6 +304,8 @@ static void test_bad_profiles(void **state)
         struct contact_router *r = contact_router_create(&o, &e);
         assert_non_null(r);
         assert_string_equal(contact_router_off(r, 0), want);
+        snprintf(want, sizeof want, "provider bad is off: profile%s", rows[i].error);
+        assert_string_equal(r->off[0].seen, want); /* admins see it without the path */
         assert_null(contact_router_off(r, 1));
         assert_int_equal(r->provider_count, 1);
         contact_router_destroy(&r);
@@ -314,13 +316,42 @@ static void test_bad_profiles(void **state)
     }
 }
 
+/* What a table says of a profile that is not there, of one whose path is longer than an error, and of what the configuration
+ * knows: no path of any. */
+static void test_off_seen(void **state)
+{
+    (void)state;
+    char path[400];
+    memset(path, 'x', sizeof path - 1);
+    path[0] = '/';
+    path[sizeof path - 1] = '\0';
+    struct contact_router_provider p[] = { { .name = "none", .profile = "/nowhere/x.conf" }, { .name = "long", .profile = path },
+                                           { .name = "no-profile" }, { .name = "secret", .profile = "twilio",
+                                           .off = "/etc/x.conf:3: secret_files: /etc/token: is empty", .off_seen = "the file of token: is empty" },
+                                           { .name = "shipped", .profile = "twilio" } };
+    static const char *const seen[] = { "provider none is off: profile: No such file or directory", "provider long is off: its profile has a mistake",
+                                        "provider no-profile is off: provider no-profile: no profile",
+                                        "provider secret is off: the file of token: is empty",
+                                        "provider shipped is off: provider shipped: the secret `account_sid` is missing" };
+    struct contact_router_options o = { .providers = p, .provider_count = 5, .profile_dir = PROFILES };
+    struct error e = ERROR_INIT;
+    struct contact_router *r = contact_router_create(&o, &e);
+    assert_non_null(r);
+    assert_int_equal(r->off_count, 5);
+    for (unsigned i = 0; i < r->off_count; i++)
+        if (!text_starts_with(r->off[i].seen, seen[i]) || strchr(r->off[i].seen, '/'))
+            fail_msg("%s", r->off[i].seen);
+    assert_string_equal(contact_router_off(r, 3), "provider secret is off: /etc/x.conf:3: secret_files: /etc/token: is empty");
+    contact_router_destroy(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
         T(test_receipts_before_the_answer), T(test_receipts_out_of_order), T(test_receipt_of_a_refused_one),
         T(test_answers_of_another_shape), T(test_answer_too_long), T(test_doubt_ends), T(test_answers_doubled_and_forged),
-        T(test_numbers), T(test_anothers_number), T(test_a_thousand_devices), T(test_bad_profiles),
+        T(test_numbers), T(test_anothers_number), T(test_a_thousand_devices), T(test_bad_profiles), T(test_off_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,6 +124,39 @@ static void secrets_come_from_files(void **state)
     }
 }
 
+/* One that cannot be used is no mistake that stops a start: its provider is off, and only the console hears where it is. */
+static void bad_secrets_turn_off(void **state)
+{
+    (void)state;
+    static const struct { const char *proves, *file; mode_t mode; const char *why, *next; } rows[] = {
+        {"not there", NULL, 0, "No such file or directory", ""},
+        {"empty", "", 0600, "is empty", ""},
+        {"everybody may read it", "s3cret", 0644, "can be read by everybody", "; chmod o= "},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char name[] = "/tmp/causeway-secret-XXXXXX", text[512], told[512], seen[128];
+        int fd = mkstemp(name);
+        assert_true(fd >= 0 && (!rows[i].file || write(fd, rows[i].file, strlen(rows[i].file)) == (ssize_t)strlen(rows[i].file)));
+        assert_int_equal(fchmod(fd, rows[i].mode), 0);
+        close(fd);
+        if (!rows[i].file)
+            unlink(name);
+        snprintf(text, sizeof text, "community \"a.example\" { " FILES " }\nprovider \"p\" { profile = \"x\"\nsecret_files = { \"k=%s\" } }\n"
+                 "provider \"q\" { profile = \"x\" }", name);
+        snprintf(told, sizeof told, ":3: secret_files: %s: %s%s%s", name, rows[i].why, rows[i].next, *rows[i].next ? name : "");
+        snprintf(seen, sizeof seen, "secret_files: the file of k: %s", rows[i].why);
+        struct config c;
+        char *mistakes = complaints(text, &c);
+        assert_string_equal(mistakes, "");
+        if (!c.providers[0].off || !strstr(c.providers[0].off, told) || strcmp(c.providers[0].off_seen, seen) != 0)
+            fail_msg("%s: %s\n%s", rows[i].proves, c.providers[0].off, c.providers[0].off_seen);
+        assert_null(c.providers[1].off);
+        config_fini(&c);
+        mem_free(mistakes);
+        unlink(name);
+    }
+}
+
 static bool has_c2s_port(const struct config *c, uint16_t port)
 {
     for (unsigned i = 0; i < c->c2s_count; i++)
@@ -214,6 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_told),
         cmocka_unit_test(secrets_come_from_files),
+        cmocka_unit_test(bad_secrets_turn_off),
         cmocka_unit_test(listeners_are_the_usual_ones),
         cmocka_unit_test(the_reference_is_what_the_code_has),
         cmocka_unit_test(the_reference_is_a_configuration),
