@@ -50,6 +50,14 @@ const struct provider *contact_router_sender(const struct contact_router *r, con
     return borrowed;
 }
 
+bool contact_router_is_off(const struct contact_router *r, const char *provider)
+{
+    for (unsigned i = 0; i < r->off_count; i++)
+        if (text_eq(r->off[i].name, provider))
+            return true;
+    return false;
+}
+
 struct router_provider *contact_router_provider_named(struct contact_router *r, const char *name)
 {
     for (unsigned i = 0; i < r->provider_count; i++)
@@ -263,10 +271,18 @@ static void add_provider(struct contact_router *r, const struct contact_router_p
 
 static bool stands_twice(struct contact_router *r, const char *name)
 {
+    return contact_router_is_off(r, name) || contact_router_provider_named(r, name);
+}
+
+static void make_names(struct contact_router *r)
+{
+    const char *on = r->provider_count ? "|" : "", *off = r->off_count ? "|" : "";
+    for (unsigned i = 0; i < r->provider_count; i++)
+        on = arena_printf(&r->arena, "%s%s|", on, r->providers[i].provider->name);
     for (unsigned i = 0; i < r->off_count; i++)
-        if (text_eq(r->off[i].name, name))
-            return true;
-    return contact_router_provider_named(r, name) != NULL;
+        off = arena_printf(&r->arena, "%s%s|", off, r->off[i].name);
+    r->names_on = on;
+    r->names_off = off;
 }
 
 static bool fill(struct contact_router *r, const struct contact_router_options *o, struct error *e)
@@ -283,6 +299,7 @@ static bool fill(struct contact_router *r, const struct contact_router_options *
             return error_set(e, ERROR_EXISTS, "provider %s stands twice", o->providers[i].name);
         add_provider(r, &o->providers[i], dir);
     }
+    make_names(r);
     if (!r->public_url)
         return true;
     size_t len = strlen(r->public_url);

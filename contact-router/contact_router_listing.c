@@ -97,6 +97,13 @@ static const struct listing_column outbox_columns[] = {
     { NULL, NULL },
 };
 
+/* Why it is as it is. */
+static const char *reason_of(const struct contact_router *r, const struct outbox_row *d)
+{
+    bool waits = d->d.state == OUTBOX_PLANNED || d->d.state == OUTBOX_DUE;
+    return waits && contact_router_is_off(r, d->provider) ? "waits until its provider is on again" : or_null(d->reason);
+}
+
 static void add_delivery(struct listing_query *q, const struct outbox_row *d)
 {
     struct listing_row *row = listing_add(q);
@@ -106,7 +113,7 @@ static void add_delivery(struct listing_query *q, const struct outbox_row *d)
         d->d.ref, d->account, device_kind_people(d->kind), d->address, outbox_store_purpose(d->purpose), or_null(d->peer),
         outbox_state_name(d->d.state), or_null(d->provider), listing_number(q, d->d.attempts), listing_time(q, d->d.created_us),
         outbox_is_ended(d->d.state) ? NULL : listing_time(q, d->d.due_us), listing_time(q, d->ended_us), or_null(d->provider_id),
-        or_null(d->reason),
+        reason_of(q->giver, d),
     };
     memcpy(row->cells, cells, sizeof cells);
 }

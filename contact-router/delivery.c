@@ -9,6 +9,13 @@
 
 enum { CODE_LIFE_MIN = 15, CALL_LIFE_MIN = 120 };
 
+int64_t delivery_life_us(enum device_kind kind, enum outbox_purpose purpose)
+{
+    if (purpose == OUTBOX_PURPOSE_CODE)
+        return (int64_t)CODE_LIFE_MIN * 60 * 1000000;
+    return kind == DEVICE_VOICE ? (int64_t)CALL_LIFE_MIN * 60 * 1000000 : outbox_policy_default.life_us;
+}
+
 static struct outbox_policy policy_of(struct contact_router *r, const struct outbox_row *row)
 {
     struct outbox_policy p = outbox_policy_default;
@@ -16,10 +23,7 @@ static struct outbox_policy policy_of(struct contact_router *r, const struct out
     const struct profile_send *s =
         provider ? profile_send_of(provider->provider->profile, contact_router_profile_kind(row->kind)) : NULL;
     p.safe_retry = s && s->safe_retry;
-    if (row->kind == DEVICE_VOICE)
-        p.life_us = (int64_t)CALL_LIFE_MIN * 60 * 1000000;
-    if (row->purpose == OUTBOX_PURPOSE_CODE)
-        p.life_us = (int64_t)CODE_LIFE_MIN * 60 * 1000000;
+    p.life_us = delivery_life_us(row->kind, row->purpose);
     return p;
 }
 

@@ -102,7 +102,7 @@ static unsigned said(struct outbox_delivery *d, enum outbox_event event)
         set(d, OUTBOX_FAILED);
         return OUTBOX_NEXT_STEP;
     case OUTBOX_TRY: case OUTBOX_ACCEPTED: case OUTBOX_REFUSED_NOW: case OUTBOX_REFUSED: case OUTBOX_UNCLEAR:
-    case OUTBOX_RESTARTED: case OUTBOX_STOPPED: case OUTBOX_EVENT_COUNT:
+    case OUTBOX_RESTARTED: case OUTBOX_STOPPED: case OUTBOX_HOPELESS: case OUTBOX_EVENT_COUNT:
         break;
     }
     return 0;
@@ -113,6 +113,10 @@ static unsigned waiting(struct outbox_delivery *d, const struct outbox_input *in
     if (in->event == OUTBOX_STOPPED) {
         set(d, OUTBOX_CANCELLED);
         return 0;
+    }
+    if (in->event == OUTBOX_HOPELESS) {
+        set(d, OUTBOX_DEAD);
+        return OUTBOX_NEXT_STEP;
     }
     bool receipt = in->event == OUTBOX_SAID_SENT || in->event == OUTBOX_SAID_DELIVERED || in->event == OUTBOX_SAID_READ;
     if (receipt && d->state == OUTBOX_DUE) /* refused, they said, but it went out after all: not once more */
@@ -146,7 +150,7 @@ static unsigned sending(struct outbox_delivery *d, const struct outbox_input *in
         return unclear(d, in, p);
     case OUTBOX_SAID_SENT: case OUTBOX_SAID_DELIVERED: case OUTBOX_SAID_READ: case OUTBOX_SAID_FAILED:
         return said(d, in->event); /* the webhook overtook the answer */
-    case OUTBOX_TRY: case OUTBOX_STOPPED: case OUTBOX_EVENT_COUNT:
+    case OUTBOX_TRY: case OUTBOX_STOPPED: case OUTBOX_HOPELESS: case OUTBOX_EVENT_COUNT:
         break;
     }
     return 0;

@@ -39,6 +39,7 @@ enum outbox_event {
     OUTBOX_UNCLEAR,       /* it may have gone out; no answer */
     OUTBOX_RESTARTED,     /* the process died; this was read from the store */
     OUTBOX_STOPPED,       /* the person logged on, read or answered */
+    OUTBOX_HOPELESS,      /* nobody is there who could send it, and it waited long enough */
     OUTBOX_SAID_SENT,     /* what comes back: on its way */
     OUTBOX_SAID_DELIVERED,
     OUTBOX_SAID_READ,

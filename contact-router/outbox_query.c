@@ -10,15 +10,35 @@
 #define SECOND ((int64_t)1000000)
 #define DAY (86400 * SECOND)
 
-bool outbox_query_due(struct store_tx *tx, int64_t now_us, unsigned limit, struct arena *a, struct outbox_rows *out,
-                      struct error *e)
+bool outbox_query_due(struct store_tx *tx, const struct outbox_due *due, struct arena *a, struct outbox_rows *out, struct error *e)
 {
     return outbox_store_read(
         store_query(tx, e,
                     "select " OUTBOX_STORE_COLUMNS " from deliveries where (state = 'planned' or state = 'due') and due_us <= $1"
+                    " and $2 not like '%|' || provider || '|%'"
                     " and not exists (select 1 from deliveries b where b.state = 'sending' and b.account = deliveries.account"
-                    " and b.n = deliveries.n and b.address = deliveries.address) order by due_us limit $2",
-                    "ii", now_us, (int64_t)limit), a, out, e);
+                    " and b.n = deliveries.n and b.address = deliveries.address) order by due_us limit $3",
+                    "iti", due->now_us, due->but_of, (int64_t)due->limit), a, out, e);
+}
+
+bool outbox_query_not_of(struct store_tx *tx, const char *providers, struct arena *a, struct outbox_rows *out, struct error *e)
+{
+    return outbox_store_read(
+        store_query(tx, e,
+                    "select " OUTBOX_STORE_COLUMNS " from deliveries where (state = 'planned' or state = 'due') and provider <> ''"
+                    " and $1 not like '%|' || provider || '|%' order by due_us",
+                    "t", providers), a, out, e);
+}
+
+bool outbox_query_too_late(struct store_tx *tx, const struct outbox_too_late *late, struct arena *a, struct outbox_rows *out,
+                           struct error *e)
+{
+    return outbox_store_read(
+        store_query(tx, e,
+                    "select " OUTBOX_STORE_COLUMNS " from deliveries where (state = 'planned' or state = 'due')"
+                    " and due_us < case when purpose = 'code' then $1 when kind = 'voice' then $2 else $3 end"
+                    " and $4 like '%|' || provider || '|%' order by due_us limit $5",
+                    "iiiti", late->codes_us, late->calls_us, late->others_us, late->providers, (int64_t)late->limit), a, out, e);
 }
 
 static bool one_number(struct store_rows *r, int64_t *out, struct error *e)

@@ -7,9 +7,26 @@
 #include "contact-router/budget.h"
 #include "contact-router/outbox_store.h"
 
+/* Names of providers in one text, "|texts|calls|" ("": none): a name is made of a-z, 0-9 and -. */
+
 /* Due and not behind another one in flight to the same device, in order of time. */
-MUST_USE bool outbox_query_due(struct store_tx *tx, int64_t now_us, unsigned limit, struct arena *a, struct outbox_rows *out,
+struct outbox_due {
+    int64_t now_us;
+    const char *but_of; /* names of providers whose deliveries wait */
+    unsigned limit;
+};
+MUST_USE bool outbox_query_due(struct store_tx *tx, const struct outbox_due *due, struct arena *a, struct outbox_rows *out,
                                struct error *e);
+/* Those that wait for any other provider than these. */
+MUST_USE bool outbox_query_not_of(struct store_tx *tx, const char *providers, struct arena *a, struct outbox_rows *out, struct error *e);
+/* Those that wait for one of these and were due before such a time, the oldest first. */
+struct outbox_too_late {
+    const char *providers;
+    int64_t codes_us, calls_us, others_us;
+    unsigned limit;
+};
+MUST_USE bool outbox_query_too_late(struct store_tx *tx, const struct outbox_too_late *late, struct arena *a, struct outbox_rows *out,
+                                    struct error *e);
 /* When the next one behind `now_us` is due; 0: none waits. */
 MUST_USE bool outbox_query_next_due(struct store_tx *tx, int64_t now_us, int64_t *out, struct error *e);
 MUST_USE bool outbox_query_sending(struct store_tx *tx, struct arena *a, struct outbox_rows *out, struct error *e);

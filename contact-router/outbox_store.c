@@ -144,6 +144,11 @@ bool outbox_store_update(struct store_tx *tx, const struct outbox_row *row, stru
                       row->ended_us, row->provider_id, row->reason, (int64_t)erase, row->d.ref);
 }
 
+bool outbox_store_hand_over(struct store_tx *tx, const char *ref, const char *provider, struct error *e)
+{
+    return store_exec(tx, e, "update deliveries set provider = $1 where ref = $2", "tt", provider, ref);
+}
+
 bool outbox_store_hurry(struct store_tx *tx, const char *account, uint64_t seq, int64_t step, struct error *e)
 {
     return store_exec(tx, e,

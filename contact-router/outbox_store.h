@@ -46,6 +46,8 @@ MUST_USE bool outbox_store_by_provider_id(struct store_tx *tx, const char *provi
 /* Writes d, told_us, ended_us, provider_id, reason; a code's text goes with its end. */
 MUST_USE bool outbox_store_update(struct store_tx *tx, const struct outbox_row *row, struct error *e);
 
+/* Another provider sends it. */
+MUST_USE bool outbox_store_hand_over(struct store_tx *tx, const char *ref, const char *provider, struct error *e);
 /* The next step of message seq becomes due at once. */
 MUST_USE bool outbox_store_hurry(struct store_tx *tx, const char *account, uint64_t seq, int64_t step, struct error *e);
 

@@ -44,6 +44,7 @@ struct contact_router {
     unsigned provider_count;
     struct router_off *off;
     unsigned off_count;
+    const char *names_on, *names_off; /* of providers, as outbox_query.h has them; constant */
     unsigned char hook_key[SECRET_LEN]; /* signs capability addresses; set by start */
     struct speech *speech;  /* while running */
     struct zone_cache zones; /* of the store's writing thread: planning and taking */
@@ -70,6 +71,8 @@ bool contact_router_address_allowed(const struct contact_router *r, const struct
                                     const char *address);
 /* PROFILE_KINDS: no provider is asked (e-mail). */
 enum profile_kind contact_router_profile_kind(enum device_kind k);
+/* Any thread. */
+bool contact_router_is_off(const struct contact_router *r, const char *provider);
 struct router_provider *contact_router_provider_named(struct contact_router *r, const char *name);
 /* May a text message go to that number from that community? Any thread. */
 bool contact_router_number_allowed(const struct contact_router_community *c, const char *e164);

@@ -9,6 +9,7 @@
 #include "contact-router/flight.h"
 #include "contact-router/outbox_query.h"
 #include "contact-router/router_internal.h"
+#include "contact-router/stranded.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
@@ -16,7 +17,6 @@
 enum {
     TAKE_MAX = 32,
     MAILS_MAX = 8,
-    PROVIDERS_MAX = 32,
     SWEEP_MS = 3600 * 1000,
     WAIT_MAX_MS = 3600 * 1000,
     CALL_LASTS_MIN = 10,
@@ -35,8 +35,8 @@ struct take {
     struct store_job job;
     struct contact_router *r;
     struct arena arena;
-    struct slot free_slots[PROVIDERS_MAX], free_mail; /* what there is ... */
-    struct slot slots[PROVIDERS_MAX], mail;           /* ... and what run, which may run again, counts down */
+    struct slot *free_slots, free_mail; /* what there is ... */
+    struct slot *slots, mail;           /* ... and what run, which may run again, counts down */
     unsigned slot_count;
     struct flight_load v[TAKE_MAX]; /* out */
     unsigned count;
@@ -125,6 +125,12 @@ static bool wait_for_call(struct take *t, const struct outbox_row *row, struct h
     return true;
 }
 
+/* Only if stranded_settle could not be carried out at the start. */
+static bool give_up(struct take *t, struct outbox_row *row, struct error *e)
+{
+    return delivery_step(&t->batch, row, &(struct delivery_word){ .event = OUTBOX_HOPELESS, .reason = "its provider is gone from the configuration" }, e);
+}
+
 static bool withdraw(struct take *t, struct outbox_row *row, const char *why, struct error *e)
 {
     return delivery_step(&t->batch, row, &(struct delivery_word){ .event = OUTBOX_STOPPED, .reason = why }, e);
@@ -136,7 +142,7 @@ static bool take_row(struct take *t, struct outbox_row *row, struct error *e)
     struct flight_load load = { .row = *row, .lang = "", .now_us = t->now_us };
     struct hold hold = { NULL, t->now_us };
     if (!slot)
-        return withdraw(t, row, "its provider is gone from the configuration", e);
+        return give_up(t, row, e);
     if (!slot->free || device_in_batch(t, row)) {
         t->blocked = true;
         return true;
@@ -163,13 +169,14 @@ static bool take_run(struct store_tx *tx, struct store_job *job, struct error *e
 {
     struct take *t = container_of(job, struct take, job);
     struct outbox_rows due;
-    memcpy(t->slots, t->free_slots, sizeof t->slots);
+    memcpy(t->slots, t->free_slots, t->slot_count * sizeof *t->slots);
     t->mail = t->free_mail;
     t->count = 0;
     t->blocked = false;
     t->batch = (struct delivery_batch){ t->r, tx, &t->arena, NULL };
     t->now_us = store_now_us(tx);
-    bool ok = outbox_query_due(tx, t->now_us, 2 * TAKE_MAX, &t->arena, &due, e);
+    struct outbox_due which = { t->now_us, t->r->names_off, 2 * TAKE_MAX };
+    bool ok = stranded_give_up(&t->batch, e) && outbox_query_due(tx, &which, &t->arena, &due, e);
     for (unsigned i = 0; ok && i < due.count && t->count < TAKE_MAX; i++)
         ok = take_row(t, &due.v[i], e);
     t->blocked = t->blocked || (ok && due.count == 2 * TAKE_MAX);
@@ -248,7 +255,9 @@ void worker_kick(struct contact_router *r)
     arena_init(&t->arena);
     t->r = r;
     t->free_mail = (struct slot){ "", r->mails_in_flight < MAILS_MAX ? MAILS_MAX - r->mails_in_flight : 0 };
-    for (unsigned i = 0; i < r->provider_count && i < PROVIDERS_MAX; i++)
+    t->free_slots = arena_alloc(&t->arena, (r->provider_count + 1) * sizeof *t->free_slots);
+    t->slots = arena_alloc(&t->arena, (r->provider_count + 1) * sizeof *t->slots);
+    for (unsigned i = 0; i < r->provider_count; i++)
         t->free_slots[t->slot_count++] = (struct slot){ r->providers[i].provider->name, slots_of(r, &r->providers[i]) };
     t->job = (struct store_job){ .reply_on = r->loop, .run = take_run, .done = take_done };
     r->taking = true;
@@ -263,6 +272,7 @@ struct chore {
     struct contact_router *r;
     struct arena arena;
     unsigned resumed;
+    struct stranded stranded;
     struct delivery_news *news;
 };
 
@@ -277,8 +287,20 @@ static bool resume_run(struct store_tx *tx, struct store_job *job, struct error 
     for (unsigned i = 0; ok && i < rows.count; i++)
         ok = delivery_step(&batch, &rows.v[i], &restarted, e);
     c->resumed = rows.count;
+    ok = ok && stranded_settle(&batch, &c->stranded, e);
     c->news = batch.news;
     return ok;
+}
+
+static void tell_stranded(const struct stranded *s)
+{
+    if (s->waiting)
+        log_warn(NULL, "%u deliveries wait for a provider that is off; they go out when it is on again, unless it is too late then",
+                 s->waiting);
+    if (s->handed_over)
+        log_info(NULL, "%u deliveries go by another provider, since theirs is not at work", s->handed_over);
+    if (s->given_up)
+        log_warn(NULL, "%u deliveries were given up, since their provider is gone from the configuration", s->given_up);
 }
 
 static void chore_done(struct store_job *job, const struct error *e)
@@ -291,7 +313,10 @@ static void chore_done(struct store_job *job, const struct error *e)
     else if (c->resumed)
         log_warn(NULL, "%u deliveries were under way when the gateway stopped; in doubt, unless their provider deduplicates",
                  c->resumed);
-    delivery_tell(r, c->news);
+    if (e->code == ERROR_NONE) {
+        tell_stranded(&c->stranded);
+        delivery_tell(r, c->news);
+    }
     arena_fini(&c->arena);
     mem_free(c);
     worker_kick(r);

@@ -69,6 +69,7 @@ struct world {
     struct bytes answer; /* what the last webhook was answered */
     const char *speech_program; /* NULL: espeak-ng */
     const char *profile;        /* NULL: the shipped twilio.conf */
+    bool gone, second;          /* the provider "texts" is not in the configuration; "others" stands behind it */
     bool replied;
     enum stanza_error refused; /* of the last line; STANZA_OK: it was done */
     enum error_code answer_code; /* what exchange_reach_answer says */
@@ -202,14 +203,16 @@ static inline void open_router(void)
     static const struct contact_router_community community = { .domain = "capulet.example", .mail_url = "smtp://mail.example",
                                                                .sms_per_day = 50, .calls_per_day = 20, .sms_prefixes = prefixes,
                                                                .gather_seconds = PLANNER_GATHER_S };
-    const struct contact_router_provider provider = { .name = "texts", .profile = world.profile ? world.profile : "twilio",
-                                                      .secrets = secrets, .from = OURS };
+    const struct contact_router_provider both[] = {
+        { .name = "texts", .profile = world.profile ? world.profile : "twilio", .secrets = secrets, .from = OURS },
+        { .name = "others", .profile = "twilio", .secrets = secrets, .from = "+441632960001" },
+    };
     struct error e = ERROR_INIT;
     /* Script objects stand behind these, so any address does. */
     struct contact_router_options o = { .exchange = (struct exchange *)&world, .store = world.store, .loop = world.loop,
         .http = (struct http_client *)&world, .mail = (struct mail_client *)&world,
         .communities = &community,
-        .community_count = 1, .providers = &provider, .provider_count = 1, .public_url = URL, .profile_dir = PROFILES, .speech_program = world.speech_program };
+        .community_count = 1, .providers = world.gone ? both + 1 : both, .provider_count = 1u - world.gone + world.second, .public_url = URL, .profile_dir = PROFILES, .speech_program = world.speech_program };
     world.router = contact_router_create(&o, &e);
     if (!world.router)
         fail_msg("%s", e.text);

@@ -53,6 +53,9 @@ static const struct row rows[] = {
     { "the webhook overtakes the answer", OUTBOX_SENDING, OUTBOX_SAID_DELIVERED, false, 1, OUTBOX_DELIVERED,
       OUTBOX_TELL_DELIVERED | OUTBOX_PRAISE_DEVICE },
     { "and the answer comes late", OUTBOX_DELIVERED, OUTBOX_ACCEPTED, false, 1, OUTBOX_DELIVERED, 0 },
+    { "nobody could send it", OUTBOX_PLANNED, OUTBOX_HOPELESS, false, 0, OUTBOX_DEAD, OUTBOX_NEXT_STEP },
+    { "nobody any more", OUTBOX_DUE, OUTBOX_HOPELESS, true, 1, OUTBOX_DEAD, OUTBOX_NEXT_STEP },
+    { "somebody has it", OUTBOX_SENDING, OUTBOX_HOPELESS, false, 1, OUTBOX_SENDING, 0 },
     { "dead is dead", OUTBOX_DEAD, OUTBOX_TRY, true, 1, OUTBOX_DEAD, 0 },
 };
 
