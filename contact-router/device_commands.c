@@ -102,16 +102,19 @@ static bool can_send(const struct command_job *j, enum device_kind kind)
     return a_day && contact_router_sender(j->r, c->domain, kind) && (kind != DEVICE_VOICE || j->r->public_url);
 }
 
+/* "DOMAIN does not ..." */
+static const char *doing(enum device_kind kind)
+{
+    return kind == DEVICE_EMAIL ? "send e-mail" : kind == DEVICE_VOICE ? "make calls" : kind == DEVICE_PAGER ? "send pages" : "send text messages";
+}
+
 static bool community_can(struct command_job *j)
 {
     const struct contact_router_community *c = j->community;
     /* A "phone" takes text messages where there are any, and is called where there are none. */
     if (j->c.any_phone && !can_send(j, DEVICE_SMS) && can_send(j, DEVICE_VOICE))
         j->c.kind = DEVICE_VOICE;
-    const char *what = j->c.kind == DEVICE_EMAIL   ? "send e-mail"
-                       : j->c.kind == DEVICE_VOICE ? "make calls"
-                       : j->c.kind == DEVICE_PAGER ? "send pages"
-                                                   : "send text messages";
+    const char *what = doing(j->c.kind);
     if (!can_send(j, j->c.kind))
         no(j, STANZA_NOT_ALLOWED, arena_printf(&j->arena, "%s does not %s.", c->domain, what));
     else if (j->c.kind != DEVICE_EMAIL && contact_router_is_ours(j->r, j->c.address))
@@ -312,6 +315,8 @@ static bool do_test(struct command_job *j, struct store_tx *tx, struct error *e)
         say_device(j, d);
         return true;
     }
+    if (!can_send(j, d->kind)) /* its provider may be off by now */
+        return no(j, STANZA_NOT_ALLOWED, arena_printf(&j->arena, "%s does not %s.", j->community->domain, doing(d->kind)));
     if (tests >= TESTS_A_DAY)
         return no(j, STANZA_POLICY_VIOLATION, "Enough tests for today.");
     if (!affordable(j, d->kind, &use))

@@ -172,6 +172,18 @@ static void test_gone_and_replaced(void **state)
     assert_int_equal(world.http_count, 1);
 }
 
+/* A test of a device that nothing can be sent to is refused, not handed to the mail server. */
+static void test_test(void **state)
+{
+    (void)state;
+    add_device(2, DEVICE_SMS, PHONE, true);
+    starts_with(OFF);
+    expect_in(command("test 2"), "capulet.example does not send text messages.");
+    assert_int_equal(world.refused, STANZA_NOT_ALLOWED);
+    settle();
+    assert_int_equal(world.mail_count + world.http_count, 0);
+}
+
 static bool clone_run(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     (void)job;
@@ -207,7 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
         T(test_off_and_on), T(test_too_late), T(test_stopped), T(test_handed_over), T(test_tried), T(test_gone), T(test_gone_alone),
-        T(test_gone_and_replaced), T(test_many),
+        T(test_gone_and_replaced), T(test_many), T(test_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
