@@ -1,40 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* SASL on a connection (RFC 6120 section 6): moves the pure exchange of gateway/xmpp/sasl.h along,
- * fetches keys from the store, has passwords derived on libuv's pool, and tells the outcome when the brake
- * on guessing lets it (c2s_brake.h).
+/* The exchange of SASL on a connection, whichever way it is spelt (c2s_sasl1.c, c2s_sasl2.c): moves the pure
+ * exchange of gateway/xmpp/sasl.h along, fetches keys from the store, has passwords derived on libuv's pool, and
+ * tells the outcome when the brake on guessing lets it (c2s_brake.h).
  *
  * What is under way on another thread outlives the connection: then `conn` is NULL and the end of
  * it only frees. An account that does not exist takes the same steps as any other. */
 #include <inttypes.h>
 #include <string.h>
 
+#include "c2s/c2s_auth.h"
 #include "c2s/c2s_conn.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
-#include "gateway/store/account.h"
-#include "gateway/xmpp/ns.h"
-#include "gateway/xmpp/sasl.h"
 
-struct c2s_auth {
-    struct c2s_conn *conn; /* NULL: it has gone */
-    struct c2s_io *io;
-    struct sasl *sasl; /* owned */
-    bool busy;         /* `get` or `work` is under way */
-    bool disabled;     /* the account may not log in */
-    bool held;         /* the outcome waits for `hold` */
-    bool right;        /* what that is */
-    struct c2s_brake_key key;
-    struct timer hold;
-    struct account_get get;
-    uv_work_t work;
-};
-
-/* ---- channel binding (RFC 5929, RFC 9266) ---- */
-
-/* What is announced (XEP-0440), the better first. tls-unique is taken too, for the clients of old that
- * know no other, but not recommended to any. */
-static const char *const bindings[] = {"tls-exporter", "tls-server-end-point"};
-enum { BINDING_COUNT = sizeof(bindings) / sizeof(*bindings) };
+/* ---- life ---- */
 
 static bool find_binding(void *user, const char *type, struct bytes *out)
 {
@@ -43,74 +22,19 @@ static bool find_binding(void *user, const char *type, struct bytes *out)
     return a->conn && wire_channel_binding(stream_wire(a->conn->stream), type, out);
 }
 
-/* Bits of `bindings` that this connection has. */
-static unsigned bindings_of(const struct c2s_conn *k)
-{
-    unsigned found = 0;
-
-    for (unsigned i = 0; i < BINDING_COUNT; i++)
-        found |= (unsigned)wire_channel_binding(stream_wire(k->stream), bindings[i], NULL) << i;
-    return found;
-}
-
-/* ---- what is offered ---- */
-
-static unsigned offered(const struct c2s *c, bool binds)
-{
-    unsigned all = SASL_BIT(SCRAM_SHA_512) | SASL_BIT(SCRAM_SHA_256) | SASL_BIT(SCRAM_SHA_1);
-
-    if (binds)
-        all |= SASL_BIT(SCRAM_SHA_512_PLUS) | SASL_BIT(SCRAM_SHA_256_PLUS) | SASL_BIT(SCRAM_SHA_1_PLUS);
-    return c->refuse_plain ? all : all | SASL_BIT(PLAIN);
-}
-
-void c2s_auth_features(const struct c2s_conn *k, struct bytes *out)
-{
-    unsigned found = bindings_of(k);
-
-    bytes_append_text(out, "<mechanisms xmlns='" NS_SASL "'>");
-    for (unsigned m = 0; m < SASL_MECHANISM_COUNT; m++)
-        if (offered(k->io->c2s, found != 0) & (1u << m))
-            bytes_printf(out, "<mechanism>%s</mechanism>",
-                         sasl_mechanism_name((enum sasl_mechanism)m));
-    bytes_append_text(out, "</mechanisms>");
-    if (!found)
-        return;
-    bytes_append_text(out, "<sasl-channel-binding xmlns='" NS_SASL_CB "'>");
-    for (unsigned i = 0; i < BINDING_COUNT; i++)
-        if (found & (1u << i))
-            bytes_printf(out, "<channel-binding type='%s'/>", bindings[i]);
-    bytes_append_text(out, "</sasl-channel-binding>");
-}
-
-/* The same, as XEP-0474 hashes it. */
-static void put_advertised(const struct c2s_conn *k, struct bytes *out)
-{
-    const char *types[BINDING_COUNT + 1];
-    unsigned found = bindings_of(k), n = 0;
-
-    for (unsigned i = 0; i < BINDING_COUNT; i++)
-        if (found & (1u << i))
-            types[n++] = bindings[i];
-    types[n] = NULL;
-    sasl_advertised(out, offered(k->io->c2s, found != 0), found ? types : NULL);
-}
-
-/* ---- life ---- */
-
 static struct c2s_auth *auth_create(struct c2s_conn *k)
 {
     const struct c2s *c = k->io->c2s;
     struct c2s_auth *a = mem_new(struct c2s_auth);
     struct bytes advertised = BYTES_EMPTY;
-    bool binds = bindings_of(k) != 0;
+    bool binds = c2s_offer_binds(k);
 
     a->conn = k;
     a->io = k->io;
-    put_advertised(k, &advertised);
+    c2s_offer_hashed(k, &advertised);
     a->sasl = sasl_create(&(struct sasl_config){
         .domain = k->domain,
-        .offered = offered(c, binds),
+        .offered = c2s_offer_mechanisms(k),
         .fake_secret = {(const char *)c->secret, sizeof(c->secret)},
         .fake_iterations = SCRAM_ITERATIONS,
         .binding = {binds ? find_binding : NULL, a},
@@ -125,6 +49,7 @@ static void auth_destroy(struct c2s_auth *a)
     CHECK(!a->busy);
     arena_fini(&a->get.arena);
     sasl_destroy(&a->sasl);
+    stanza_unref(&a->request);
     mem_free(a);
 }
 
@@ -170,7 +95,7 @@ static bool end_work(struct c2s_auth *a)
 
 /* ---- ends of an exchange ---- */
 
-static void fail(struct c2s_conn *k, const char *name, enum sasl_failure why)
+static void fail(struct c2s_conn *k, const struct c2s_profile *p, const char *name, enum sasl_failure why)
 {
     struct c2s *c = k->io->c2s;
     const char *wire = sasl_failure_name(why);
@@ -181,9 +106,14 @@ static void fail(struct c2s_conn *k, const char *name, enum sasl_failure why)
     c2s_auth_drop(k);
     if (k->state == C2S_CONN_PROVING)
         c2s_conn_enter(k, C2S_CONN_SECURE);
-    stream_send_text(k->stream, "<failure xmlns='" NS_SASL "'><%s/></failure>", wire);
+    p->failure(k, wire);
     if (++k->failures >= c->limits.auth_tries)
         c2s_conn_close(k, STREAM_POLICY_VIOLATION, "too many failed attempts to log in");
+}
+
+void c2s_auth_refuse(struct c2s_conn *k, const struct c2s_profile *p, enum sasl_failure why)
+{
+    fail(k, p, NULL, why);
 }
 
 /* `name` lives in the exchange, which fail() ends. */
@@ -192,7 +122,7 @@ static void fail_exchange(struct c2s_conn *k, enum sasl_failure why)
     const char *name = sasl_username(k->auth->sasl);
     char *copy = name ? mem_dup(name) : NULL;
 
-    fail(k, copy, why);
+    fail(k, k->auth->profile, copy, why);
     mem_free(copy);
 }
 
@@ -200,7 +130,6 @@ static void succeed(struct c2s_conn *k)
 {
     struct c2s_auth *a = k->auth;
     struct c2s *c = k->io->c2s;
-    const char *data = sasl_data(a->sasl);
     const struct jid *account = jid_make(&a->get.arena, sasl_username(a->sasl), k->domain, NULL);
 
     if (a->disabled || !account) {
@@ -212,14 +141,15 @@ static void succeed(struct c2s_conn *k)
     atomic_fetch_add(&c->auth_successes, 1);
     log_info(stream_log(k->stream), "%s logged in by %s", k->account->bare,
              sasl_mechanism_name(sasl_mechanism(a->sasl)));
-    if (data)
-        stream_send_text(k->stream, "<success xmlns='" NS_SASL "'>%s</success>", data);
-    else
-        stream_send_text(k->stream, "<success xmlns='" NS_SASL "'/>");
+    a->profile->succeeded(k);
+}
+
+void c2s_auth_proved(struct c2s_conn *k)
+{
     c2s_auth_drop(k);
+    c2s_conn_set_from(k, NULL);
     c2s_conn_enter(k, C2S_CONN_PROVED);
-    stream_set_limits(k->stream, c->limits.after_auth);
-    stream_expect_restart(k->stream);
+    stream_set_limits(k->stream, k->io->c2s->limits.after_auth);
 }
 
 /* ---- when it is told ---- */
@@ -357,8 +287,7 @@ static void go_on(struct c2s_conn *k, enum sasl_step step)
 
     switch (step) {
     case SASL_CONTINUE:
-        stream_send_text(k->stream, "<challenge xmlns='" NS_SASL "'>%s</challenge>",
-                         sasl_data(a->sasl));
+        a->profile->challenge(k, sasl_data(a->sasl));
         break;
     case SASL_NEED_KEYS:
         ask_store(k);
@@ -379,24 +308,20 @@ static void go_on(struct c2s_conn *k, enum sasl_step step)
     }
 }
 
-void c2s_auth_nonza(struct c2s_conn *k, const struct stanza *st)
+void c2s_auth_begin(struct c2s_conn *k, const struct c2s_profile *p, struct stanza *request,
+                    const char *mechanism, const char *initial)
 {
-    const struct element *e = st->payload->root;
-    const char *mechanism = element_attr(e, "mechanism");
-
-    if (text_eq(e->name, "auth")) {
-        if (!k->auth) {
-            k->auth = auth_create(k);
-            c2s_conn_enter(k, C2S_CONN_PROVING);
-        }
-        go_on(k, sasl_begin(k->auth->sasl, mechanism ? mechanism : "", e->text));
-    } else if (text_eq(e->name, "response") && k->auth) {
-        go_on(k, sasl_respond(k->auth->sasl, e->text));
-    } else if (text_eq(e->name, "abort")) {
-        fail(k, NULL, SASL_ABORTED);
-    } else if (text_eq(e->name, "response")) {
-        fail(k, NULL, SASL_MALFORMED_REQUEST);
-    } else {
-        c2s_conn_close(k, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+    if (!k->auth) {
+        k->auth = auth_create(k);
+        c2s_conn_enter(k, C2S_CONN_PROVING);
     }
+    k->auth->profile = p;
+    stanza_unref(&k->auth->request);
+    k->auth->request = request ? stanza_ref(request) : NULL;
+    go_on(k, sasl_begin(k->auth->sasl, mechanism, initial));
+}
+
+void c2s_auth_respond(struct c2s_conn *k, const char *data)
+{
+    go_on(k, sasl_respond(k->auth->sasl, data));
 }

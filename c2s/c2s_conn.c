@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "c2s/c2s_auth.h"
+#include "c2s/c2s_sasl2.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/xmpp/ns.h"
@@ -90,8 +92,9 @@ void c2s_conn_unref(struct c2s_conn **k)
     *k = NULL;
     if (!gone || !ref_drop(&gone->ref))
         return;
-    CHECK(!gone->stream && !gone->auth && !gone->link);
+    CHECK(!gone->stream && !gone->auth && !gone->sasl2 && !gone->link);
     jid_destroy(&gone->account);
+    mem_free(gone->from);
     mem_free(gone);
 }
 
@@ -157,7 +160,11 @@ static void on_silence_due(struct timer *t)
 
 /* ---- header and features ---- */
 
-static void send_features(struct c2s_conn *k)
+/* What may be had once there is a resource. */
+#define BOUND_FEATURES                                                                                      \
+    "<sm xmlns='" NS_SM "'/><ver xmlns='" NS_ROSTERVER "'/><sub xmlns='" NS_PREAPPROVAL "'/><csi xmlns='" NS_CSI "'/>"
+
+void c2s_conn_send_features(struct c2s_conn *k)
 {
     struct bytes out = BYTES_EMPTY;
 
@@ -167,24 +174,33 @@ static void send_features(struct c2s_conn *k)
         bytes_append_text(&out, "<starttls xmlns='" NS_TLS "'><required/></starttls>");
         break;
     case C2S_CONN_SECURE:
-        c2s_auth_features(k, &out);
+        c2s_sasl2_features(k, &out);
+        c2s_sasl1_features(k, &out);
+        c2s_offer_write_bindings(k, &out);
         break;
     case C2S_CONN_PROVED:
         bytes_append_text(&out,
                           "<bind xmlns='" NS_BIND "'/><session xmlns='" NS_SESSION
-                          "'><optional/></session><sm xmlns='" NS_SM "'/><ver xmlns='" NS_ROSTERVER
-                          "'/><sub xmlns='" NS_PREAPPROVAL "'/><csi xmlns='" NS_CSI "'/>");
+                          "'><optional/></session>" BOUND_FEATURES);
+        break;
+    case C2S_CONN_BOUND: /* in one with the login */
+        bytes_append_text(&out, BOUND_FEATURES);
         break;
     case C2S_CONN_SECURING:
     case C2S_CONN_PROVING:
     case C2S_CONN_BINDING:
-    case C2S_CONN_BOUND:
     case C2S_CONN_CLOSING:
         break; /* no header is awaited there */
     }
     bytes_append_text(&out, "</stream:features>");
     stream_send_raw(k->stream, bytes_span(&out));
     bytes_fini(&out);
+}
+
+void c2s_conn_set_from(struct c2s_conn *k, const char *from)
+{
+    mem_free(k->from);
+    k->from = from ? mem_dup(from) : NULL;
 }
 
 /* Which of our domains the header means (RFC 6120 4.7.2); NULL: none. */
@@ -227,10 +243,11 @@ static void on_header(struct stream *s, const struct stream_header *h)
         return;
     }
     k->domain = domain;
+    c2s_conn_set_from(k, k->account ? NULL : h->from);
     stream_set_content_lang(s, h->lang);
     log_ctx_set(stream_log(s), "c2s %s %s", wire_peer_text(stream_wire(s)),
                 k->account ? k->account->bare : domain);
-    send_features(k);
+    c2s_conn_send_features(k);
 }
 
 static void on_secure(struct stream *s, const struct tls_info *info)
@@ -270,9 +287,11 @@ static void plain_element(struct c2s_conn *k, const struct stanza *st)
         stream_send_text(k->stream, "<proceed xmlns='" NS_TLS "'/>");
         c2s_conn_enter(k, C2S_CONN_SECURING);
         stream_accept_tls(k->stream, k->io->c2s->tls, k->domain, false);
-    } else if (nonza_is(st, "auth", NS_SASL)) {
-        stream_send_text(k->stream,
-                         "<failure xmlns='" NS_SASL "'><encryption-required/></failure>");
+    } else if (nonza_is(st, "auth", NS_SASL) || nonza_is(st, "authenticate", NS_SASL2)) {
+        if (nonza_is(st, "auth", NS_SASL))
+            c2s_sasl1_refuse_plain(k);
+        else
+            c2s_sasl2_refuse_plain(k);
         if (++k->failures >= k->io->c2s->limits.auth_tries)
             c2s_conn_close(k, STREAM_POLICY_VIOLATION, "TLS is required before login");
     } else {
@@ -280,15 +299,17 @@ static void plain_element(struct c2s_conn *k, const struct stanza *st)
     }
 }
 
-static void secure_element(struct c2s_conn *k, const struct stanza *st)
+static void secure_element(struct c2s_conn *k, struct stanza *st)
 {
     if (st->kind == STANZA_NONZA && text_eq(st->payload->root->ns, NS_SASL))
-        c2s_auth_nonza(k, st);
+        c2s_sasl1_nonza(k, st);
+    else if (st->kind == STANZA_NONZA && text_eq(st->payload->root->ns, NS_SASL2))
+        c2s_sasl2_nonza(k, st);
     else
         refuse_element(k, st);
 }
 
-static void ask_shard(struct c2s_conn *k, enum c2s_mail_kind kind, struct stanza *st)
+void c2s_conn_ask_shard(struct c2s_conn *k, enum c2s_mail_kind kind, struct stanza *st)
 {
     c2s_conn_enter(k, C2S_CONN_BINDING);
     c2s_conn_pause(k, C2S_PAUSE_ANSWER);
@@ -298,9 +319,9 @@ static void ask_shard(struct c2s_conn *k, enum c2s_mail_kind kind, struct stanza
 static void proved_element(struct c2s_conn *k, struct stanza *st)
 {
     if (st->kind == STANZA_IQ && st->type == IQ_SET && stanza_child(st, "bind", NS_BIND))
-        ask_shard(k, C2S_MAIL_BIND, st);
+        c2s_conn_ask_shard(k, C2S_MAIL_BIND, st);
     else if (nonza_is(st, "resume", NS_SM))
-        ask_shard(k, C2S_MAIL_RESUME, st);
+        c2s_conn_ask_shard(k, C2S_MAIL_RESUME, st);
     else if (nonza_is(st, "enable", NS_SM))
         stream_send_text(k->stream, "<failed xmlns='" NS_SM "'><unexpected-request xmlns='" //
                          NS_STANZA_ERRORS "'/></failed>");
@@ -409,8 +430,12 @@ static void bound(struct c2s_conn *k, const struct c2s_mail *m)
     k->link = c2s_link_ref(m->link);
     c2s_conn_enter(k, C2S_CONN_BOUND);
     timer_start(&k->timer, k->io->loop, k->io->c2s->times.idle_ms, on_silence_due);
-    if (m->st)
+    if (k->sasl2)
+        c2s_sasl2_bound(k, m->text);
+    else if (m->st)
         stream_send(k->stream, m->st);
+    else
+        stream_send_raw(k->stream, m->text);
     c2s_conn_resume(k, C2S_PAUSE_ANSWER);
 }
 
@@ -419,11 +444,13 @@ static void refused(struct c2s_conn *k, const struct c2s_mail *m)
     if (k->state != C2S_CONN_BINDING)
         return;
     c2s_conn_enter(k, C2S_CONN_PROVED);
-    if (m->st)
+    c2s_conn_resume(k, C2S_PAUSE_ANSWER);
+    if (k->sasl2)
+        c2s_sasl2_refused(k, m);
+    else if (m->st)
         stream_send(k->stream, m->st);
     else
         stream_send_raw(k->stream, m->text);
-    c2s_conn_resume(k, C2S_PAUSE_ANSWER);
 }
 
 static void credit(struct c2s_conn *k, size_t n)
@@ -473,6 +500,7 @@ static void on_end(struct stream *s, const struct stream_end *end)
 
     log_info(stream_log(s), "stream ended: %s", end->text);
     c2s_auth_drop(k);
+    c2s_sasl2_drop(k);
     if (k->state != C2S_CONN_CLOSING)
         c2s_conn_enter(k, C2S_CONN_CLOSING);
     timer_stop(&k->timer);

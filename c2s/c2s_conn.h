@@ -10,6 +10,7 @@
 #include "gateway/net/timer.h"
 
 struct c2s_auth;
+struct c2s_sasl2;
 
 #define C2S_TO(state) (1u << C2S_CONN_##state)
 /* clang-format off */
@@ -46,12 +47,15 @@ struct c2s_conn {
     enum c2s_conn_state state;
     uint8_t pauses;          /* of enum c2s_pause */
     uint8_t failures;        /* of SASL */
+    bool by_sasl2;           /* set before the shard hears of it: answers are parts of <success/> */
     bool asked;              /* BOUND: the client was asked whether it lives */
     const char *domain;      /* one of c2s->domains, from the header; NULL before */
     struct jid *account;     /* owned; NULL before PROVED */
     struct c2s_shard *shard; /* of the account; NULL before PROVED */
     struct c2s_link *link;   /* counted; NULL before BOUND */
     struct c2s_auth *auth;   /* owned; NULL outside PROVING */
+    struct c2s_sasl2 *sasl2; /* owned; its <success/> waits for the shard; NULL outside of BINDING */
+    char *from;              /* owned; of the header; NULL: none, or PROVED */
     struct timer timer;      /* login_ms until BOUND, then silence */
     uint64_t heard_ms;       /* when something last came */
     uint64_t full_ms;  /* since when output is over its bound and goes nowhere; 0: it is not */
@@ -73,9 +77,16 @@ void c2s_conn_resume(struct c2s_conn *k, enum c2s_pause why);
 /* Closes with an error (STREAM_OK: none). Harmless when it is closing. */
 void c2s_conn_close(struct c2s_conn *k, enum stream_error e, const char *text);
 
-/* SASL (c2s_auth.c). The connection is in SECURE or PROVING. */
-void c2s_auth_features(const struct c2s_conn *k, struct bytes *out);
-void c2s_auth_nonza(struct c2s_conn *k, const struct stanza *st);
+/* Those of its state. */
+void c2s_conn_send_features(struct c2s_conn *k);
+/* Bind or resume, as `st` asks: BINDING until the answer. */
+void c2s_conn_ask_shard(struct c2s_conn *k, enum c2s_mail_kind kind, struct stanza *st);
+void c2s_conn_set_from(struct c2s_conn *k, const char *from); /* copied; NULL: none */
+
+/* SASL of RFC 6120 (c2s_sasl1.c). The connection is in SECURE or PROVING. */
+void c2s_sasl1_features(const struct c2s_conn *k, struct bytes *out);
+void c2s_sasl1_nonza(struct c2s_conn *k, const struct stanza *st);
+void c2s_sasl1_refuse_plain(struct c2s_conn *k); /* before TLS */
 /* The connection ends, or the exchange was given up: what is under way will find nobody. */
 void c2s_auth_drop(struct c2s_conn *k);
 

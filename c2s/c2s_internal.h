@@ -107,15 +107,15 @@ bool c2s_keep_start(struct c2s *c, struct error *e); /* c2s_keep.c */
 
 enum c2s_mail_kind {
     /* connection to link */
-    C2S_MAIL_BIND,   /* st: the iq */
-    C2S_MAIL_RESUME, /* st: the nonza */
+    C2S_MAIL_BIND,   /* st: the iq, or <authenticate/> with <bind/> of XEP-0386 */
+    C2S_MAIL_RESUME, /* st: the nonza, or <authenticate/> with it */
     C2S_MAIL_STANZA, /* st, n: its bytes */
     C2S_MAIL_NONZA,  /* st: XEP-0198 or 0352 */
     C2S_MAIL_GIVEN,  /* n kept stanzas were taken by the socket */
     C2S_MAIL_SILENT, /* ask the client whether it lives */
     C2S_MAIL_GONE,   /* n: 1 when the stream may be resumed */
     /* link to connection */
-    C2S_MAIL_BOUND,   /* link; st (may be NULL): the answer */
+    C2S_MAIL_BOUND,   /* link; st or text: the answer (by_sasl2: identifier and outcome) */
     C2S_MAIL_REFUSED, /* st or text: the answer */
     C2S_MAIL_SEND,    /* st; n: 1 when it is to be reported with GIVEN */
     C2S_MAIL_TEXT,    /* text: nonzas */

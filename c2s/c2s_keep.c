@@ -463,13 +463,9 @@ void c2s_keep_bound(struct c2s_link *l, bool bound)
     }
     take_up(l, r);
     log_info(NULL, "%s: resumed after a restart", l->account->bare);
-    c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_BOUND, .conn = l->conn, .link = l});
-    if (l->conn) { /* else it has ended meanwhile, and hibernates */
-        c2s_sm_tell_resumed(l);
+    c2s_sm_tell_resumed(l);
+    if (l->edge.resource) /* also when the connection has ended meanwhile, and it hibernates */
         tell_exchange(l, &r->load.row);
-    } else if (l->edge.resource) {
-        tell_exchange(l, &r->load.row);
-    }
     c2s_keep_want(l);
     restore_end(r);
 }

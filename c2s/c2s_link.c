@@ -321,6 +321,10 @@ static void on_bound(struct edge_link *edge, const struct jid *full, enum stanza
         c2s_keep_bound(l, full != NULL);
         return;
     }
+    if (l->request->kind == STANZA_NONZA) {
+        c2s_bind2_bound(l, full);
+        return;
+    }
     if (!full) {
         refuse_bind(l, why);
         return;
@@ -525,7 +529,9 @@ void c2s_link_handle(struct c2s_shard *shard, const struct c2s_mail *m)
 {
     struct c2s_link *l = m->link;
 
-    if (m->kind == C2S_MAIL_BIND)
+    if (m->kind == C2S_MAIL_BIND && m->st->kind == STANZA_NONZA)
+        c2s_bind2_begin(shard, m->conn, m->st);
+    else if (m->kind == C2S_MAIL_BIND)
         bind_resource(shard, m);
     else if (m->kind == C2S_MAIL_RESUME)
         c2s_sm_resume(shard, m->conn, m->st);

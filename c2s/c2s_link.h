@@ -105,9 +105,16 @@ struct c2s_out *c2s_link_out_at(struct c2s_link *l, uint32_t index);
 /* The oldest arrived, or is given up (arrived false). */
 void c2s_link_out_pop(struct c2s_link *l, bool arrived);
 
+/* XEP-0386 (c2s_bind2.c). Loop: the link's. */
+void c2s_bind2_begin(struct c2s_shard *shard, struct c2s_conn *k, struct stanza *request);
+/* The exchange has answered l->request, an <authenticate/>; `full` NULL: refused. */
+void c2s_bind2_bound(struct c2s_link *l, const struct jid *full);
+
 /* XEP-0198 (c2s_sm.c). Loop: the link's. */
+/* Turned on by `enable`; appends the answer. */
+void c2s_sm_enable(struct c2s_link *l, const struct element *enable, struct bytes *out);
 void c2s_sm_nonza(struct c2s_link *l, const struct stanza *st);
-/* <resume/> on a connection without a link. */
+/* <resume/> (`request` or inside of it) on a connection without a link. */
 void c2s_sm_resume(struct c2s_shard *shard, struct c2s_conn *k, struct stanza *request);
 /* Everything that came before has settled: the resumption that waits goes on. */
 void c2s_sm_settled(struct c2s_link *l);
@@ -116,6 +123,7 @@ void c2s_sm_turn_end(struct c2s_link *l); /* <a/> and <r/> where they are due */
 void c2s_sm_hibernate(struct c2s_link *l);
 /* More may be told now. */
 void c2s_sm_saved(struct c2s_link *l);
+/* Attached again: BOUND with its answer. */
 void c2s_sm_tell_resumed(struct c2s_link *l);
 void c2s_sm_refuse_unknown(struct c2s_shard *shard, struct c2s_conn *k, const char *token);
 /* The link ends: its token is forgotten, its count remembered. */

@@ -13,6 +13,7 @@
 
 #include "c2s/c2s_conn.h"
 #include "c2s/c2s_link.h"
+#include "c2s/c2s_sasl2.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/xmpp/ns.h"
@@ -189,26 +190,34 @@ void c2s_sm_turn_end(struct c2s_link *l)
 
 /* ---- beginning ---- */
 
-static void on_enable(struct c2s_link *l, const struct stanza *st)
+void c2s_sm_enable(struct c2s_link *l, const struct element *enable, struct bytes *out)
 {
-    const char *resume = stanza_attr(st, "resume");
+    const char *resume = element_attr(enable, "resume");
 
     if (l->managed) {
-        c2s_link_send_text(l, "<failed xmlns='" NS_SM
-                              "'><unexpected-request xmlns='" NS_STANZA_ERRORS "'/></failed>");
+        bytes_append_text(out, "<failed xmlns='" NS_SM "'><unexpected-request xmlns='" NS_STANZA_ERRORS "'/></failed>");
         return;
     }
     l->managed = true;
     l->resumable = text_eq(resume, "true") || text_eq(resume, "1");
     if (!l->resumable) {
-        c2s_link_send_text(l, "<enabled xmlns='" NS_SM "'/>");
+        bytes_append_text(out, "<enabled xmlns='" NS_SM "'/>");
         return;
     }
     random_id(l->token);
     map_put(&l->shard->by_token, l->token, l);
     c2s_keep_begin(l);
-    c2s_link_send_text(l, "<enabled xmlns='" NS_SM "' id='%s' resume='true' max='%" PRIu64 "'/>",
-                       l->token, l->shard->c2s->times.resume_ms / 1000);
+    bytes_printf(out, "<enabled xmlns='" NS_SM "' id='%s' resume='true' max='%" PRIu64 "'/>", l->token,
+                 l->shard->c2s->times.resume_ms / 1000);
+}
+
+static void on_enable(struct c2s_link *l, const struct element *enable)
+{
+    struct bytes out = BYTES_EMPTY;
+
+    c2s_sm_enable(l, enable, &out);
+    c2s_link_send_text(l, "%s", bytes_text(&out));
+    bytes_fini(&out);
 }
 
 void c2s_sm_nonza(struct c2s_link *l, const struct stanza *st)
@@ -216,7 +225,7 @@ void c2s_sm_nonza(struct c2s_link *l, const struct stanza *st)
     const struct element *e = st->payload->root;
 
     if (element_is(e, "enable", NS_SM))
-        on_enable(l, st);
+        on_enable(l, e);
     else if (element_is(e, "r", NS_SM) && l->managed)
         on_request(l);
     else if (element_is(e, "a", NS_SM) && l->managed)
@@ -298,11 +307,13 @@ static void dismiss(struct c2s_conn *old)
 
 void c2s_sm_resume(struct c2s_shard *shard, struct c2s_conn *k, struct stanza *request)
 {
-    const char *token = stanza_attr(request, "previd");
+    const struct element *root = request->payload->root;
+    const struct element *e = k->by_sasl2 ? element_child(root, "resume", NS_SM) : root;
+    const char *token = element_attr(e, "previd");
     struct c2s_link *l = token ? map_get(&shard->by_token, token) : NULL;
     uint32_t h, n;
 
-    if (!token || !stanza_attr(request, "h") || !text_to_u32(stanza_attr(request, "h"), &h)) {
+    if (!token || !element_attr(e, "h") || !text_to_u32(element_attr(e, "h"), &h)) {
         refuse(k, "", "bad-request");
         return;
     }
@@ -347,8 +358,13 @@ void c2s_sm_saved(struct c2s_link *l)
 
 void c2s_sm_tell_resumed(struct c2s_link *l)
 {
-    c2s_link_send_text(l, "<resumed xmlns='" NS_SM "' previd='%s' h='%" PRIu32 "'/>", l->token,
-                       l->handled);
+    struct bytes out = BYTES_EMPTY;
+
+    if (l->conn->by_sasl2)
+        c2s_sasl2_identifier(&out, exchange_resource_jid(l->edge.resource)->full);
+    bytes_printf(&out, "<resumed xmlns='" NS_SM "' previd='%s' h='%" PRIu32 "'/>", l->token, l->handled);
+    c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_BOUND, .conn = l->conn, .link = l, .text = bytes_span(&out)});
+    bytes_fini(&out);
 }
 
 void c2s_sm_settled(struct c2s_link *l)
@@ -360,10 +376,9 @@ void c2s_sm_settled(struct c2s_link *l)
     l->state = C2S_LINK_ATTACHED;
     atomic_fetch_sub(&l->shard->c2s->hibernating, 1);
     l->unasked = 0;
-    c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_BOUND, .conn = l->conn, .link = l});
+    c2s_sm_tell_resumed(l);
     if (!l->conn)
         return; /* it has ended meanwhile, and hibernates again */
-    c2s_sm_tell_resumed(l);
     l->released = l->plain_count;
     c2s_link_pump(l);
     c2s_link_set_active(l, true); /* XEP-0352 section 4: it says so again if nobody looks */

@@ -19,6 +19,8 @@ from lablib.process import PATIENCE, Failed
 
 STREAM = "{http://etherx.jabber.org/streams}"
 SASL = "{urn:ietf:params:xml:ns:xmpp-sasl}"
+SASL2 = "{urn:xmpp:sasl:2}"
+BIND2 = "{urn:xmpp:bind:0}"
 SM = "{urn:xmpp:sm:3}"
 C = "{jabber:client}"
 
@@ -193,15 +195,31 @@ class Raw:
 
     def auth_scram(self, user, password, mechanism="SCRAM-SHA-256", spoil=False):
         """Returns success or failure; with `spoil` the proof is wrong though the password may be right."""
+        return self._scram(user, password, mechanism, spoil, SASL, lambda first: (
+            f"<auth xmlns='{SASL[1:-1]}' mechanism='{mechanism}'>{first}</auth>"))
+
+    def authenticate(self, user, password, inside="", mechanism="SCRAM-SHA-256", spoil=False):
+        """The same by XEP-0388, with what else is wanted `inside` of the request. Features are awaited after a
+        success, unless the stream was resumed."""
+        answer = self._scram(user, password, mechanism, spoil, SASL2, lambda first: (
+            f"<authenticate xmlns='{SASL2[1:-1]}' mechanism='{mechanism}'><initial-response>{first}</initial-response>"
+            f"{inside}</authenticate>"))
+        if answer.tag == SASL2 + "success":
+            self.jid = answer.findtext(SASL2 + "authorization-identifier")
+            if answer.find(SM + "resumed") is None:
+                self.features = self.next()
+        return answer
+
+    def _scram(self, user, password, mechanism, spoil, ns, begin):
         digest = {"SCRAM-SHA-1": hashlib.sha1, "SCRAM-SHA-256": hashlib.sha256, "SCRAM-SHA-512": hashlib.sha512}[mechanism]
         first = f"n={user},r={b64(os.urandom(12))}"
-        self.send(f"<auth xmlns='{SASL[1:-1]}' mechanism='{mechanism}'>{b64('n,,' + first)}</auth>")
+        self.send(begin(b64("n,," + first)))
         challenge = self.next()
-        if challenge.tag != SASL + "challenge":
+        if challenge.tag != ns + "challenge":
             return challenge
         server_first = base64.b64decode(challenge.text).decode()
         said = dict(part.split("=", 1) for part in server_first.split(","))
-        if said.get("h") not in (None, self.advertised(digest)):
+        if said.get("h") not in (None, self.advertised(digest, ns)):
             raise Failed(f"XEP-0474: what was offered was changed on its way: {server_first}")
         salted = hashlib.pbkdf2_hmac(digest().name, password.encode(), base64.b64decode(said["s"]), int(said["i"]))
         client_key = hmac.new(salted, b"Client Key", digest).digest()
@@ -211,12 +229,13 @@ class Raw:
         proof = bytes(a ^ b for a, b in zip(client_key, signature))
         if spoil:
             proof = bytes([proof[0] ^ 1]) + proof[1:]
-        self.send(f"<response xmlns='{SASL[1:-1]}'>{b64(final + ',p=' + b64(proof))}</response>")
+        self.send(f"<response xmlns='{ns[1:-1]}'>{b64(final + ',p=' + b64(proof))}</response>")
         answer = self.next()
-        if answer.tag == SASL + "success":
+        if name_of(answer) in ("success", "continue"):
             server_key = hmac.new(salted, b"Server Key", digest).digest()
             expected = "v=" + b64(hmac.new(server_key, whole, digest).digest())
-            if base64.b64decode(answer.text or "").decode() != expected:
+            shown = answer.text if ns == SASL else answer.findtext(ns + "additional-data")
+            if base64.b64decode(shown or "").decode() != expected:
                 raise Failed("the server's own proof is wrong")
         return answer
 

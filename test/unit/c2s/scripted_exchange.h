@@ -20,7 +20,7 @@ struct resource {
     struct edge_link *link;
     struct jid *jid; /* full; owned */
     enum link_state state;
-    bool bound, restored;
+    bool bound, restored, carbons;
     struct stanza *presence; /* what a snapshot shows; the test's */
     unsigned done_count; /* exchange_delivered calls */
     uint64_t done[SCRIPT_MAX];
@@ -136,6 +136,7 @@ void exchange_snapshot(const struct resource *r, struct link_snapshot *out)
 void exchange_restore(struct resource *r, const struct link_snapshot *s)
 {
     r->restored = s->presence != NULL;
+    r->carbons = s->carbons;
 }
 
 const struct jid *exchange_resource_jid(const struct resource *r)

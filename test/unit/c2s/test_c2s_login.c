@@ -2,8 +2,7 @@
 /* Logging in: SASL's mechanisms, what binds them to TLS, who guesses, who leaves in between (RFC 6120 section 6). The
  * exchange is scripted; the rest is real. */
 #include "test/unit/c2s/scripted_world.h"
-
-#include "gateway/xmpp/sasl.h"
+#include "test/unit/c2s/client_scram.h"
 
 static int setup_hasty(void **state)
 {
@@ -120,77 +119,10 @@ static void guesses_wait_less_than_a_login_may_take(void **state)
     client_close(&right);
 }
 
-/* What scram() binds to; type NULL: nothing. */
-struct bound {
-    const char *type;
-    struct span data;
-};
-
-static void scram_bound(struct client *c, enum scram_hash hash, const char *user,
-                        const char *password, struct bound bound, const char *want)
-{
-    struct scram_client s;
-    struct bytes text = BYTES_EMPTY, b64 = BYTES_EMPTY, challenge = BYTES_EMPTY;
-
-    scram_client_init(&s, hash, user, NULL);
-    if (bound.type)
-        scram_client_bind(&s, bound.type, bound.data);
-    scram_client_first(&s, &text);
-    base64_encode(&b64, text.data, text.len);
-    client_send(c, "<auth " SASL " mechanism='");
-    client_send(c, sasl_hash_name(hash));
-    client_send(c, bound.type ? "-PLUS'>" : "'>");
-    client_send(c, bytes_text(&b64));
-    client_send(c, "</auth>");
-    client_expect(c, "<challenge");
-    client_expect(c, ">");
-    client_expect(c, "</challenge>");
-    assert_true(base64_decode(&challenge, c->got, strcspn(c->got, "<")));
-    bytes_clear(&text);
-    bytes_clear(&b64);
-    assert_true(scram_client_final(&s, password, bytes_span(&challenge), &text));
-    base64_encode(&b64, text.data, text.len);
-    client_send(c, "<response " SASL ">");
-    client_send(c, bytes_text(&b64));
-    client_send(c, "</response>");
-    client_expect(c, want);
-    if (strcmp(want, "<success") == 0) {
-        client_expect(c, ">");
-        client_expect(c, "</success>");
-        bytes_clear(&text);
-        assert_true(base64_decode(&text, c->got, strcspn(c->got, "<")));
-        assert_true(scram_client_verify(&s, bytes_span(&text)));
-    }
-    bytes_fini(&text);
-    bytes_fini(&b64);
-    bytes_fini(&challenge);
-    scram_client_fini(&s);
-}
-
 static void scram(struct client *c, enum scram_hash hash, const char *user, const char *password,
                   const char *want)
 {
-    scram_bound(c, hash, user, password, (struct bound){0}, want);
-}
-
-/* Of the client's end of the connection, as RFC 9266 and RFC 5929 say. */
-static void client_binding(struct client *c, const char *type, struct bytes *out)
-{
-    static const char label[] = "EXPORTER-Channel-Binding";
-    unsigned char data[64];
-    unsigned len = 32;
-
-    if (strcmp(type, "tls-exporter") == 0) {
-        assert_int_equal(SSL_export_keying_material(c->ssl, data, 32, label, sizeof(label) - 1,
-                                                    (const unsigned char *)"", 0, 1),
-                         1);
-    } else if (strcmp(type, "tls-server-end-point") == 0) {
-        assert_int_equal(X509_digest(SSL_get0_peer_certificate(c->ssl), EVP_sha256(), data, &len),
-                         1);
-    } else {
-        len = (unsigned)SSL_get_finished(c->ssl, data, sizeof(data));
-    }
-    bytes_append(out, data, len);
+    client_scram(c, &spelt_sasl, hash, user, password, (struct bound){0}, want);
 }
 
 static void secure_stage_at_most(struct client *c, struct world *w, int tls_max)
@@ -230,7 +162,7 @@ static void auth_plus(void **state)
         secure_stage_at_most(&c, &f->w, bindings[i].tls);
         client_binding(&c, bindings[i].type, &data);
         data.data[0] ^= (char)bindings[i].tampered;
-        scram_bound(&c, (enum scram_hash)(i % SCRAM_HASH_COUNT), "romeo", "rose",
+        client_scram(&c, &spelt_sasl, (enum scram_hash)(i % SCRAM_HASH_COUNT), "romeo", "rose",
                     (struct bound){bindings[i].type, bytes_span(&data)},
                     bindings[i].tampered ? "<not-authorized/>" : "<success");
         if (bindings[i].tampered) /* the same connection still lets in whoever does not bind */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* An exchange of SASL: what the two ways to spell it on the stream share. RFC 6120 section 6 (c2s_sasl1.c) and
+ * XEP-0388 (c2s_sasl2.c) are profiles; mechanisms, keys, the brake on guessing, the count of failures and what is
+ * offered are one for both. */
+#ifndef CAUSEWAY_C2S_C2S_AUTH_H
+#define CAUSEWAY_C2S_C2S_AUTH_H
+
+#include "c2s/c2s_brake.h"
+#include "gateway/net/timer.h"
+#include "gateway/store/account.h"
+#include "gateway/xmpp/sasl.h"
+#include "gateway/xmpp/stanza.h"
+
+struct c2s_conn;
+struct c2s_io;
+
+/* How one of them is spelt. */
+struct c2s_profile {
+    void (*challenge)(struct c2s_conn *k, const char *base64);
+    void (*failure)(struct c2s_conn *k, const char *name);
+    /* Account and shard are known; tells the client, and takes the connection out of PROVING. */
+    void (*succeeded)(struct c2s_conn *k);
+};
+
+struct c2s_auth {
+    struct c2s_conn *conn; /* NULL: it has gone */
+    struct c2s_io *io;
+    const struct c2s_profile *profile;
+    struct stanza *request; /* counted; <authenticate/> with all it asks for; NULL: SASL of RFC 6120 */
+    struct sasl *sasl;      /* owned */
+    bool busy;              /* `get` or `work` is under way */
+    bool disabled;          /* the account may not log in */
+    bool held;              /* the outcome waits for `hold` */
+    bool right;             /* what that is */
+    struct c2s_brake_key key;
+    struct timer hold;
+    struct account_get get;
+    uv_work_t work;
+};
+
+/* The client begins. No exchange is under way, or the profile lets sasl_begin refuse a second one. `request` (may be
+ * NULL) is counted; `initial` as sasl_begin takes it. */
+void c2s_auth_begin(struct c2s_conn *k, const struct c2s_profile *p, struct stanza *request,
+                    const char *mechanism, const char *initial);
+/* k->auth is there. */
+void c2s_auth_respond(struct c2s_conn *k, const char *data);
+/* A failure that no mechanism had a part in: counts like any other. Ends the exchange, if there is one. */
+void c2s_auth_refuse(struct c2s_conn *k, const struct c2s_profile *p, enum sasl_failure why);
+/* From `succeeded`: the exchange is over, the connection PROVED. */
+void c2s_auth_proved(struct c2s_conn *k);
+
+/* ---- what is offered (c2s_offer.c) ---- */
+
+bool c2s_offer_binds(const struct c2s_conn *k); /* there is something to bind to */
+unsigned c2s_offer_mechanisms(const struct c2s_conn *k); /* SASL_BIT()s */
+void c2s_offer_hashed(const struct c2s_conn *k, struct bytes *out); /* for XEP-0474 */
+/* <mechanism/> of each, without a namespace of its own; <sasl-channel-binding/> of XEP-0440. */
+void c2s_offer_write_mechanisms(const struct c2s_conn *k, struct bytes *out);
+void c2s_offer_write_bindings(const struct c2s_conn *k, struct bytes *out);
+
+#endif

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Logging in by XEP-0388 against the program itself: SCRAM of every hash with XEP-0474, bound by XEP-0386 and resumed by
+XEP-0198 in the same round trip, also after the program was killed."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lablib import suite  # noqa: E402
+from lablib.raw import BIND2, C, SASL2, SM, condition, name_of  # noqa: E402
+from lablib.suite import hold, token  # noqa: E402
+
+HERE = "montague.example"
+ROMEO, BENVOLIO = f"romeo@{HERE}", f"benvolio@{HERE}"
+AGENT = "<user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87770'><software>Raw</software><device>Lab</device></user-agent>"
+BIND = (AGENT + f"<bind xmlns='{BIND2[1:-1]}'><tag>Raw</tag><enable xmlns='urn:xmpp:carbons:2'/>"
+        f"<enable xmlns='{SM[1:-1]}' resume='true'/></bind>")
+
+
+def begin(t, name="romeo", inside="", mechanism="SCRAM-SHA-512", **more):
+    """A connection, and the answer to one request."""
+    raw = t.raw(HERE)
+    raw.secure(HERE)
+    return raw, raw.authenticate(name, t.lab.account(name, HERE)["password"], inside, mechanism, **more)
+
+
+def body(raw, text):
+    """Until that message comes."""
+    while True:
+        element = raw.next()
+        if element.tag == C + "message" and element.findtext(C + "body") == text:
+            return element
+
+
+def at_once(t):
+    """bound, counted and copied by one answer; the same installation gets the same name, and replaces its old stream"""
+    t.make_lab([HERE], {HERE: ["romeo", "benvolio"]})
+    for mechanism in ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        raw, answer = begin(t, inside=BIND, mechanism=mechanism)
+        hold(name_of(answer) == "success", f"{mechanism}: {name_of(answer)} {condition(answer)}")
+        hold(raw.jid.startswith(f"{ROMEO}/Raw/"), f"the name is {raw.jid}")
+        hold(answer.find(f"{BIND2}bound/{SM}enabled") is not None, "stream management is not on")
+        name = raw.jid
+        raw.close()
+    first, _ = begin(t, inside=BIND)
+    second, _ = begin(t, inside=BIND)
+    hold(first.jid == second.jid == name, f"the names are {first.jid}, {second.jid}, {name}")
+    hold(condition(first.next()) == "conflict", "the old stream goes on")
+    second.send("<presence/>")
+    friend = t.raw(HERE).log_in(BENVOLIO, t.lab.account("benvolio", HERE)["password"])
+    other = t.raw(HERE).log_in(ROMEO, t.lab.account("romeo", HERE)["password"])  # the old way, beside it
+    said, copied = token(), token()
+    friend.send(f"<message to='{ROMEO}' type='chat'><body>{said}</body></message>")
+    body(second, said)
+    other.send(f"<message to='{BENVOLIO}' type='chat'><body>{copied}</body></message>")
+    while True:
+        element = second.next()
+        copy = element.find(".//{urn:xmpp:forward:0}forwarded/" + C + "message/" + C + "body")
+        if copy is not None:
+            break
+    hold(copy.text == copied, f"the copy says {copy.text}")
+
+
+def resumed(t):
+    """a cut stream is resumed within the login; after a kill as well; a stranger's and a lost one are told and bound"""
+    t.make_lab([HERE], {HERE: ["romeo", "benvolio"]})
+    for kill in (False, True):
+        raw, answer = begin(t, inside=BIND)
+        previous = answer.find(f"{BIND2}bound/{SM}enabled").get("id")
+        raw.send("<presence/>")
+        raw.iq("get", "<ping xmlns='urn:xmpp:ping'/>", HERE)
+        raw.drop()
+        if kill:
+            t.lab.kill(HERE)
+            t.lab.start(HERE)
+        again, answer = begin(t, inside=f"<resume xmlns='{SM[1:-1]}' previd='{previous}' h='2'/>" + BIND)
+        told = answer.find(SM + "resumed")
+        hold(told is not None and told.get("h") == "2", f"it was not resumed: {[name_of(e) for e in answer]}")
+        hold(again.jid == raw.jid, f"it is {again.jid} now, and was {raw.jid}")
+        text = token()
+        friend = t.raw(HERE).log_in(BENVOLIO, t.lab.account("benvolio", HERE)["password"])
+        friend.send(f"<message to='{again.jid}' type='chat'><body>{text}</body></message>")
+        body(again, text)
+        stranger, answer = begin(t, "benvolio", f"<resume xmlns='{SM[1:-1]}' previd='{previous}' h='0'/>" + BIND)
+        hold(condition(answer.find(SM + "failed")) == "item-not-found", "somebody else's stream was resumed")
+        hold(answer.find(BIND2 + "bound") is not None and stranger.jid.startswith(BENVOLIO), "and nothing was bound")
+        for one in (again, friend, stranger):
+            one.close()
+
+
+def refused(t):
+    """a wrong password and nobody are refused alike, and nothing that was asked for beside is done"""
+    t.make_lab([HERE], {HERE: ["romeo"]})
+    raw = t.raw(HERE)
+    raw.secure(HERE)
+    for user, secret in (("romeo", "wrong"), ("nobody", "wrong")):
+        answer = raw.authenticate(user, secret, BIND, "SCRAM-SHA-512")
+        hold(answer.tag == SASL2 + "failure" and condition(answer) == "not-authorized", f"{user}: {condition(answer)}")
+    answer = raw.authenticate("romeo", t.lab.account("romeo", HERE)["password"], BIND)
+    hold(raw.jid.startswith(f"{ROMEO}/Raw/"), f"then the right one does not: {condition(answer)}")
+
+
+if __name__ == "__main__":
+    suite.main(__doc__, at_once, resumed, refused)

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/* Logging in by XEP-0388, with binding by XEP-0386 and resumption by XEP-0198 inside of it. The exchange is
+ * scripted; the rest is real. */
+#include "test/unit/c2s/scripted_world.h"
+#include "test/unit/c2s/client_scram.h"
+
+#define AGENT "<user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87770'><software>Test</software></user-agent>"
+#define BIND2 "xmlns='urn:xmpp:bind:0'"
+#define PLAIN_ROSE "<initial-response>AHJvbWVvAHJvc2U=</initial-response>"   /* romeo, rose */
+#define PLAIN_THORN "<initial-response>AHJvbWVvAHRob3Ju</initial-response>" /* romeo, thorn */
+#define LOGIN(more) "<authenticate " SASL2 " mechanism='PLAIN'>" PLAIN_ROSE more "</authenticate>"
+#define BIND_TAG(more) "<bind " BIND2 "><tag>Test</tag>" more "</bind>"
+
+static const struct spelling spelt_sasl2 = {
+    "<authenticate " SASL2 " mechanism='", "'><initial-response>", "</initial-response></authenticate>",
+    "</additional-data>", "<additional-data", "<response " SASL2 ">", "</response>",
+};
+
+/* Everything of one answer, from <success on, is in c->got. */
+static void log_in(struct client *c, struct world *w, const char *request)
+{
+    client_secure_stage(c, w);
+    client_send(c, request);
+    client_expect(c, "<success");
+    client_expect(c, "</success>");
+}
+
+static void expect_got(struct client *c, const char *text)
+{
+    if (!strstr(c->got, text))
+        fail_msg("awaited: %s\ncame: %s", text, c->got);
+}
+
+static void expect_got_not(struct client *c, const char *text)
+{
+    if (strstr(c->got, text))
+        fail_msg("not awaited: %s\ncame: %s", text, c->got);
+}
+
+static void features(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    client_plain_stage(&c, &f->w);
+    expect_got_not(&c, "urn:xmpp:sasl:2"); /* never before TLS */
+    client_close(&c);
+    client_secure_stage(&c, &f->w);
+    expect_got(&c, "<authentication " SASL2 "><mechanism>SCRAM-SHA-512-PLUS</mechanism>");
+    expect_got(&c, "<inline><bind " BIND2 "><inline><feature var='urn:xmpp:carbons:2'/><feature var='urn:xmpp:csi:0'/>"
+                   "<feature var='urn:xmpp:sm:3'/></inline></bind><sm " SM "/></inline></authentication>");
+    expect_got(&c, "<channel-binding type='tls-exporter'/>");
+    expect_got(&c, "<mechanisms " SASL ">");
+    client_close(&c);
+}
+
+/* Nothing inline: features follow without a restart, and the client binds as of old. */
+static void without_bind(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    log_in(&c, &f->w, LOGIN(AGENT));
+    expect_got(&c, "<authorization-identifier>romeo@montague.example</authorization-identifier></success>");
+    client_expect(&c, "<stream:features><bind");
+    client_expect(&c, "</stream:features>");
+    client_bind(&c, "orchard");
+    expect_got(&c, "romeo@montague.example/orchard");
+    client_close(&c);
+}
+
+/* XEP-0386: bound, counted, copied and inactive in one answer; then the stream is as any other. */
+static void all_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+    char token[64];
+
+    log_in(&c, &f->w, LOGIN(AGENT BIND_TAG("<enable xmlns='urn:xmpp:carbons:2'/><enable " SM " resume='true'/>"
+                                           "<inactive xmlns='urn:xmpp:csi:0'/>")));
+    expect_got(&c, "<authorization-identifier>romeo@montague.example/Test/");
+    expect_got(&c, "<bound " BIND2 "><enabled " SM " id='");
+    expect_got_not(&c, "d4565fa7");
+    client_attr(&c, "id", token, sizeof(token));
+    client_expect(&c, "<stream:features>");
+    client_expect(&c, "</stream:features>");
+    expect_got_not(&c, "<bind");
+    assert_true(f->x.resources[0]->bound && f->x.resources[0]->carbons);
+    assert_int_equal(f->x.resources[0]->state, LINK_INACTIVE);
+    client_send(&c, "<message id='m1' to='juliet@capulet.example'><body>.</body></message><r " SM "/>");
+    client_expect(&c, "<a " SM " h='1'/>");
+    client_close(&c);
+}
+
+/* The same installation gets the same name, and so replaces what is left of its old stream; others get others. */
+static void names(void **state)
+{
+    static const struct {
+        const char *request, *begins;
+        int same_as; /* an earlier row; -1: none */
+        const char *proves;
+    } rows[] = {
+        {LOGIN(AGENT BIND_TAG("")), "Test/", -1, "tag and suffix"},
+        {LOGIN(AGENT BIND_TAG("")), "Test/", 0, "the same installation"},
+        {LOGIN("<user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87771'/>" BIND_TAG("")), "Test/", -1, "another"},
+        {LOGIN(BIND_TAG("")), "Test/", -1, "without an id"},
+        {LOGIN(BIND_TAG("")), "Test/", -1, "without an id it is new each time"},
+        {LOGIN(AGENT "<bind " BIND2 "/>"), "", -1, "no tag"},
+        {LOGIN(AGENT "<bind " BIND2 "><tag>a&#x221a;b &lt;c&gt;</tag></bind>"), "a\xe2\x88\x9a"
+                                                                               "b &lt;c&gt;/", -1, "as it is, escaped"},
+        {LOGIN(AGENT "<bind " BIND2 "><tag>a&#xFFF9;b</tag></bind>"), "", 5, "a tag that no resource can carry is left out"},
+    };
+    struct fixture *f = *state;
+    char found[sizeof(rows) / sizeof(*rows)][128];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct client c;
+        log_in(&c, &f->w, rows[i].request);
+        const char *at = strstr(c.got, "romeo@montague.example/");
+        assert_non_null(at);
+        at += strlen("romeo@montague.example/");
+        snprintf(found[i], sizeof(found[i]), "%.*s", (int)(strstr(at, "</authorization") - at), at);
+        if (strncmp(found[i], rows[i].begins, strlen(rows[i].begins)) != 0 || strlen(found[i]) != strlen(rows[i].begins) + 12)
+            fail_msg("%s: %s", rows[i].proves, found[i]);
+        for (size_t j = 0; j < i; j++)
+            if ((strcmp(found[i], found[j]) == 0) != ((int)j == rows[i].same_as))
+                fail_msg("%s: %s and %s", rows[i].proves, found[i], found[j]);
+        client_close(&c);
+    }
+}
+
+/* SCRAM in this spelling too, bound to TLS, with XEP-0474 over this list. */
+static void scram(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int h = SCRAM_SHA1; h < SCRAM_HASH_COUNT; h++) {
+        struct client c;
+        struct bytes data = BYTES_EMPTY;
+        char from[16];
+        snprintf(from, sizeof(from), "127.0.%d.1", h);
+        client_secure_stage_from(&c, &f->w, from);
+        client_binding(&c, "tls-exporter", &data);
+        struct bound bound = {"tls-exporter", bytes_span(&data)};
+        client_scram(&c, &spelt_sasl2, (enum scram_hash)h, "romeo", "thorn", bound, "<not-authorized");
+        client_scram(&c, &spelt_sasl2, (enum scram_hash)h, "nobody", "rose", bound, "<not-authorized");
+        data.data[0] ^= 1;
+        client_scram(&c, &spelt_sasl2, (enum scram_hash)h, "romeo", "rose", bound, "<not-authorized");
+        data.data[0] ^= 1;
+        client_close(&c);
+        snprintf(from, sizeof(from), "127.1.%d.1", h);
+        client_secure_stage_from(&c, &f->w, from);
+        bytes_clear(&data);
+        client_binding(&c, "tls-exporter", &data);
+        bound.data = bytes_span(&data);
+        client_scram(&c, &spelt_sasl2, (enum scram_hash)h, "romeo", "rose", bound, "<additional-data");
+        client_expect(&c, "</stream:features>");
+        bytes_fini(&data);
+        client_close(&c);
+    }
+}
+
+/* XEP-0198 section 10.2: resumed instead of bound, and no features; or told why not, and bound. */
+static void resumption(void **state)
+{
+    struct fixture *f = *state;
+    struct client c, d;
+    char token[64], request[1024];
+
+    log_in(&c, &f->w, LOGIN(AGENT BIND_TAG("<enable " SM " resume='true'/>")));
+    client_attr(&c, "id", token, sizeof(token));
+    client_expect(&c, "</stream:features>");
+    script_deliver(&f->x, 0, "<message xmlns='jabber:client' id='d1'><body>.</body></message>", 0);
+    client_expect(&c, "id='d1'");
+    client_close(&c);
+    snprintf(request, sizeof(request), LOGIN("<resume " SM " previd='%s' h='0'/>" AGENT BIND_TAG("")), token);
+    log_in(&d, &f->w, request);
+    expect_got(&d, "<authorization-identifier>romeo@montague.example/Test/");
+    expect_got(&d, "<resumed " SM " previd='");
+    expect_got_not(&d, "<bound");
+    client_expect(&d, "id='d1'"); /* what it had not counted comes again, next */
+    expect_got_not(&d, "<stream:features");
+    assert_int_equal(f->x.resource_count, 1);
+    client_close(&d);
+    snprintf(request, sizeof(request), LOGIN("<resume " SM " previd='unknown' h='0'/>" AGENT BIND_TAG("<enable " SM "/>")));
+    log_in(&d, &f->w, request);
+    expect_got(&d, "<item-not-found");
+    expect_got(&d, "<bound " BIND2 "><enabled " SM "/></bound>");
+    client_expect(&d, "</stream:features>");
+    assert_int_equal(f->x.resource_count, 2);
+    client_close(&d);
+    log_in(&d, &f->w, LOGIN("<resume " SM " previd='unknown' h='0'/>"));
+    expect_got(&d, "<item-not-found");
+    client_expect(&d, "<stream:features><bind");
+    client_close(&d);
+    log_in(&d, &f->w, LOGIN("<resume " SM " h='many'/>"));
+    expect_got(&d, "<bad-request");
+    client_close(&d);
+}
+
+/* A resource that cannot be had: logged in all the same, and free to bind as of old. */
+static void bind_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    f->x.refuse_bind = STANZA_RESOURCE_CONSTRAINT;
+    log_in(&c, &f->w, LOGIN(BIND_TAG("<enable " SM "/>")));
+    expect_got_not(&c, "<bound");
+    client_expect(&c, "<stream:features><bind");
+    client_expect(&c, "</stream:features>");
+    client_bind(&c, "orchard");
+    client_close(&c);
+}
+
+/* What is wrong has a name; the stream stays for another try, or closes. */
+static void bad_input(void **state)
+{
+    static const struct {
+        const char *send, *want, *proves;
+        bool closes;
+    } rows[] = {
+        {"<authenticate " SASL2 "/>", "<invalid-mechanism xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>", "no mechanism", false},
+        {"<authenticate " SASL2 " mechanism='X-NONE'/>", "<invalid-mechanism", "one that was not offered", false},
+        {"<authenticate " SASL2 " mechanism='PLAIN'><initial-response>*</initial-response></authenticate>",
+         "<incorrect-encoding", "not base64", false},
+        {"<authenticate " SASL2 " mechanism='PLAIN'><initial-response/></authenticate>", "<malformed-request", "an empty one",
+         false},
+        {LOGIN(PLAIN_ROSE), "<malformed-request", "two initial responses", false},
+        {LOGIN("<bind " BIND2 "/><bind " BIND2 "/>"), "<malformed-request", "two binds", false},
+        {LOGIN("<resume " SM "/><resume " SM "/>"), "<malformed-request", "two resumptions", false},
+        {LOGIN(AGENT AGENT), "<malformed-request", "two clients", false},
+        {LOGIN("<user-agent id='romeo'/>"), "<malformed-request", "an id that is no UUID", false},
+        {LOGIN("<user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87770-and-more'/>"), "<malformed-request", "more than one", false},
+        {LOGIN("<jump xmlns='urn:example:unknown'/>" AGENT), "<success", "what is not known is passed over", false},
+        {"<response " SASL2 "/>", "<malformed-request", "nothing was begun", false},
+        {"<abort " SASL2 "/>", "<aborted", "nothing to give up", false},
+        {"<authenticate " SASL2 " mechanism='SCRAM-SHA-1'/><abort " SASL2 "/>", "<aborted", "given up", false},
+        {"<authenticate " SASL2 " mechanism='SCRAM-SHA-1'/><authenticate " SASL2 " mechanism='SCRAM-SHA-1'/>",
+         "<policy-violation", "two at a time", true},
+        {"<authenticate " SASL2 " mechanism='SCRAM-SHA-1'/><auth " SASL " mechanism='SCRAM-SHA-1'/>", "<policy-violation",
+         "the other spelling meanwhile", true},
+        {"<auth " SASL " mechanism='SCRAM-SHA-1'/><authenticate " SASL2 " mechanism='SCRAM-SHA-1'/>", "<policy-violation",
+         "and the other way round", true},
+        {"<authenticate " SASL2 " mechanism='SCRAM-SHA-1'/><response " SASL "/>", "<policy-violation", "answered in the other", true},
+        {"<authenticate " SASL2 " mechanism='SCRAM-SHA-1'/><presence/>", "<not-authorized", "a stanza meanwhile", true},
+        {LOGIN("") "<authenticate " SASL2 " mechanism='PLAIN'/>", "<unsupported-stanza-type", "again after success", true},
+        {LOGIN(BIND_TAG("")) "<authenticate " SASL2 " mechanism='PLAIN'/>", "<unsupported-stanza-type", "and after binding", true},
+        {LOGIN("") "<auth " SASL " mechanism='PLAIN'/>", "<unsupported-stanza-type", "the other spelling after success", true},
+        {"<next " SASL2 " task='X'/>", "<unsupported-stanza-type", "a task of which nobody spoke", true},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct client c;
+        print_message("  %s\n", rows[i].proves);
+        client_secure_stage(&c, &f->w);
+        client_send(&c, rows[i].send);
+        client_expect(&c, rows[i].want);
+        if (rows[i].closes) {
+            client_expect_end(&c);
+        } else if (strcmp(rows[i].want, "<success") != 0) { /* nothing has changed: it may try again */
+            client_send(&c, LOGIN(""));
+            client_expect(&c, "<success");
+        }
+        client_close(&c);
+    }
+    assert_int_equal(f->x.resource_count, 1); /* the one that was to be bound */
+}
+
+/* XEP-0388 section 2.1: the header's 'from' is of the domain that it asks for, or the login ends there. */
+static void from_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    for (int own = 0; own < 2; own++) {
+        client_plain_stage(&c, &f->w);
+        client_send(&c, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+        client_expect(&c, "<proceed");
+        client_expect(&c, ">");
+        client_secure(&c, NULL);
+        client_send(&c, own ? "<stream:stream from='romeo@montague.example' to='montague.example' version='1.0' "
+                              "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
+                            : "<stream:stream from='romeo@capulet.example' to='montague.example' version='1.0' "
+                              "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>");
+        client_expect(&c, "</stream:features>");
+        client_send(&c, LOGIN(""));
+        client_expect(&c, own ? "<success" : "<invalid-from");
+        client_close(&c);
+    }
+}
+
+static void before_tls(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    client_plain_stage(&c, &f->w);
+    client_send(&c, LOGIN(""));
+    client_expect(&c, "<failure " SASL2 "><encryption-required xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
+    client_close(&c);
+}
+
+static void too_big(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+    char pad[11000];
+
+    client_secure_stage(&c, &f->w);
+    memset(pad, 'x', sizeof(pad) - 1);
+    pad[sizeof(pad) - 1] = '\0';
+    client_send(&c, "<authenticate " SASL2 " mechanism='PLAIN'><initial-response>");
+    client_send(&c, pad);
+    client_expect(&c, "<policy-violation");
+    client_close(&c);
+}
+
+/* The brake and the count of failures know no spelling: guesses in one slow the other down. */
+static void one_policy(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    for (int i = 0; i < 2; i++) {
+        client_secure_stage(&c, &f->w);
+        if (i) {
+            client_auth_plain(&c, "", "romeo", "thorn");
+            client_expect(&c, "<not-authorized");
+        } else {
+            client_send(&c, "<authenticate " SASL2 " mechanism='PLAIN'>" PLAIN_THORN BIND_TAG("") "</authenticate>");
+            client_expect(&c, "<not-authorized");
+        }
+        client_close(&c);
+    }
+    client_secure_stage(&c, &f->w);
+    client_send(&c, LOGIN(BIND_TAG("")));
+    for (int i = 0; i < PATIENCE_TURNS && !world_has_logged(&f->w, "the outcome is told after"); i++)
+        world_turn(&f->w);
+    client_expect_not(&c, "<success");
+    world_advance(&f->w, 1100);
+    client_expect(&c, "<bound");
+    client_close(&c);
+    client_secure_stage_from(&c, &f->w, "127.0.9.1");
+    for (int i = 0; i < 4; i++)
+        client_send(&c, "<authenticate " SASL2 " mechanism='X-NONE'/>");
+    client_expect(&c, "<policy-violation");
+    client_close(&c);
+    assert_int_equal(f->x.resource_count, 1); /* a failed login binds nothing */
+}
+
+/* Whoever leaves while its resource is being bound leaves nothing behind. */
+static void leaves_meanwhile(void **state)
+{
+    struct fixture *f = *state;
+    struct c2s_counts n;
+
+    for (int turns = 0; turns < 12; turns++) {
+        struct client c;
+        client_secure_stage(&c, &f->w);
+        client_send(&c, LOGIN(AGENT BIND_TAG("<enable " SM "/>")));
+        for (int i = 0; i < turns; i++)
+            loop_turn(f->w.loop);
+        client_close(&c);
+    }
+    c2s_count(f->w.c2s, &n);
+    for (int i = 0; i < PATIENCE_TURNS && (n.connections || n.links); i++) {
+        world_turn(&f->w);
+        c2s_count(f->w.c2s, &n);
+    }
+    assert_int_equal(n.connections, 0);
+    assert_int_equal(n.links, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(features),
+        BOTH(without_bind),
+        BOTH(all_at_once),
+        BOTH(names),
+        BOTH(scram),
+        BOTH(resumption),
+        BOTH(bind_refused),
+        BOTH(bad_input),
+        BOTH(from_elsewhere),
+        BOTH(before_tls),
+        BOTH(too_big),
+        BOTH(one_policy),
+        BOTH(leaves_meanwhile),
+    };
+    return cmocka_run_group_tests_name("c2s_sasl2", tests, NULL, NULL);
+}
