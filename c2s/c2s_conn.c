@@ -7,6 +7,7 @@
  * for on_end. */
 #include "c2s/c2s_conn.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "c2s/c2s_auth.h"
@@ -164,6 +165,17 @@ static void on_silence_due(struct timer *t)
 #define BOUND_FEATURES                                                                                      \
     "<sm xmlns='" NS_SM "'/><ver xmlns='" NS_ROSTERVER "'/><sub xmlns='" NS_PREAPPROVAL "'/><csi xmlns='" NS_CSI "'/>"
 
+/* XEP-0478: what a stanza may weigh, and after how long a silence we act. */
+static void put_limits(const struct c2s_conn *k, struct bytes *out)
+{
+    const struct c2s *c = k->io->c2s;
+    bool in = k->state == C2S_CONN_PROVED || k->state == C2S_CONN_BOUND;
+
+    bytes_printf(out, "<limits xmlns='" NS_LIMITS "'><max-bytes>%zu</max-bytes><idle-seconds>%" PRIu64 "</idle-seconds></limits>",
+                 in ? c->limits.after_auth.stanza_bytes : c->limits.before_auth.stanza_bytes,
+                 (in ? c->times.idle_ms : c->times.login_ms) / 1000);
+}
+
 void c2s_conn_send_features(struct c2s_conn *k)
 {
     struct bytes out = BYTES_EMPTY;
@@ -192,6 +204,7 @@ void c2s_conn_send_features(struct c2s_conn *k)
     case C2S_CONN_CLOSING:
         break; /* no header is awaited there */
     }
+    put_limits(k, &out);
     bytes_append_text(&out, "</stream:features>");
     stream_send_raw(k->stream, bytes_span(&out));
     bytes_fini(&out);

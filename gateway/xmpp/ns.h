@@ -57,6 +57,9 @@
 #define NS_OFFLINE "msgoffline"
 #define NS_VCARD "vcard-temp"
 #define NS_PRIVATE "jabber:iq:private"
+#define NS_LAST "jabber:iq:last"
+#define NS_LIMITS "urn:xmpp:stream-limits:0"
+#define NS_REPORTING "urn:xmpp:reporting:1"
 
 /* Ours: schemas/xsd. */
 #define NS_CONTACT "urn:causeway:contact:1"

@@ -269,6 +269,49 @@ static void features(void **state)
     client_close(&c);
 }
 
+/* XEP-0478: what is announced holds to the byte, before and after login; in PLAIN, what is refused there anyway. */
+static void limits_announced(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *proves;
+        bool in;
+        const char *announced;
+        size_t bytes;
+    } cases[] = {
+        {"before login", false, "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>10240</max-bytes><idle-seconds>60</idle-seconds></limits>", 10240},
+        {"after login", true, "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes><idle-seconds>300</idle-seconds></limits>", 262144},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        for (size_t more = 0; more < 2; more++) {
+            struct client c;
+            struct bytes xml = BYTES_EMPTY;
+            if (cases[i].in)
+                client_proved_stage(&c, &f->w, "romeo", "rose");
+            else
+                client_secure_stage(&c, &f->w);
+            if (!strstr(c.got, cases[i].announced))
+                fail_msg("%s: %s", cases[i].proves, c.got);
+            if (cases[i].in)
+                client_bind(&c, "orchard");
+            const char *head = cases[i].in ? "<iq type='set' id='s'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'>"
+                                          : "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='NONE'>";
+            const char *tail = cases[i].in ? "</session></iq>" : "</auth>";
+            bytes_append_text(&xml, head);
+            while (xml.len + strlen(tail) < cases[i].bytes + more)
+                bytes_append_char(&xml, '=');
+            bytes_append_text(&xml, tail);
+            client_send(&c, bytes_text(&xml));
+            client_expect(&c, more ? "<policy-violation" : cases[i].in ? "id='s'" : "<failure");
+            if (more)
+                client_expect_end(&c);
+            bytes_fini(&xml);
+            client_close(&c);
+        }
+    }
+}
+
 /* What the client says reaches the exchange in order; what the exchange delivers, the client. */
 static void stanzas_in_order(void **state)
 {
@@ -546,6 +589,7 @@ int main(void)
         BOTH(too_large),
         BOTH(direct_tls),
         BOTH(features),
+        BOTH(limits_announced),
         BOTH(stanzas_in_order),
         BOTH(given_to_the_socket),
         BOTH(replaced),
