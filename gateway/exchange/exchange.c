@@ -107,6 +107,7 @@ struct exchange *exchange_create(const struct exchange_options *o)
         x->shards[i].loop = o->loops[i];
         list_init(&x->shards[i].idle);
     }
+    x->created_mono_ms = clock_mono_ms(loop_clock(x->shards[0].loop));
     x->sweep = session_sweep_create(x, x->shards[0].loop);
     return x;
 }
@@ -249,6 +250,11 @@ void *exchange_service_state(struct exchange *x, const struct service *s)
 struct reach *exchange_reach(struct exchange *x)
 {
     return x->reach;
+}
+
+uint64_t exchange_uptime_s(struct exchange *x)
+{
+    return (clock_mono_ms(loop_clock(x->shards[0].loop)) - x->created_mono_ms) / 1000;
 }
 
 struct session_sweep *exchange_session_sweep(struct exchange *x)

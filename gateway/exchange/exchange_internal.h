@@ -49,6 +49,7 @@ struct exchange {
     struct reach *reach;             /* NULL: none */
     struct session_sweep *sweep;     /* of requests whose time is over */
     unsigned resources_max;
+    uint64_t created_mono_ms;
     atomic_uint answers_kept;        /* errors of ours that wait for other communities (route.c) */
     struct arena arena;              /* what stands above */
 };

@@ -235,6 +235,14 @@ bool person_archives(const struct person *p, const struct stanza *msg)
     return p->community->archive && message_weigh(msg).archive;
 }
 
+bool person_is_available(const struct person *p)
+{
+    list_each (at, &p->resources)
+        if (list_entry(at, struct resource, node)->presence)
+            return true;
+    return false;
+}
+
 bool person_is_linked(const struct person *p)
 {
     list_each (at, &p->resources)

@@ -10,6 +10,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/exchange/exchange_internal.h"
+#include "gateway/exchange/last_seen.h"
 #include "gateway/exchange/pending.h"
 #include "gateway/exchange/person.h"
 #include "gateway/exchange/resource.h"
@@ -241,6 +242,8 @@ static enum event_fate become_unavailable(struct event *ev)
     struct resource *r = ev->resource;
     bool was = r->presence != NULL;
     stanza_unref(&r->presence);
+    if (was)
+        last_seen_note(r->person, ev->st);
     enum event_fate fate = was ? broadcast(ev) : EVENT_FINISHED;
     end_directed(r, ev->st);
     r->flushing = false;
@@ -289,6 +292,8 @@ void presence_gone(struct resource *r)
     ev->actor = p->jid;
     ev->resource = resource_ref(r);
     stanza_unref(&r->presence);
+    if (was)
+        last_seen_note(p, ev->st);
     end_directed(r, ev->st);
     r->flushing = false;
     if (was)

@@ -10,6 +10,7 @@
 #include "gateway/exchange/repeat.h"
 #include "gateway/exchange/roster.h"
 #include "gateway/exchange/route_internal.h"
+#include "gateway/xmpp/ns.h"
 
 /* ---- messages ---- */
 
@@ -107,10 +108,22 @@ static bool may_ask(struct person *p, const struct jid *asker)
            person_directed_to(p, asker);
 }
 
+/* XEP-0012 sections 3 and 4: since when somebody is away or idle is as much as presence says. The same
+ * for who is blocked and for an account that does not exist. */
+static bool asks_for_presence(const struct stanza *st)
+{
+    return st->type == IQ_GET && element_is(stanza_first(st), "query", NS_LAST);
+}
+
 static enum event_fate iq_in_perform(struct event *ev)
 {
     struct person *p = ev->person;
     struct stanza *st = ev->st;
+    if (asks_for_presence(st) &&
+        (p->state == PERSON_NOBODY || session_blocks(p, st->from) || !may_ask(p, st->from))) {
+        route_refuse(ev, STANZA_FORBIDDEN, NULL);
+        return EVENT_FINISHED;
+    }
     bool nobody = p->state == PERSON_NOBODY || (route_is_request(st) && session_blocks(p, st->from));
     if (!nobody && !st->to->resource && route_is_request(st) && may_ask(p, st->from))
         route_ask_services(ev, p, jid_eq_bare(st->from, p->jid) ? AT_ACCOUNT : AT_OTHER);

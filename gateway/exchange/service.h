@@ -53,6 +53,8 @@ struct service {
 void exchange_answer(struct exchange *x, struct stanza *st);
 /* exchange_answer(build_error(...)); harmless where RFC 6120 forbids an error. */
 void exchange_refuse(struct exchange *x, const struct stanza *st, enum stanza_error e, const char *text);
+/* Since exchange_create. */
+uint64_t exchange_uptime_s(struct exchange *x);
 const struct service *const *exchange_services(struct exchange *x); /* ends with NULL */
 /* What a service keeps beside its const struct: whoever made the state gives it before exchange_start, and
  * owns it. NULL: it has none. */
@@ -91,6 +93,8 @@ MUST_USE bool blocklist_set(struct person *p, const struct jid *const *jids, uns
 /* The bound resource `full` of that person wants copies of messages (XEP-0280), or no more. false: there is
  * none of that name. Forgotten when it is unbound. */
 bool person_want_carbons(struct person *p, const struct jid *full, bool on);
+/* Some resource is available, whatever its priority. */
+bool person_is_available(const struct person *p);
 /* A resource that takes messages, and is active, inactive, or hibernating for less than a minute. */
 bool person_is_linked(const struct person *p);
 

@@ -515,7 +515,7 @@ static void wrote_presence(struct person *p, const struct jid *peer, const struc
 static bool asks_by_itself(const struct stanza *iq)
 {
     static const char *const about[] = {
-        NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_VERSION, NS_TIME, NS_VCARD, "jabber:iq:last",
+        NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_VERSION, NS_TIME, NS_VCARD, NS_LAST,
         "urn:ietf:params:xml:ns:vcard-4.0", "urn:xmpp:bob", "http://jabber.org/protocol/pubsub",
     };
     const struct element *e = stanza_first(iq);

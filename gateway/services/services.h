@@ -12,6 +12,8 @@ extern const struct service time_service;            /* XEP-0202 */
 extern const struct service archive_service;         /* XEP-0313 */
 extern const struct service blocking_service;        /* XEP-0191 */
 extern const struct service carbons_service;         /* XEP-0280 */
+extern const struct service private_storage_service; /* XEP-0049 */
+extern const struct service last_activity_service;   /* XEP-0012 */
 extern const struct service contact_request_service; /* contact_request.h */
 
 #endif

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What slixmpp, as Debian has it, asks of its server while it is logged in, by its own plugins: client state,
-hints."""
+hints, private XML, last activity."""
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.client import C  # noqa: E402
+from lablib.slix import slixmpp  # noqa: E402 (without what it says when it is imported)
 from lablib.suite import hold, token, wait_for  # noqa: E402
 
 OURS = "montague.example"
@@ -105,5 +106,51 @@ def hints(t):
         hold(found == [lines["no-copy"], lines["store"]], f"{client.jid}'s archive has {found}")
 
 
+def private_xml(t):
+    """bookmarks in private XML (xep_0048 over xep_0049): kept, read by another client, replaced, gone for others"""
+    t.make_home(OURS, ["romeo", "benvolio"])
+    one, two = (t.slix(ROMEO, plugins=(*PLUGINS, "xep_0048", "xep_0049")) for _ in range(2))
+
+    def rooms(client):
+        answer = client.ask(lambda: client.xmpp["xep_0048"].get_bookmarks(method="xep_0049", timeout=suite.PATIENCE))
+        return [(str(c["jid"]), c["nick"]) for c in answer["private"]["bookmarks"]["conferences"]]
+
+    def keep(client, *names):
+        marks = slixmpp.plugins.xep_0048.Bookmarks()
+        for name in names:
+            marks.add_conference(f"{name}@rooms.example", nick="R<o>&'\u00e9", name=name)
+        client.ask(lambda: client.xmpp["xep_0048"].set_bookmarks(marks, method="xep_0049", timeout=suite.PATIENCE))
+    hold(rooms(one) == [], "there are bookmarks before there are any")
+    keep(one, "forum", "garden")
+    hold(rooms(two) == [(f"{n}@rooms.example", "R<o>&'\u00e9") for n in ("forum", "garden")], f"kept were {rooms(two)}")
+    keep(two, "tomb")
+    hold([r[0] for r in rooms(one)] == ["tomb@rooms.example"], f"after the change there are {rooms(one)}")
+    benvolio = t.slix(BENVOLIO, plugins=(*PLUGINS, "xep_0048", "xep_0049"))
+    hold(rooms(benvolio) == [], "somebody else has them")
+
+
+def last_activity(t):
+    """xep_0012: the gateway's uptime, 0 for who is there, seconds and last words of who is away, not for strangers"""
+    romeo, benvolio = friends(t, "xep_0012")
+
+    def ask(jid):
+        return romeo.ask(lambda: romeo.xmpp["xep_0012"].get_last_activity(jid, timeout=suite.PATIENCE))["last_activity"]
+    hold(0 <= ask(OURS)["seconds"] < 600, "the uptime is not plausible")
+    hold(ask(BENVOLIO)["seconds"] == 0 and not ask(BENVOLIO)["status"], "he is there")
+    words = token()
+    benvolio.send(f"<presence type='unavailable'><status>{words}</status></presence>")
+    romeo.wait(lambda s: s.tag == C + "presence" and s.get("type") == "unavailable", "benvolio going")
+    answer = wait_for(lambda: (a := ask(BENVOLIO))["seconds"] >= 1 and a, "a second to pass")
+    hold(answer["status"] == words and answer["seconds"] < 600, f"it says {answer}")
+    romeo.send(f"<presence type='unsubscribe' to='{BENVOLIO}'/>")
+    romeo.wait(lambda s: s.get("type") == "unsubscribed" or s.tag == C + "iq", "the roster's change")
+    try:
+        ask(BENVOLIO)
+    except slixmpp.exceptions.IqError as e:
+        hold(e.condition == "forbidden", f"a stranger is told {e.condition}")
+    else:
+        hold(False, "a stranger is told")
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, client_state, hints)
+    suite.main(__doc__, client_state, hints, private_xml, last_activity)
