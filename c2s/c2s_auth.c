@@ -50,6 +50,7 @@ static void auth_destroy(struct c2s_auth *a)
     arena_fini(&a->get.arena);
     sasl_destroy(&a->sasl);
     stanza_unref(&a->request);
+    c2s_upgrade_destroy(&a->upgrade);
     mem_free(a);
 }
 
@@ -69,7 +70,7 @@ void c2s_auth_drop(struct c2s_conn *k)
         auth_destroy(a);
 }
 
-static void begin_work(struct c2s_auth *a)
+void c2s_auth_begin_work(struct c2s_auth *a)
 {
     a->busy = true;
     a->io->auth_count++;
@@ -77,7 +78,7 @@ static void begin_work(struct c2s_auth *a)
 }
 
 /* false: the connection has gone, and `a` with it. */
-static bool end_work(struct c2s_auth *a)
+bool c2s_auth_end_work(struct c2s_auth *a)
 {
     struct c2s_io *io = a->io;
     struct c2s_conn *k = a->conn;
@@ -132,8 +133,8 @@ static void succeed(struct c2s_conn *k)
     struct c2s *c = k->io->c2s;
     const struct jid *account = jid_make(&a->get.arena, sasl_username(a->sasl), k->domain, NULL);
 
-    if (a->disabled || !account) {
-        fail_exchange(k, a->disabled ? SASL_ACCOUNT_DISABLED : SASL_NOT_AUTHORIZED);
+    if (!account) {
+        fail_exchange(k, SASL_NOT_AUTHORIZED);
         return;
     }
     k->account = jid_dup(account);
@@ -156,10 +157,18 @@ void c2s_auth_proved(struct c2s_conn *k)
 
 static void tell(struct c2s_conn *k)
 {
-    if (k->auth->right)
-        succeed(k);
-    else
+    if (!k->auth->right)
         fail_exchange(k, SASL_NOT_AUTHORIZED);
+    else if (k->auth->disabled)
+        fail_exchange(k, SASL_ACCOUNT_DISABLED);
+    else
+        c2s_auth_prepared(k);
+}
+
+void c2s_auth_prepared(struct c2s_conn *k)
+{
+    if (!k->auth->profile->prepare || !k->auth->profile->prepare(k))
+        succeed(k);
 }
 
 static void on_hold_due(struct timer *t)
@@ -210,7 +219,7 @@ static void on_worked(uv_work_t *w, int status)
     struct c2s_auth *a = container_of(w, struct c2s_auth, work);
 
     CHECK(status == 0); /* nobody cancels it */
-    if (end_work(a))
+    if (c2s_auth_end_work(a))
         go_on(a->conn, sasl_worked(a->sasl));
 }
 
@@ -257,7 +266,7 @@ static void on_account(struct store_job *job, const struct error *e)
     struct c2s_auth *a = container_of(job, struct c2s_auth, get.job);
     struct scram_keys keys;
 
-    if (!end_work(a))
+    if (!c2s_auth_end_work(a))
         return;
     if (e->code) {
         log_error(stream_log(a->conn->stream), "account cannot be read: %s", e->text);
@@ -277,7 +286,7 @@ static void ask_store(struct c2s_conn *k)
     a->get = (struct account_get){.job = {.reply_on = k->io->loop, .done = on_account}};
     arena_init(&a->get.arena);
     a->get.bare = arena_printf(&a->get.arena, "%s@%s", sasl_username(a->sasl), k->domain);
-    begin_work(a);
+    c2s_auth_begin_work(a);
     account_get(k->io->c2s->store, &a->get);
 }
 
@@ -293,7 +302,7 @@ static void go_on(struct c2s_conn *k, enum sasl_step step)
         ask_store(k);
         break;
     case SASL_NEED_WORK:
-        begin_work(a);
+        c2s_auth_begin_work(a);
         CHECK(uv_queue_work(loop_uv(k->io->loop), &a->work, on_work, on_worked) == 0);
         break;
     case SASL_SUCCESS:

@@ -13,11 +13,15 @@
 
 struct c2s_conn;
 struct c2s_io;
+struct c2s_upgrade;
 
 /* How one of them is spelt. */
 struct c2s_profile {
     void (*challenge)(struct c2s_conn *k, const char *base64);
     void (*failure)(struct c2s_conn *k, const char *name);
+    /* The exchange went right, and nobody was told. true: something must be done first, after which it calls
+     * c2s_auth_prepared (or refuses). NULL: never. */
+    bool (*prepare)(struct c2s_conn *k);
     /* Account and shard are known; tells the client, and takes the connection out of PROVING. */
     void (*succeeded)(struct c2s_conn *k);
 };
@@ -35,6 +39,7 @@ struct c2s_auth {
     struct c2s_brake_key key;
     struct timer hold;
     struct account_get get;
+    struct c2s_upgrade *upgrade; /* owned; XEP-0480 was asked for; NULL: not, or not yet looked at */
     uv_work_t work;
 };
 
@@ -46,8 +51,25 @@ void c2s_auth_begin(struct c2s_conn *k, const struct c2s_profile *p, struct stan
 void c2s_auth_respond(struct c2s_conn *k, const char *data);
 /* A failure that no mechanism had a part in: counts like any other. Ends the exchange, if there is one. */
 void c2s_auth_refuse(struct c2s_conn *k, const struct c2s_profile *p, enum sasl_failure why);
+void c2s_auth_prepared(struct c2s_conn *k);
+/* Around what is done for it elsewhere: the client is not read, and `a` stays. end: false: the connection has gone, and
+ * `a` with it. */
+void c2s_auth_begin_work(struct c2s_auth *a);
+bool c2s_auth_end_work(struct c2s_auth *a);
 /* From `succeeded`: the exchange is over, the connection PROVED. */
 void c2s_auth_proved(struct c2s_conn *k);
+
+/* ---- XEP-0480 (c2s_upgrade.c) ---- */
+
+/* Inside <authentication/>. */
+void c2s_upgrade_features(struct bytes *out);
+/* The exchange went right: true when the client wants keys made that the account lacks. Then it is told so, with what
+ * the mechanism says last, and c2s_auth_prepared follows when they are kept, or could not be. */
+bool c2s_upgrade_begin(struct c2s_conn *k);
+/* <next/> or <task-data/>; false: not what it waits for. */
+bool c2s_upgrade_take(struct c2s_conn *k, const struct element *e);
+bool c2s_upgrade_has_told(const struct c2s_auth *a); /* sasl_data() went out with it */
+void c2s_upgrade_destroy(struct c2s_upgrade **u);
 
 /* ---- what is offered (c2s_offer.c) ---- */
 

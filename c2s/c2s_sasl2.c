@@ -126,7 +126,7 @@ static void succeeded(struct c2s_conn *k)
     const char *data = sasl_data(k->auth->sasl);
 
     s->request = stanza_ref(k->auth->request);
-    s->data = data ? mem_dup(data) : NULL;
+    s->data = data && !c2s_upgrade_has_told(k->auth) ? mem_dup(data) : NULL;
     k->sasl2 = s;
     k->by_sasl2 = true;
     c2s_auth_proved(k);
@@ -178,6 +178,7 @@ static void failure(struct c2s_conn *k, const char *name)
 static const struct c2s_profile profile = {
     .challenge = challenge,
     .failure = failure,
+    .prepare = c2s_upgrade_begin,
     .succeeded = succeeded,
 };
 
@@ -185,6 +186,7 @@ void c2s_sasl2_features(const struct c2s_conn *k, struct bytes *out)
 {
     bytes_append_text(out, "<authentication xmlns='" NS_SASL2 "'>");
     c2s_offer_write_mechanisms(k, out);
+    c2s_upgrade_features(out);
     bytes_append_text(out, "<inline><bind xmlns='" NS_BIND2 "'><inline><feature var='" NS_CARBONS "'/><feature var='" NS_CSI
                            "'/><feature var='" NS_SM "'/></inline></bind><sm xmlns='" NS_SM "'/></inline>"
                            "</authentication>");
@@ -220,6 +222,12 @@ static void authenticate(struct c2s_conn *k, struct stanza *st)
                        !initial ? "" : *initial->text ? initial->text : "=");
 }
 
+static void take_task(struct c2s_conn *k, const struct element *e)
+{
+    if (!k->auth->upgrade || !c2s_upgrade_take(k, e))
+        c2s_auth_refuse(k, &profile, SASL_MALFORMED_REQUEST);
+}
+
 void c2s_sasl2_nonza(struct c2s_conn *k, struct stanza *st)
 {
     const struct element *e = st->payload->root;
@@ -231,6 +239,8 @@ void c2s_sasl2_nonza(struct c2s_conn *k, struct stanza *st)
         c2s_conn_close(k, STREAM_POLICY_VIOLATION, "another login is under way");
     else if (text_eq(e->name, "response") && ours)
         c2s_auth_respond(k, e->text);
+    else if ((text_eq(e->name, "next") || text_eq(e->name, "task-data")) && ours)
+        take_task(k, e);
     else if (text_eq(e->name, "response"))
         c2s_auth_refuse(k, &profile, SASL_MALFORMED_REQUEST);
     else if (text_eq(e->name, "abort"))

@@ -90,20 +90,41 @@ void account_get(struct store *s, struct account_get *g)
     store_read(s, &g->job);
 }
 
+static bool put_key(struct store_tx *tx, const char *bare, const struct account_keys *k, struct error *e)
+{
+    struct span salt = {(const char *)k->salt, k->salt_len};
+    struct span stored = {(const char *)k->stored_key, k->key_len};
+    struct span server = {(const char *)k->server_key, k->key_len};
+
+    return store_exec(tx, e,
+                      "insert into account_keys (bare, mechanism, iterations, salt, stored_key, server_key)"
+                      " values ($1, $2, $3, $4, $5, $6) on conflict (bare, mechanism) do update set iterations ="
+                      " excluded.iterations, salt = excluded.salt, stored_key = excluded.stored_key,"
+                      " server_key = excluded.server_key",
+                      "ttibbb", bare, k->mechanism, (int64_t)k->iterations, &salt, &stored, &server);
+}
+
 static bool put_keys(struct store_tx *tx, const struct account *a, struct error *e)
 {
-    for (unsigned i = 0; i < a->key_count; i++) {
-        const struct account_keys *k = &a->keys[i];
-        struct span salt = {(const char *)k->salt, k->salt_len};
-        struct span stored = {(const char *)k->stored_key, k->key_len};
-        struct span server = {(const char *)k->server_key, k->key_len};
-        if (!store_exec(tx, e,
-                        "insert into account_keys (bare, mechanism, iterations, salt, stored_key, server_key)"
-                        " values ($1, $2, $3, $4, $5, $6)",
-                        "ttibbb", a->bare, k->mechanism, (int64_t)k->iterations, &salt, &stored, &server))
+    for (unsigned i = 0; i < a->key_count; i++)
+        if (!put_key(tx, a->bare, &a->keys[i], e))
             return false;
-    }
     return true;
+}
+
+bool account_add_keys(struct store_tx *tx, const char *bare, const struct account_keys *k,
+                      const struct account_keys *witness, bool *added, struct error *e)
+{
+    struct span stored = {(const char *)witness->stored_key, witness->key_len};
+    struct store_rows *r = store_query(
+        tx, e, "select iterations from account_keys where bare = $1 and mechanism = $2 and stored_key = $3", "ttb", bare,
+        witness->mechanism, &stored);
+
+    *added = r && store_next(r, e);
+    if (!*added)
+        return r && e->code == ERROR_NONE;
+    store_end(r);
+    return put_key(tx, bare, k, e);
 }
 
 bool account_put(struct store_tx *tx, const struct account *a, bool replace, struct error *e)

@@ -51,6 +51,10 @@ MUST_USE bool account_admins(struct store_tx *tx, const char *domain, void (*eac
 MUST_USE bool account_mark_admin(struct store_tx *tx, const char *bare, bool is_admin, struct error *e); /* ERROR_NOT_FOUND */
 MUST_USE bool account_count(struct store_tx *tx, const char *domain, int64_t *out, struct error *e);
 
+/* Adds or replaces the keys of one mechanism, if the account still has those of `witness`: else (added false) its
+ * password has changed since they were read. */
+MUST_USE bool account_add_keys(struct store_tx *tx, const char *bare, const struct account_keys *k,
+                               const struct account_keys *witness, bool *added, struct error *e);
 /* How keys are kept. */
 void account_take_keys(struct account_keys *k, const struct scram_keys *keys);
 /* Fills the keys of every mechanism there is. Slow (libuv's pool, a tool). false: the password is empty, or

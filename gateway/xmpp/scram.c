@@ -65,17 +65,23 @@ bool scram_salted(enum scram_hash hash, const char *password, const unsigned cha
 
 /* -- keys */
 
-bool scram_keys_derive(struct scram_keys *keys, const char *password)
+void scram_keys_from_salted(struct scram_keys *keys, const unsigned char *salted)
 {
-    unsigned char salted[SCRAM_KEY_MAX], client[SCRAM_KEY_MAX];
+    unsigned char client[SCRAM_KEY_MAX];
     size_t len = scram_hash_len(keys->hash);
-    if (!scram_salted(keys->hash, password, keys->salt, keys->salt_len, keys->iterations, salted))
-        return false;
     scram_hmac(keys->hash, salted, len, SPAN("Client Key"), client);
     scram_digest(keys->hash, client, len, keys->stored_key);
     scram_hmac(keys->hash, salted, len, SPAN("Server Key"), keys->server_key);
-    mem_wipe(salted, sizeof salted);
     mem_wipe(client, sizeof client);
+}
+
+bool scram_keys_derive(struct scram_keys *keys, const char *password)
+{
+    unsigned char salted[SCRAM_KEY_MAX];
+    if (!scram_salted(keys->hash, password, keys->salt, keys->salt_len, keys->iterations, salted))
+        return false;
+    scram_keys_from_salted(keys, salted);
+    mem_wipe(salted, sizeof salted);
     return true;
 }
 

@@ -35,7 +35,9 @@ size_t scram_hash_len(enum scram_hash hash);
 /* keys->hash, iterations and salt are given; fills the two keys. Slow. false: the password is empty
  * or not allowed by saslprep. */
 MUST_USE bool scram_keys_derive(struct scram_keys *keys, const char *password);
-/* The same with a fresh salt and SCRAM_ITERATIONS. */
+/* The same from the SaltedPassword, scram_hash_len() bytes. */
+void scram_keys_from_salted(struct scram_keys *keys, const unsigned char *salted);
+/* keys_derive with a fresh salt and SCRAM_ITERATIONS. */
 MUST_USE bool scram_keys_make(struct scram_keys *keys, enum scram_hash hash, const char *password);
 /* Does the password give these keys? Slow, in constant time at its end. */
 MUST_USE bool scram_keys_match(const struct scram_keys *keys, const char *password);

@@ -58,7 +58,7 @@ struct world {
     struct exchange *exchange;
     struct c2s *c2s;
     struct c2s_times times; /* set before world_start */
-    bool stopped;
+    bool stopped, threads_ended;
     pthread_mutex_t log_lock;
     char log[16384]; /* what was logged, info and above */
 };
@@ -229,11 +229,18 @@ static inline void world_stop(struct world *w)
 
 static inline void world_end_threads(struct world *w)
 {
-    for (unsigned i = 0; world_has_threads(w) && i < w->io_count; i++) {
+    for (unsigned i = 0; world_has_threads(w) && !w->threads_ended && i < w->io_count; i++) {
         loop_stop(w->ios[i]);
         loop_join(w->ios[i]);
-        loop_destroy(&w->ios[i]);
     }
+    w->threads_ended = true;
+}
+
+/* After the store: it wakes the loops that asked it to write. */
+static inline void world_drop_loops(struct world *w)
+{
+    for (unsigned i = 0; world_has_threads(w) && i < w->io_count; i++)
+        loop_destroy(&w->ios[i]);
     w->ios[0] = w->loop;
 }
 
@@ -243,6 +250,7 @@ static inline void world_close(struct world *w)
     world_end_threads(w);
     if (w->store)
         store_close(&w->store);
+    world_drop_loops(w);
     world_settle_down(w);
     for (unsigned i = 0; i < w->shard_count; i++)
         loop_destroy(&w->shards[i]);

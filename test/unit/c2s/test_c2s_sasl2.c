@@ -47,6 +47,7 @@ static void features(void **state)
     client_close(&c);
     client_secure_stage(&c, &f->w);
     expect_got(&c, "<authentication " SASL2 "><mechanism>SCRAM-SHA-512-PLUS</mechanism>");
+    expect_got(&c, "<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-512</upgrade>");
     expect_got(&c, "<inline><bind " BIND2 "><inline><feature var='urn:xmpp:carbons:2'/><feature var='urn:xmpp:csi:0'/>"
                    "<feature var='urn:xmpp:sm:3'/></inline></bind><sm " SM "/></inline></authentication>");
     expect_got(&c, "<channel-binding type='tls-exporter'/>");
@@ -350,6 +351,136 @@ static void one_policy(void **state)
     assert_int_equal(f->x.resource_count, 1); /* a failed login binds nothing */
 }
 
+#define UPGR(hash) "<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-" hash "</upgrade>"
+#define PLAIN_ABRAM(more) /* he has keys of SHA-1 alone */                                                  \
+    "<authenticate " SASL2 " mechanism='PLAIN'><initial-response>AGFicmFtAHRodW1i</initial-response>" more "</authenticate>"
+
+/* Answers one task by the password, as a client does. */
+static void do_task(struct client *c, enum scram_hash hash, const char *password)
+{
+    struct bytes salt = BYTES_EMPTY, b64 = BYTES_EMPTY;
+    unsigned char salted[SCRAM_KEY_MAX];
+    char text[256];
+
+    snprintf(text, sizeof(text), "<tasks><task>UPGR-%s</task></tasks></continue>", sasl_hash_name(hash));
+    client_expect(c, text);
+    snprintf(text, sizeof(text), "<next " SASL2 " task='UPGR-%s'/>", sasl_hash_name(hash));
+    client_send(c, text);
+    client_expect(c, "<task-data " SASL2 "><salt xmlns='urn:xmpp:scram-upgrade:0' iterations='10000'>");
+    client_expect(c, "</salt></task-data>");
+    assert_true(base64_decode(&salt, c->got, strcspn(c->got, "<")));
+    assert_true(scram_salted(hash, password, (const unsigned char *)salt.data, salt.len, 10000, salted));
+    base64_encode(&b64, salted, scram_hash_len(hash));
+    client_send(c, "<task-data " SASL2 "><hash xmlns='urn:xmpp:scram-upgrade:0'>");
+    client_send(c, bytes_text(&b64));
+    client_send(c, "</hash></task-data>");
+    bytes_fini(&salt);
+    bytes_fini(&b64);
+}
+
+/* XEP-0480: keys that the account lacks are made at a login, and serve the next; then nothing is asked any more. */
+static void upgrade(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    client_secure_stage(&c, &f->w);
+    client_send(&c, PLAIN_ABRAM(UPGR("256") UPGR("512") BIND_TAG("")));
+    do_task(&c, SCRAM_SHA256, "thumb");
+    do_task(&c, SCRAM_SHA512, "thumb");
+    client_expect(&c, "<success");
+    client_expect(&c, "<bound");
+    client_close(&c);
+    for (int h = SCRAM_SHA256; h <= SCRAM_SHA512; h++) {
+        client_secure_stage(&c, &f->w);
+        client_scram(&c, &spelt_sasl2, (enum scram_hash)h, "abram", "thumb", (struct bound){0}, "<additional-data");
+        client_close(&c);
+    }
+    log_in(&c, &f->w, PLAIN_ABRAM(UPGR("256") UPGR("512")));
+    client_close(&c);
+    log_in(&c, &f->w, PLAIN_ABRAM("")); /* nor where nobody asks for it */
+    client_close(&c);
+}
+
+/* By fewer rounds than new ones: made anew. The server's proof goes out with the task, not with success. */
+static void upgrade_of_few_rounds(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+    static const struct spelling asking = {
+        "<authenticate " SASL2 " mechanism='", "'>" UPGR("512") "<initial-response>", "</initial-response></authenticate>",
+        "</additional-data>", "<additional-data", "<response " SASL2 ">", "</response>",
+    };
+
+    client_secure_stage(&c, &f->w);
+    client_scram(&c, &asking, SCRAM_SHA1, "romeo", "rose", (struct bound){0}, "<additional-data");
+    do_task(&c, SCRAM_SHA512, "rose");
+    client_expect(&c, "</success>");
+    expect_got_not(&c, "<additional-data");
+    client_close(&c);
+    client_secure_stage(&c, &f->w);
+    client_scram(&c, &asking, SCRAM_SHA512, "romeo", "rose", (struct bound){0}, "<additional-data");
+    client_expect(&c, "</success>"); /* nothing more to do */
+    client_close(&c);
+}
+
+/* Tasks out of order, of another name, with what is no hash: the login fails by name and the keys stay as they were. */
+static void upgrade_bad_input(void **state)
+{
+    static const struct {
+        const char *send, *want, *proves;
+    } rows[] = {
+        {"<next " SASL2 "/>", "<malformed-request", "no task"},
+        {"<next " SASL2 " task='UPGR-SCRAM-SHA-256'/>", "<malformed-request", "another task"},
+        {"<task-data " SASL2 "/>", "<malformed-request", "data before it was begun"},
+        {"<next " SASL2 " task='UPGR-SCRAM-SHA-512'/><next " SASL2 " task='UPGR-SCRAM-SHA-512'/>", "<malformed-request", "twice"},
+        {"<next " SASL2 " task='UPGR-SCRAM-SHA-512'/><task-data " SASL2 "/>", "<malformed-request", "no hash"},
+        {"<next " SASL2 " task='UPGR-SCRAM-SHA-512'/><task-data " SASL2
+         "><hash xmlns='urn:xmpp:scram-upgrade:0'>AAAA</hash></task-data>", "<malformed-request", "too short"},
+        {"<next " SASL2 " task='UPGR-SCRAM-SHA-512'/><task-data " SASL2
+         "><hash xmlns='urn:xmpp:scram-upgrade:0'>*</hash></task-data>", "<malformed-request", "not base64"},
+        {"<abort " SASL2 "/>", "<aborted", "given up"},
+        {"<response " SASL2 "/>", "<malformed-request", "an answer to nothing"},
+        {"<authenticate " SASL2 " mechanism='PLAIN'/>", "<policy-violation", "XEP-0388: again after <continue/>"},
+    };
+    struct fixture *f = *state;
+    struct client c;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        print_message("  %s\n", rows[i].proves);
+        client_secure_stage(&c, &f->w);
+        client_send(&c, PLAIN_ABRAM(UPGR("512") BIND_TAG("")));
+        client_expect(&c, "</continue>");
+        client_send(&c, rows[i].send);
+        client_expect(&c, rows[i].want);
+        client_expect_not(&c, "<success");
+        client_close(&c);
+    }
+    client_secure_stage(&c, &f->w);
+    client_scram(&c, &spelt_sasl2, SCRAM_SHA512, "abram", "thumb", (struct bound){0}, "<not-authorized");
+    client_close(&c);
+    assert_int_equal(f->x.resource_count, 0);
+}
+
+/* A new password while the task is done: the keys of the old one are not kept. */
+static void upgrade_overtaken(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    client_secure_stage(&c, &f->w);
+    client_send(&c, PLAIN_ABRAM(UPGR("512")));
+    client_expect(&c, "<continue");
+    world_add_account(&f->w, (struct world_account){.bare = "abram@montague.example", .password = "sword", .only_sha1 = true});
+    do_task(&c, SCRAM_SHA512, "thumb");
+    client_expect(&c, "<success");
+    client_close(&c);
+    client_secure_stage(&c, &f->w);
+    client_scram(&c, &spelt_sasl2, SCRAM_SHA512, "abram", "thumb", (struct bound){0}, "<not-authorized");
+    client_scram(&c, &spelt_sasl2, SCRAM_SHA1, "abram", "sword", (struct bound){0}, "<additional-data");
+    client_close(&c);
+}
+
 /* Whoever leaves while its resource is being bound leaves nothing behind. */
 static void leaves_meanwhile(void **state)
 {
@@ -388,6 +519,10 @@ int main(void)
         BOTH(before_tls),
         BOTH(too_big),
         BOTH(one_policy),
+        BOTH(upgrade),
+        BOTH(upgrade_of_few_rounds),
+        BOTH(upgrade_bad_input),
+        BOTH(upgrade_overtaken),
         BOTH(leaves_meanwhile),
     };
     return cmocka_run_group_tests_name("c2s_sasl2", tests, NULL, NULL);
