@@ -17,6 +17,7 @@ struct wire_shared {
     BIO_METHOD *method;
     const char *feed; /* what OpenSSL may read: the rest of the bytes that just came */
     size_t feed_len;
+    bool starved; /* it asked for more than that */
     struct bytes sealed; /* what OpenSSL wrote */
     struct bytes spare;  /* an output buffer that the last flushed wire gave back */
     char read[WIRE_READ_BYTES];

@@ -22,6 +22,7 @@ static int bio_read(BIO *bio, char *out, int cap)
     struct wire_shared *sh = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
     if (!sh->feed_len) {
+        sh->starved = true;
         BIO_set_retry_read(bio);
         return -1;
     }
@@ -125,26 +126,18 @@ void wire_tls_destroy(struct wire_tls **tp)
     mem_free(t);
 }
 
-/* SSL_get_error takes what lies in the error queue for its own; emptying it costs, asking does
- * not. */
-static void forget_errors(void)
+/* SSL_get_error takes what lies in the thread's error queue for its own, so the queue would have to be
+ * emptied before each call, and even to ask whether it is empty costs. That the BIO had nothing left
+ * says it too: OpenSSL asks it for more only while nothing is wrong. So the queue is asked only at the
+ * end of a connection, where what somebody else left in it can make a failure of a close, not more. */
+static enum wire_tls_result judge(struct wire_tls *t, const struct wire_shared *sh, int rc, struct error *e)
 {
-    if (ERR_peek_error())
-        ERR_clear_error();
-}
-
-static enum wire_tls_result judge(struct wire_tls *t, int rc, struct error *e)
-{
-    switch (SSL_get_error(t->ssl, rc)) {
-    case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE:
+    if (sh->starved)
         return WIRE_TLS_MORE;
-    case SSL_ERROR_ZERO_RETURN:
+    if (SSL_get_error(t->ssl, rc) == SSL_ERROR_ZERO_RETURN)
         return WIRE_TLS_CLOSED;
-    default:
-        tls_session_error(e, t->secured ? "TLS" : "TLS handshake");
-        return WIRE_TLS_FAILED;
-    }
+    tls_session_error(e, t->secured ? "TLS" : "TLS handshake");
+    return WIRE_TLS_FAILED;
 }
 
 enum wire_tls_result wire_tls_input(struct wire_tls *t, struct wire_shared *sh, const char *data,
@@ -155,21 +148,21 @@ enum wire_tls_result wire_tls_input(struct wire_tls *t, struct wire_shared *sh, 
     *secured = false;
     sh->feed = data;
     sh->feed_len = len;
-    forget_errors();
+    sh->starved = false;
     if (!t->secured) {
         rc = SSL_do_handshake(t->ssl);
         if (rc != 1)
-            return judge(t, rc, e);
+            return judge(t, sh, rc, e);
         t->secured = *secured = true;
         tls_session_settle(&t->side);
         tls_session_describe(t->ssl, &t->side, &t->info);
     }
     while (sh->feed_len || SSL_has_pending(t->ssl)) {
         CHECK(*plain_len < sizeof sh->plain); /* shorter than what came, and that fits */
-        forget_errors();
+        sh->starved = false;
         rc = SSL_read(t->ssl, sh->plain + *plain_len, (int)(sizeof sh->plain - *plain_len));
         if (rc <= 0)
-            return judge(t, rc, e);
+            return judge(t, sh, rc, e);
         *plain_len += (size_t)rc;
     }
     return WIRE_TLS_MORE;
@@ -178,12 +171,11 @@ enum wire_tls_result wire_tls_input(struct wire_tls *t, struct wire_shared *sh, 
 bool wire_tls_seal(struct wire_tls *t, struct wire_shared *sh, const char *data, size_t len,
                    struct error *e)
 {
-    (void)sh; /* the BIO appends to it */
-    forget_errors();
+    sh->starved = false; /* the BIO appends to sh->sealed */
     while (len) {
         int rc = SSL_write(t->ssl, data, (int)len); /* a record at a time: partial write */
         if (rc <= 0) {
-            judge(t, rc, e);
+            judge(t, sh, rc, e);
             return false;
         }
         data += rc;
@@ -195,10 +187,9 @@ bool wire_tls_seal(struct wire_tls *t, struct wire_shared *sh, const char *data,
 void wire_tls_bye(struct wire_tls *t, struct wire_shared *sh)
 {
     (void)sh;
-    forget_errors();
     if (t->secured && !(SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN))
         SSL_shutdown(t->ssl);
-    forget_errors();
+    ERR_clear_error();
 }
 
 const struct tls_info *wire_tls_info(const struct wire_tls *t)
