@@ -43,7 +43,7 @@ static struct jid *fill(void *block, const struct parts *p)
     struct jid *j = block;
     char *at = (char *)(j + 1);
     const char *unused;
-    *j = (struct jid){.bare = at};
+    *j = (struct jid){.bare = at, .block_bytes = block_size(p)};
     at = put_bare(at, p, &j->domain);
     *at++ = '\0';
     j->full = j->bare;
@@ -61,6 +61,24 @@ static struct jid *fill(void *block, const struct parts *p)
         *at = '\0';
     }
     return j;
+}
+
+/* `text` of `j`, where it lies in the copy. */
+static const char *moved(const struct jid *copy, const struct jid *j, const char *text)
+{
+    return text ? (const char *)copy + (text - (const char *)j) : NULL;
+}
+
+/* A whole block needs no second look at its parts. */
+static struct jid *relocate(void *block, const struct jid *j)
+{
+    struct jid *copy = memcpy(block, j, j->block_bytes);
+    copy->full = moved(copy, j, j->full);
+    copy->bare = moved(copy, j, j->bare);
+    copy->local = moved(copy, j, j->local);
+    copy->domain = moved(copy, j, j->domain);
+    copy->resource = moved(copy, j, j->resource);
+    return copy;
 }
 
 static struct parts parts_of(const struct jid *j)
@@ -120,10 +138,7 @@ const struct jid *jid_make(struct arena *a, const char *local, const char *domai
 
 const struct jid *jid_copy(struct arena *a, const struct jid *j)
 {
-    if (!j)
-        return NULL;
-    struct parts p = parts_of(j);
-    return in_arena(a, &p);
+    return j ? relocate(arena_alloc(a, j->block_bytes), j) : NULL;
 }
 
 const struct jid *jid_to_bare(struct arena *a, const struct jid *j)
@@ -141,10 +156,7 @@ const struct jid *jid_to_domain(struct arena *a, const struct jid *j)
 
 struct jid *jid_dup(const struct jid *j)
 {
-    if (!j)
-        return NULL;
-    struct parts p = parts_of(j);
-    return fill(mem_alloc(block_size(&p)), &p);
+    return j ? relocate(mem_alloc(j->block_bytes), j) : NULL;
 }
 
 void jid_destroy(struct jid **j)

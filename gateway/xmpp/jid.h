@@ -16,6 +16,7 @@ struct jid {
     const char *local;    /* NULL: a domain */
     const char *domain;   /* never NULL */
     const char *resource; /* NULL: a bare JID or a domain */
+    size_t block_bytes;   /* of the struct and its texts, which follow it */
 };
 
 /* Prepares and checks; NULL: not a JID (the peer gets jid-malformed). ASCII takes a fast path. */

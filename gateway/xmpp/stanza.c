@@ -96,7 +96,7 @@ void stanza_unref(struct stanza **st)
 
 static size_t jid_bytes(const struct jid *j)
 {
-    return j ? 2 * strlen(j->full) + strlen(j->bare) + sizeof *j + 20 : 0;
+    return j ? j->block_bytes + 16 : 0; /* and what aligning may take */
 }
 
 struct stanza *stanza_readdress(struct stanza *st, const struct jid *from, const struct jid *to,

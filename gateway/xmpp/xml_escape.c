@@ -30,19 +30,58 @@ static const unsigned char in_attribute[256] = {
     [31] = ILLEGAL,
 };
 
+enum { LANES = 16 };
+typedef unsigned char lanes __attribute__((vector_size(LANES)));
+
+/* Are the LANES bytes at `text` all PLAIN? Control characters count as not: their class decides. */
+static inline bool all_plain(const char *text)
+{
+    lanes v;
+    memcpy(&v, text, sizeof v);
+    lanes special = (lanes)(v < ' ') | (lanes)(v == '&') | (lanes)(v == '<') | (lanes)(v == '>') |
+                    (lanes)(v == '\'') | (lanes)(v == '"');
+    uint64_t half[2];
+    memcpy(half, &special, sizeof half);
+    return (half[0] | half[1]) == 0;
+}
+
+/* Fewer than LANES bytes, filled up with what is plain. */
+static inline bool few_plain(const char *text, size_t len)
+{
+    char filled[LANES];
+    memset(filled, ' ', sizeof filled);
+    memcpy(filled, text, len);
+    return all_plain(filled);
+}
+
+/* How many bytes from `at` on are surely PLAIN; the last step overlaps the one before. */
+static inline size_t plain_run(const char *text, size_t at, size_t len)
+{
+    size_t i = at;
+    while (len - i >= LANES && all_plain(text + i))
+        i += LANES;
+    if (len - i < LANES && (len >= LANES ? all_plain(text + len - LANES) : few_plain(text, len)))
+        i = len;
+    return i - at;
+}
+
 /* `everywhere`: also what may stand as it is in character data (quotes, line feeds, tabs). A constant
  * in each caller, so that the loop has no test for it. */
 static inline void escape(struct bytes *out, const char *text, size_t len, bool everywhere)
 {
-    size_t plain = 0;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char class = in_attribute[(unsigned char)text[i]];
-        bool stays = !everywhere && class > GT && class != CR && class != ILLEGAL;
-        if (class == PLAIN || stays)
-            continue;
-        bytes_append(out, text + plain, i - plain);
-        bytes_append(out, entities[class].text, entities[class].len);
-        plain = i + 1;
+    size_t plain = 0, i = 0;
+    while (i < len) {
+        i += plain_run(text, i, len);
+        size_t end = len - i > LANES ? i + LANES : len;
+        for (; i < end; i++) {
+            unsigned char class = in_attribute[(unsigned char)text[i]];
+            bool stays = !everywhere && class > GT && class != CR && class != ILLEGAL;
+            if (class == PLAIN || stays)
+                continue;
+            bytes_append(out, text + plain, i - plain);
+            bytes_append(out, entities[class].text, entities[class].len);
+            plain = i + 1;
+        }
     }
     bytes_append(out, text + plain, len - plain);
 }
