@@ -20,51 +20,70 @@
 
 enum { FLUSH_WINDOW = 200, OWED_MAX_BYTES = 1024 * 1024 };
 
+/* One link's holding of a message. */
+struct delivery {
+    struct list node;
+    struct outstanding *o; /* NULL: not in use */
+};
+
 /* A message that links hold. */
 struct outstanding {
-    char key[20]; /* of person->outstanding: the seq */
+    struct list node; /* in person->outstanding */
     uint64_t seq;
     struct stanza *st;
     size_t bytes; /* of st, as owed_bytes counts them */
     unsigned holders;
     bool done; /* one has reported it */
+    struct delivery own; /* of the first link that got it: mostly there is but one */
 };
 
-/* One link's holding of it. */
-struct delivery {
-    struct list node;
-    struct outstanding *o;
-};
-
-static void key_of(uint64_t seq, char key[20])
+static struct outstanding *entry(struct list *node)
 {
-    for (int i = 0; i < 16; i++)
-        key[i] = "0123456789abcdef"[(seq >> (4 * i)) & 15];
-    key[16] = '\0';
+    return list_entry(node, struct outstanding, node);
 }
 
-static struct outstanding *find(struct person *p, uint64_t seq)
+/* The first that is not older than `seq`, or the list's head. What is new goes behind all; what a queue
+ * gives goes beside what it gave before. */
+static struct list *place_of(struct person *p, uint64_t seq)
 {
-    char key[20];
-    key_of(seq, key);
-    return map_get(&p->outstanding, key);
+    struct list *head = &p->outstanding, *at = head->prev;
+    if (at == head || entry(at)->seq < seq)
+        return head;
+    if (p->outstanding_near)
+        at = p->outstanding_near;
+    while (at->prev != head && entry(at->prev)->seq >= seq)
+        at = at->prev;
+    while (entry(at)->seq < seq)
+        at = at->next;
+    p->outstanding_near = at;
+    return at;
+}
+
+static bool is_held(struct person *p, uint64_t seq)
+{
+    struct list *at = place_of(p, seq);
+    return at != &p->outstanding && entry(at)->seq == seq;
+}
+
+static struct outstanding *outstanding_of(struct person *p, struct stanza *st, uint64_t seq)
+{
+    struct list *at = place_of(p, seq);
+    if (at != &p->outstanding && entry(at)->seq == seq)
+        return entry(at);
+    struct outstanding *o = mem_new(struct outstanding);
+    o->seq = seq;
+    o->st = stanza_ref(st);
+    o->bytes = stanza_size(st);
+    list_insert_before(at, &o->node);
+    return o;
 }
 
 void pending_give(struct resource *r, struct stanza *st, uint64_t seq)
 {
-    struct person *p = r->person;
     if (!r->link)
         return;
-    struct outstanding *o = find(p, seq);
-    if (!o) {
-        o = mem_new(struct outstanding);
-        key_of(seq, o->key);
-        o->seq = seq;
-        o->st = stanza_ref(st);
-        o->bytes = stanza_size(st);
-        map_put(&p->outstanding, o->key, o);
-    }
-    struct delivery *d = mem_new(struct delivery);
+    struct outstanding *o = outstanding_of(r->person, st, seq);
+    struct delivery *d = o->own.o ? mem_new(struct delivery) : &o->own;
     d->o = o;
     o->holders++;
     r->owed_bytes += o->bytes;
@@ -74,18 +93,26 @@ void pending_give(struct resource *r, struct stanza *st, uint64_t seq)
 
 static void flush_if_rested(struct resource *r);
 
+static void forget(struct person *p, struct outstanding *o)
+{
+    if (p->outstanding_near == &o->node)
+        p->outstanding_near = o->node.next == &p->outstanding ? NULL : o->node.next;
+    list_remove(&o->node);
+    stanza_unref(&o->st);
+    mem_free(o);
+}
+
 static void let_go(struct resource *r, struct delivery *d)
 {
-    struct person *p = r->person;
     struct outstanding *o = d->o;
     r->owed_bytes -= o->bytes;
     list_remove(&d->node);
-    mem_free(d);
-    if (--o->holders)
-        return;
-    map_remove(&p->outstanding, o->key);
-    stanza_unref(&o->st);
-    mem_free(o);
+    if (d == &o->own)
+        d->o = NULL;
+    else
+        mem_free(d);
+    if (--o->holders == 0)
+        forget(r->person, o);
 }
 
 void pending_delivered(struct resource *r, uint64_t seq)
@@ -225,7 +252,7 @@ static void give_row(struct event *ev, struct flush *f, const struct queue_row *
     f->after = row->seq;
     if (ev->resource)
         ev->resource->flushed_to = row->seq;
-    if (find(p, row->seq))
+    if (is_held(p, row->seq))
         return; /* another link holds it; if that one goes without it, it comes here */
     struct stanza *st = pending_dress(p, row->stanza, row->seq, row->kept_us);
     resource_each(r, p) if (is_target(ev, r)) pending_give(r, st, row->seq);

@@ -111,6 +111,7 @@ static struct person *create(struct shard *s, const struct jid *bare)
     p->community = exchange_community(s->x, p->jid->domain);
     CHECK(p->community);
     list_init(&p->resources);
+    list_init(&p->outstanding);
     list_init(&p->inbox);
     list_init(&p->turns);
     event_lane_init(&p->in);
@@ -184,7 +185,7 @@ void person_destroy(struct person **pp)
     roster_destroy(&p->roster);
     repeat_destroy(&p->repeats);
     carbon_copy_forget(p);
-    map_fini(&p->outstanding);
+    CHECK(list_is_empty(&p->outstanding));
     mem_free((void *)p->queue);
     jid_destroy(&p->jid);
     mem_free(p);

@@ -39,7 +39,9 @@ struct person {
     struct list inbox;            /* events not yet looked at: the person is loading */
     struct lane in;               /* what concerns the person */
     struct lane out;              /* what the person's resources send */
-    struct map outstanding;       /* kept messages that links hold and have not reported (pending.c) */
+    struct list outstanding;      /* kept messages that links hold and have not reported, seq rising
+                                   * (pending.c) */
+    struct list *outstanding_near; /* where the last was found in it; NULL: nowhere */
     struct repeats *repeats;      /* owned; NULL: none of its messages had an origin-id */
     struct carbon_marks *copied;  /* owned (carbon_copy.c); NULL: nothing was */
     struct list turns;            /* of struct turn (service.h): under way or waiting */

@@ -37,9 +37,19 @@ static void free_session(struct session *s)
     mem_free(s);
 }
 
+static struct session *find(struct sessions *ss, const char *peer)
+{
+    if (ss->recent && text_eq(ss->recent->peer, peer))
+        return ss->recent;
+    struct session *s = map_get(&ss->peers, peer);
+    if (s)
+        ss->recent = s;
+    return s;
+}
+
 static struct session *of_sessions(struct sessions *ss, const char *peer)
 {
-    struct session *s = map_get(&ss->peers, peer);
+    struct session *s = find(ss, peer);
     if (s)
         return s;
     s = mem_new(struct session);
@@ -50,7 +60,7 @@ static struct session *of_sessions(struct sessions *ss, const char *peer)
 
 struct session *session_find(struct person *p, const char *peer)
 {
-    return map_get(&p->sessions->peers, peer);
+    return find(p->sessions, peer);
 }
 
 struct session *session_of(struct person *p, const char *peer)

@@ -46,7 +46,8 @@ struct session {
 
 struct sessions {
     struct person *p;
-    struct map peers; /* bare JID -> struct session */
+    struct map peers; /* bare JID -> struct session; none goes before all do */
+    struct session *recent; /* found last: one message asks several times. NULL: none yet */
     struct session_prefs prefs;
     unsigned open;    /* requests that are open */
     struct map blocked; /* text of a JID -> the same, owned: what consent does not say (blocklist.c) */
