@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The ids that name rows of an archive (XEP-0359 stanza-id, XEP-0313): opaque, unique, without a table. */
+#include "gateway/store/archive_id.h"
+
 #include <string.h>
 
 #include "gateway/base/bytes.h"
@@ -8,40 +10,55 @@
 
 static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
 
-static uint32_t key_word(const unsigned char *key, unsigned i)
+/* Speck64/128 (Beaulieu and others, 2013): a block cipher of 64 bits, because an id must be a bijection
+ * of 64 bits, and one that costs little a message. It hides how rows are numbered; nobody's safety
+ * rests on it. */
+
+static uint32_t rotl(uint32_t x, unsigned by)
 {
-    return (uint32_t)bytes_read_le(key + 4 * i, 4);
+    return x << by | x >> (32 - by);
 }
 
-/* XTEA, 32 rounds: a 64-bit block cipher, because an id must be a bijection of 64 bits. It hides how
- * rows are numbered; nobody's safety rests on it. */
-static uint64_t encipher(const unsigned char *bytes, uint64_t block)
+static uint32_t rotr(uint32_t x, unsigned by)
 {
-    const uint32_t key[4] = {key_word(bytes, 0), key_word(bytes, 1), key_word(bytes, 2), key_word(bytes, 3)};
-    uint32_t v0 = (uint32_t)(block >> 32), v1 = (uint32_t)block, sum = 0;
-    for (unsigned i = 0; i < 32; i++) {
-        v0 += (((v1 << 4) ^ (v1 >> 5)) + v1) ^ (sum + key[sum & 3]);
-        sum += 0x9e3779b9;
-        v1 += (((v0 << 4) ^ (v0 >> 5)) + v0) ^ (sum + key[sum >> 11 & 3]);
-    }
-    return (uint64_t)v0 << 32 | v1;
+    return x >> by | x << (32 - by);
 }
 
-static uint64_t decipher(const unsigned char *bytes, uint64_t block)
+void archive_id_key_init(struct archive_id_key *key, const unsigned char secret[ARCHIVE_ID_SECRET_BYTES])
 {
-    const uint32_t key[4] = {key_word(bytes, 0), key_word(bytes, 1), key_word(bytes, 2), key_word(bytes, 3)};
-    uint32_t v0 = (uint32_t)(block >> 32), v1 = (uint32_t)block, sum = 0x9e3779b9u * 32;
-    for (unsigned i = 0; i < 32; i++) {
-        v1 -= (((v0 << 4) ^ (v0 >> 5)) + v0) ^ (sum + key[sum >> 11 & 3]);
-        sum -= 0x9e3779b9;
-        v0 -= (((v1 << 4) ^ (v1 >> 5)) + v1) ^ (sum + key[sum & 3]);
+    uint32_t k = (uint32_t)bytes_read_le(secret, 4), l[3];
+    for (unsigned i = 0; i < 3; i++)
+        l[i] = (uint32_t)bytes_read_le(secret + 4 * (i + 1), 4);
+    for (unsigned i = 0; i < ARCHIVE_ID_ROUNDS; i++) {
+        key->rounds[i] = k;
+        l[i % 3] = (k + rotr(l[i % 3], 8)) ^ i;
+        k = rotl(k, 3) ^ l[i % 3];
     }
-    return (uint64_t)v0 << 32 | v1;
+}
+
+uint64_t archive_id_encipher(const struct archive_id_key *key, uint64_t block)
+{
+    uint32_t x = (uint32_t)(block >> 32), y = (uint32_t)block;
+    for (unsigned i = 0; i < ARCHIVE_ID_ROUNDS; i++) {
+        x = (rotr(x, 8) + y) ^ key->rounds[i];
+        y = rotl(y, 3) ^ x;
+    }
+    return (uint64_t)x << 32 | y;
+}
+
+uint64_t archive_id_decipher(const struct archive_id_key *key, uint64_t block)
+{
+    uint32_t x = (uint32_t)(block >> 32), y = (uint32_t)block;
+    for (unsigned i = ARCHIVE_ID_ROUNDS; i-- > 0;) {
+        y = rotr(y ^ x, 3);
+        x = rotl((x ^ key->rounds[i]) - y, 8);
+    }
+    return (uint64_t)x << 32 | y;
 }
 
 void archive_id(const struct store *s, uint64_t seq, char out[ARCHIVE_ID_LEN + 1])
 {
-    uint64_t block = encipher(s->archive_key, seq);
+    uint64_t block = archive_id_encipher(&s->archive_key, seq);
     for (unsigned i = ARCHIVE_ID_LEN; i-- > 0; block >>= 5)
         out[i] = digits[block & 31];
     out[ARCHIVE_ID_LEN] = '\0';
@@ -58,6 +75,6 @@ bool archive_id_parse(const struct store *s, const char *id, uint64_t *seq)
             return false;
         block = block << 5 | (uint64_t)(digit - digits);
     }
-    *seq = decipher(s->archive_key, block);
+    *seq = archive_id_decipher(&s->archive_key, block);
     return *seq > 0 && *seq <= INT64_MAX;
 }

@@ -340,7 +340,7 @@ static bool prepare_data(struct store *s, struct error *e)
         s->ops->rollback(s->conn);
         return false;
     }
-    memcpy(s->archive_key, secret, sizeof s->archive_key);
+    archive_id_key_init(&s->archive_key, secret);
     mem_wipe(secret, sizeof secret);
     return s->ops->commit(s->conn, e);
 }
@@ -391,7 +391,7 @@ static void store_free(struct store *s)
     pthread_cond_destroy(&s->checkpoint_wake);
     pthread_cond_destroy(&s->waker_quiet);
     pthread_mutex_destroy(&s->lock);
-    mem_wipe(s->archive_key, sizeof s->archive_key);
+    mem_wipe(&s->archive_key, sizeof s->archive_key);
     mem_free(s->path);
     mem_free(s);
 }

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "gateway/base/log.h"
+#include "gateway/store/archive_id.h"
 #include "gateway/store/store.h"
 #include "gateway/store/store_backend.h"
 
@@ -38,7 +39,7 @@ struct store {
     struct log_ctx log;
     struct journal *journal; /* the writer's, but for what journal.c says */
     struct backend_conn *conn; /* the writer's */
-    unsigned char archive_key[16];
+    struct archive_id_key archive_key;
 
     _Atomic int64_t last_us; /* newest time that was given out; written by the writer */
     atomic_size_t backlog_bytes;
