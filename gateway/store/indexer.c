@@ -4,7 +4,6 @@
  * insertions, so that "nothing refers to it" can be asked of the tables alone. */
 #include "gateway/store/indexer.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -31,6 +30,7 @@ void indexer_fini(struct indexer *x)
     mem_free(x->entries);
     mem_free(x->dones);
     mem_free(x->items);
+    mem_free(x->sorted);
     bytes_fini(&x->older);
     *x = (struct indexer){0};
 }
@@ -116,42 +116,73 @@ static void item_add(struct indexer *x, enum item_kind kind, unsigned which, int
     x->items[x->item_count++] = (struct index_item){kind, which, owner, entry};
 }
 
-static void entry_to_items(struct indexer *x, size_t at)
+/* Those of one kind. */
+static void entry_to_items(struct indexer *x, size_t at, enum item_kind kind)
 {
     const struct index_entry *entry = &x->entries[at];
     bool is_wanted = false;
     for (unsigned i = 0; i < 2; i++) {
-        if (entry->archive[i] && !(i == 1 && entry->archive[1] == entry->archive[0])) {
+        bool is_archived = entry->archive[i] && !(i == 1 && entry->archive[1] == entry->archive[0]);
+        bool is_queued = entry->queue[i] && !entry->is_done[i];
+        if (is_archived && kind == ITEM_ARCHIVE)
             item_add(x, ITEM_ARCHIVE, i, entry->archive[i], at);
-            is_wanted = true;
-        }
-        if (entry->queue[i] && !entry->is_done[i]) {
+        if (is_queued && kind == ITEM_QUEUE)
             item_add(x, ITEM_QUEUE, i, entry->queue[i], at);
-            is_wanted = true;
-        }
+        is_wanted |= is_archived || is_queued;
     }
-    if (!is_wanted)
+    if (!is_wanted && kind == ITEM_DROP)
         item_add(x, ITEM_DROP, 0, 0, at);
 }
 
-/* Entries are by seq, so their order is that of seq. */
-static int by_owner(const void *left, const void *right)
+enum { DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS };
+
+static unsigned digit_of(const struct index_item *item, unsigned shift)
 {
-    const struct index_item *a = left, *b = right;
-    if (a->kind != b->kind)
-        return a->kind < b->kind ? -1 : 1;
-    if (a->owner != b->owner)
-        return a->owner < b->owner ? -1 : 1;
-    return a->entry < b->entry ? -1 : a->entry > b->entry;
+    return (unsigned)((uint64_t)item->owner >> shift) & (DIGITS - 1);
+}
+
+/* One step of a radix sort: by eight bits of the owner, what is equal in its old order. */
+static void sort_by_digit(const struct index_item *from, struct index_item *to, size_t count, unsigned shift)
+{
+    size_t at[DIGITS] = {0}, sum = 0;
+    for (size_t i = 0; i < count; i++)
+        at[digit_of(&from[i], shift)]++;
+    for (unsigned d = 0; d < DIGITS; d++) {
+        size_t here = at[d];
+        at[d] = sum;
+        sum += here;
+    }
+    for (size_t i = 0; i < count; i++)
+        to[at[digit_of(&from[i], shift)]++] = from[i];
+}
+
+/* By kind, owner and seq. Items are made kind by kind in the order of seq, so each kind needs but its
+ * owners sorted, stably. A comparison sort cost more than the rows that it was for. */
+static void sort_by_owner(struct indexer *x, size_t from)
+{
+    size_t count = x->item_count - from;
+    uint64_t highest = 0;
+    for (size_t i = from; i < x->item_count; i++)
+        if ((uint64_t)x->items[i].owner > highest)
+            highest = (uint64_t)x->items[i].owner;
+    grow((void **)&x->sorted, &x->sorted_cap, count, sizeof *x->sorted);
+    for (unsigned shift = 0; shift < 64 && highest >> shift; shift += DIGIT_BITS) {
+        sort_by_digit(x->items + from, x->sorted, count, shift);
+        memcpy(x->items + from, x->sorted, count * sizeof *x->items);
+    }
 }
 
 static void make_items(struct indexer *x, size_t from, size_t to)
 {
+    static const enum item_kind kinds[] = {ITEM_ARCHIVE, ITEM_QUEUE, ITEM_DROP};
     x->item_count = 0;
-    for (size_t i = from; i < to; i++)
-        entry_to_items(x, i);
-    if (x->item_count)
-        qsort(x->items, x->item_count, sizeof *x->items, by_owner);
+    for (unsigned k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        size_t first = x->item_count;
+        for (size_t i = from; i < to; i++)
+            entry_to_items(x, i, kinds[k]);
+        if (x->item_count > first)
+            sort_by_owner(x, first);
+    }
 }
 
 /* -- rows -- */

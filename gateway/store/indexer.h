@@ -42,6 +42,8 @@ struct indexer {
     uint64_t batch_done_id; /* rows of done_log up to it are worked in by this batch */
     struct index_item *items;
     size_t item_count, item_cap;
+    struct index_item *sorted; /* scratch: a step of sorting */
+    size_t sorted_cap;
     struct bytes older;     /* scratch: a run */
     size_t cursor;          /* items, then dones: written and committed */
 
