@@ -149,9 +149,35 @@ struct span xml_escape_clean(struct arena *a, const char *text, size_t len)
     return (struct span){out, n};
 }
 
+static char *put(char *at, struct span s)
+{
+    memcpy(at, s.data, s.len);
+    return at + s.len;
+}
+
+/* ` name='value'` of a value that stays as it is: nearly all do, and a stanza has five. */
+static void plain_attr(struct bytes *out, struct span name, struct span value)
+{
+    size_t len = name.len + value.len + 4;
+    bytes_reserve(out, len);
+    char *at = out->data + out->len;
+    *at++ = ' ';
+    at = put(at, name);
+    *at++ = '=';
+    *at++ = '\'';
+    at = put(at, value);
+    *at++ = '\'';
+    *at = '\0';
+    out->len += len;
+}
+
 void xml_escape_attr(struct bytes *out, struct span ns, struct span name, struct span value,
                      unsigned n)
 {
+    if (ns.len == 0 && value.len && plain_run(value.data, 0, value.len) == value.len) {
+        plain_attr(out, name, value);
+        return;
+    }
     bytes_reserve(out, name.len + value.len + 8);
     if (ns.len == 0) {
         bytes_append_char(out, ' ');
