@@ -47,15 +47,16 @@ static bool read_int(struct store_rows *r, int64_t otherwise, int64_t *out, stru
 /* A seq such that everything up to it was committed before start_us. */
 static bool seq_before(struct store_tx *tx, int64_t start_us, int64_t *above, struct error *e)
 {
-    int64_t low = 0, high;
+    int64_t low = 0, high, packed;
     *above = 0;
-    if (!read_int(store_query(tx, e, "select seq from journal order by seq desc limit 1", ""), 0, &high, e))
+    if (!read_int(store_query(tx, e, "select seq from journal order by seq desc limit 1", ""), 0, &high, e) ||
+        !read_int(store_query(tx, e, "select seq from packs order by seq desc limit 1", ""), 0, &packed, e))
         return false;
+    if (packed > high)
+        high = packed;
     while (low < high) { /* all up to low are before; high may not be */
         int64_t mid = low + (high - low) / 2 + 1, kept;
-        if (!read_int(store_query(tx, e,
-                                  "select kept_us from journal where seq >= $1 order by seq limit 1", "i", mid),
-                      INT64_MAX, &kept, e))
+        if (!kept_time(tx, mid, &kept, e))
             return false;
         if (kept < start_us)
             low = mid;
@@ -176,19 +177,17 @@ static bool count_rows(struct store_tx *tx, const struct filter *f, int64_t belo
 /* The text of a row; without data: it is gone, which must not be, and must not hide the others. */
 static bool stanza_of(struct walk *w, uint64_t seq, struct span *xml, struct error *e)
 {
+    struct kept_row row;
     *xml = (struct span){0};
-    struct store_rows *r =
-        store_query(w->tx, e, "select stanza from journal where seq = $1", "i", (int64_t)seq);
-    if (!r)
+    if (!kept_find(w->tx, seq, &row, e))
         return false;
-    if (!store_next(r, e)) {
+    if (!row.entry.seq) {
         log_error(&w->tx->store->log, "an archive refers to row %llu, which is not there",
                   (unsigned long long)seq);
-        return e->code == ERROR_NONE;
+        return true;
     }
-    struct span text = store_blob(r, 0);
-    *xml = (struct span){arena_dup_n(&w->page->arena, text.data, text.len), text.len};
-    store_end(r);
+    *xml = (struct span){arena_dup_n(&w->page->arena, row.xml.data, row.xml.len), row.xml.len};
+    kept_end(&row);
     return true;
 }
 

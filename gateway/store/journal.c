@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeping and being done. On the acknowledging path: one insert a message, one row a group for what
- * was done; everything else is the indexer's.
+/* Keeping and being done. On the acknowledging path: a row of packs for each page that a group fills,
+ * or a row a message that no archive holds, and one row a group for what was done; everything else is
+ * the indexer's.
  *
  * Invariants: seq rises in commit order and is never given out twice, also when the newest rows are
  * gone (journal_state); time never goes backwards; a done pair is a fact, so it may take effect in
  * memory before its row is committed, but it is written again until it is. */
 #include "gateway/store/journal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/mem.h"
@@ -37,6 +39,7 @@ void journal_destroy(struct journal **jp)
     names_fini(&j->names);
     indexer_fini(&j->indexer);
     bytes_fini(&j->xml);
+    pack_fini(&j->pack);
     bytes_fini(&j->asked);
     bytes_fini(&j->taken);
     bytes_fini(&j->pairs);
@@ -45,13 +48,14 @@ void journal_destroy(struct journal **jp)
 
 /* -- keeping -- */
 
-static bool insert_row(struct store_tx *tx, const struct index_entry *entry, struct span xml, struct error *e)
+bool journal_insert_row(struct store_tx *tx, const struct index_entry *entry, int64_t kept_us, struct span xml,
+                        struct error *e)
 {
     return store_exec(tx, e,
                       "insert into journal (seq, kept_us, first_us, archive1, peer1, archive2, peer2,"
                       " queue1, queue2, stanza) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                      "iiiiiiiiib", (int64_t)entry->seq, tx->now_us,
-                      entry->first_us == tx->now_us ? (int64_t)0 : entry->first_us, entry->archive[0],
+                      "iiiiiiiiib", (int64_t)entry->seq, kept_us,
+                      entry->first_us == kept_us ? (int64_t)0 : entry->first_us, entry->archive[0],
                       entry->peer[0], entry->archive[1], entry->peer[1], entry->queue[0], entry->queue[1],
                       &xml);
 }
@@ -61,7 +65,8 @@ static bool append(struct store_tx *tx, struct index_entry *entry, struct span x
 {
     struct journal *j = journal_of(tx);
     entry->seq = j->last_seq + 1;
-    if (!insert_row(tx, entry, xml, e))
+    if (pack_takes(entry, xml) ? !pack_add(tx, &j->pack, entry, xml, e)
+                               : !journal_insert_row(tx, entry, tx->now_us, xml, e))
         return false;
     j->last_seq++;
     indexer_add(&j->indexer, entry);
@@ -181,6 +186,8 @@ bool journal_begin(struct store_tx *tx, struct journal *j, struct error *e)
 
 bool journal_before_commit(struct store_tx *tx, struct journal *j, struct error *e)
 {
+    if (!pack_write(tx, &j->pack, e))
+        return false;
     if (!j->save_state)
         return true;
     return store_exec(tx, e, "update journal_state set last_seq = $1, last_us = $2 where one = 1", "ii",
@@ -203,6 +210,7 @@ void journal_rolled_back(struct journal *j)
 {
     j->last_seq = j->committed_seq;
     j->save_state = false;
+    pack_clear(&j->pack);
     names_rolled_back(&j->names);
     indexer_rolled_back(&j->indexer);
 }
@@ -273,16 +281,16 @@ struct move {
 /* Reads row `seq` into j->xml; *first_us 0: it is gone. */
 static bool row_read(struct store_tx *tx, struct journal *j, uint64_t seq, int64_t *first_us, struct error *e)
 {
+    struct kept_row row;
     *first_us = 0;
     bytes_clear(&j->xml);
-    struct store_rows *r = store_query(tx, e, "select kept_us, first_us, stanza from journal where seq = $1", "i",
-                                       (int64_t)seq);
-    if (!r || !store_next(r, e))
-        return r && e->code == ERROR_NONE;
-    *first_us = store_int(r, 1) ? store_int(r, 1) : store_int(r, 0);
-    struct span xml = store_blob(r, 2);
-    bytes_append(&j->xml, xml.data, xml.len);
-    store_end(r);
+    if (!kept_find(tx, seq, &row, e))
+        return false;
+    if (!row.entry.seq)
+        return true;
+    *first_us = row.entry.first_us;
+    bytes_append(&j->xml, row.xml.data, row.xml.len);
+    kept_end(&row);
     return true;
 }
 
@@ -329,7 +337,7 @@ bool journal_move(struct store_tx *tx, const struct journal_move *what, struct e
     if (!names_put(tx, &j->names, what->to, &m.entry.queue[0], e) ||
         !names_put(tx, &j->names, what->archive_owner, &m.entry.archive[0], e) ||
         !names_put(tx, &j->names, what->archive_owner ? what->archive_peer : NULL, &m.entry.peer[0], e) ||
-        !journal_flush(tx, m.from, e))
+        !journal_flush(tx, m.from, e) || !pack_write(tx, &j->pack, e))
         return false;
     struct arena a;
     arena_init(&a);
@@ -361,11 +369,15 @@ static bool forget_queue(struct store_tx *tx, int64_t queue, struct error *e)
 /* The row is in this archive no longer; nor in the journal, when it was for this archive alone. */
 static bool forget_entry(struct store_tx *tx, int64_t owner, uint64_t seq, struct error *e)
 {
-    return store_exec(tx, e,
+    bool packed;
+    if (!pack_forget(tx, owner, seq, &packed, e))
+        return false;
+    return packed ||
+           (store_exec(tx, e,
                       "update journal set archive1 = case when archive1 = $1 then 0 else archive1 end,"
                       " archive2 = case when archive2 = $1 then 0 else archive2 end where seq = $2",
                       "ii", owner, (int64_t)seq) &&
-           indexer_drop_unreferenced(tx, seq, e);
+           indexer_drop_unreferenced(tx, seq, e));
 }
 
 /* Run by run, so that an archive of any length needs little memory. */
@@ -401,7 +413,8 @@ bool journal_forget(struct store_tx *tx, const char *bare, struct error *e)
     bytes_printf(&held, "h:%s ", bare);
     bytes_printf(&held_end, "h:%s!", bare); /* '!' follows ' ' */
     j->save_state = true;
-    bool ok = journal_flush(tx, 0, e) && names_find(tx, &j->names, bare, &owner, e) &&
+    bool ok = journal_flush(tx, 0, e) && pack_write(tx, &j->pack, e) &&
+              names_find(tx, &j->names, bare, &owner, e) &&
               names_find(tx, &j->names, name.data, &queue, e) && (!owner || forget_archive(tx, owner, e)) &&
               (!queue || forget_queue(tx, queue, e));
     struct store_rows *r = NULL;
@@ -422,6 +435,28 @@ bool journal_forget(struct store_tx *tx, const char *bare, struct error *e)
 
 /* -- opening -- */
 
+/* Of the rows that are there; raises what is given. */
+static bool newest_row(struct store_tx *tx, uint64_t *seq, int64_t *kept_us, struct error *e)
+{
+    uint64_t packed_seq;
+    int64_t packed_us;
+    if (!pack_newest(tx, &packed_seq, &packed_us, e))
+        return false;
+    if (packed_seq > *seq)
+        *seq = packed_seq;
+    if (packed_us > *kept_us)
+        *kept_us = packed_us;
+    struct store_rows *r = store_query(tx, e, "select seq, kept_us from journal order by seq desc limit 1", "");
+    if (!r || !store_next(r, e))
+        return r && e->code == ERROR_NONE;
+    if ((uint64_t)store_int(r, 0) > *seq)
+        *seq = (uint64_t)store_int(r, 0);
+    if (store_int(r, 1) > *kept_us)
+        *kept_us = store_int(r, 1);
+    store_end(r);
+    return true;
+}
+
 static bool load_state(struct store_tx *tx, struct journal *j, int64_t *indexed, struct error *e)
 {
     int64_t last_us = 0;
@@ -434,16 +469,8 @@ static bool load_state(struct store_tx *tx, struct journal *j, int64_t *indexed,
     j->last_seq = (uint64_t)store_int(r, 1);
     last_us = store_int(r, 2);
     store_end(r);
-    r = store_query(tx, e, "select seq, kept_us from journal order by seq desc limit 1", "");
-    if (!r)
+    if (!newest_row(tx, &j->last_seq, &last_us, e))
         return false;
-    if (store_next(r, e)) {
-        if ((uint64_t)store_int(r, 0) > j->last_seq)
-            j->last_seq = (uint64_t)store_int(r, 0);
-        if (store_int(r, 1) > last_us)
-            last_us = store_int(r, 1);
-        store_end(r);
-    }
     if ((uint64_t)*indexed > j->last_seq)
         j->last_seq = (uint64_t)*indexed;
     j->committed_seq = j->last_seq;
@@ -451,11 +478,16 @@ static bool load_state(struct store_tx *tx, struct journal *j, int64_t *indexed,
     return e->code == ERROR_NONE;
 }
 
-static bool load_backlog(struct store_tx *tx, struct journal *j, int64_t indexed, struct error *e)
+static void backlog_add(struct bytes *backlog, const struct index_entry *entry)
+{
+    bytes_append(backlog, entry, sizeof *entry);
+}
+
+static bool load_singles(struct store_tx *tx, int64_t indexed, struct bytes *backlog, struct error *e)
 {
     struct store_rows *r = store_query(tx, e,
                                        "select seq, kept_us, first_us, archive1, peer1, archive2, peer2, queue1,"
-                                       " queue2 from journal where seq > $1 order by seq",
+                                       " queue2 from journal where seq > $1",
                                        "i", indexed);
     while (r && store_next(r, e)) {
         struct index_entry entry = {
@@ -465,19 +497,65 @@ static bool load_backlog(struct store_tx *tx, struct journal *j, int64_t indexed
             .peer = {store_int(r, 4), store_int(r, 6)},
             .queue = {store_int(r, 7), store_int(r, 8)},
         };
-        indexer_add(&j->indexer, &entry);
+        backlog_add(backlog, &entry);
     }
-    indexer_committed(&j->indexer);
     return r && e->code == ERROR_NONE;
 }
 
-/* A batch that a crash ended is written again from its beginning; what it had put into archives goes. */
-static bool unwrite_batch(struct store_tx *tx, int64_t indexed, struct error *e)
+/* The mark may stand inside a pack. */
+static bool load_packed(struct store_tx *tx, int64_t indexed, struct bytes *backlog, struct error *e)
 {
-    return store_exec(tx, e,
-                      "delete from archive where seq > $1 and owner in (select archive1 from journal where seq > $1"
-                      " union select archive2 from journal where seq > $1)",
-                      "i", indexed);
+    struct store_rows *r = store_query(tx, e,
+                                       "select seq, kept_us, entries from packs where seq >="
+                                       " coalesce((select max(seq) from packs where seq <= $1), 0)",
+                                       "i", indexed);
+    while (r && store_next(r, e)) {
+        struct pack_walk w = pack_walk_of(r);
+        struct index_entry entry;
+        struct span xml;
+        while (pack_next(&w, &entry, &xml))
+            if (entry.seq > (uint64_t)indexed)
+                backlog_add(backlog, &entry);
+        if (w.is_broken) {
+            pack_is_broken(r, e);
+            store_end(r);
+            return false;
+        }
+    }
+    return r && e->code == ERROR_NONE;
+}
+
+static int by_seq(const void *left, const void *right)
+{
+    const struct index_entry *a = left, *b = right;
+    return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+/* A batch that a crash ended is written again from its beginning; what it had put into archives goes. */
+static bool unwrite(struct store_tx *tx, const struct index_entry *entry, int64_t indexed, struct error *e)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (entry->archive[i] && !store_exec(tx, e, "delete from archive where owner = $1 and seq > $2", "ii",
+                                             entry->archive[i], indexed))
+            return false;
+    return true;
+}
+
+static bool load_backlog(struct store_tx *tx, struct journal *j, int64_t indexed, struct error *e)
+{
+    struct bytes backlog = BYTES_EMPTY;
+    bool ok = load_singles(tx, indexed, &backlog, e) && load_packed(tx, indexed, &backlog, e);
+    struct index_entry *entries = (struct index_entry *)(void *)backlog.data;
+    size_t count = backlog.len / sizeof *entries;
+    if (ok && count)
+        qsort(entries, count, sizeof *entries, by_seq);
+    for (size_t i = 0; ok && i < count; i++) {
+        indexer_add(&j->indexer, &entries[i]);
+        ok = unwrite(tx, &entries[i], indexed, e);
+    }
+    bytes_fini(&backlog);
+    indexer_committed(&j->indexer);
+    return ok;
 }
 
 static bool load_dones(struct store_tx *tx, struct journal *j, struct error *e)
@@ -496,5 +574,6 @@ static bool load_dones(struct store_tx *tx, struct journal *j, struct error *e)
 bool journal_load(struct store_tx *tx, struct journal *j, struct error *e)
 {
     int64_t indexed = 0;
-    return load_state(tx, j, &indexed, e) && load_backlog(tx, j, indexed, e) && unwrite_batch(tx, indexed, e) && load_dones(tx, j, e);
+    return load_state(tx, j, &indexed, e) && load_backlog(tx, j, indexed, e) &&
+           load_dones(tx, j, e);
 }

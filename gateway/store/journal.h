@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The journal: every kept message is one row, payload once, in the order of commits. Archives and
- * queues refer to it by `seq`; a row goes when nothing refers to it (architecture.md section 4).
+/* The journal: every kept message, payload once, in the order of commits. Archives and queues refer to
+ * it by `seq`; it goes when nothing refers to it (architecture.md section 4). What an archive holds is
+ * packed, several messages a row (pack.h).
  *
  * A queue is a named list of journal rows that somebody has not been served yet:
  *     u:BARE              pending for an account (offline, or unacknowledged on a stream)
@@ -9,7 +10,7 @@
  *     s:LOCAL REMOTE      waiting for another community
  *     d:BARE              waiting for a device
  *
- * On the acknowledging path only the journal row is written, and one row a group that lists what was
+ * On the acknowledging path only the journal is written, and one row a group that lists what was
  * done. An indexer on the writer's thread, between groups, turns them into archive and queue rows in
  * owner-sorted slices; reads first flush what their owner has in the backlog; after a crash the rest
  * is redone from the journal. */

@@ -6,7 +6,9 @@
 
 #include "gateway/store/indexer.h"
 #include "gateway/store/journal.h"
+#include "gateway/store/kept.h"
 #include "gateway/store/names.h"
+#include "gateway/store/pack.h"
 #include "gateway/store/store_internal.h"
 
 enum { JOURNAL_DONE_WAIT_MS = 50 };
@@ -18,6 +20,7 @@ struct journal {
     uint64_t last_seq, committed_seq; /* given out; given out and committed */
     bool save_state; /* this transaction deleted rows: last_seq must be written down */
     struct bytes xml; /* scratch */
+    struct pack pack; /* kept in this transaction and not yet in a row */
 
     struct bytes asked;    /* under the lock: done pairs, seq then the queue's name with its NUL */
     uint64_t done_due_ms;  /* under the lock: UINT64_MAX: none */
@@ -47,5 +50,8 @@ MUST_USE bool journal_flush(struct store_tx *tx, int64_t name, struct error *e);
 MUST_USE bool journal_forget(struct store_tx *tx, const char *bare, struct error *e);
 
 struct journal *journal_of(struct store_tx *tx);
+/* A row of its own. */
+MUST_USE bool journal_insert_row(struct store_tx *tx, const struct index_entry *entry, int64_t kept_us,
+                                 struct span xml, struct error *e);
 
 #endif

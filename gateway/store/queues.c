@@ -14,43 +14,40 @@ static bool flush_queue(struct store_tx *tx, struct store_job *job, struct error
     return names_find(tx, &journal_of(tx)->names, q->queue, &id, e) && (!id || journal_flush(tx, id, e));
 }
 
-static bool add_row(struct queue_read *q, struct store_rows *r, struct error *e)
+static bool add_row(struct queue_read *q, const struct kept_row *row, struct error *e)
 {
-    struct span xml = store_blob(r, 3);
-    struct stanza *st = stanza_parse(xml.data, xml.len);
+    struct stanza *st = stanza_parse(row->xml.data, row->xml.len);
     if (!st)
-        return error_set(e, ERROR_IO, "journal row %lld holds no stanza", (long long)store_int(r, 0));
-    q->rows[q->count++] = (struct queue_row){
-        .seq = (uint64_t)store_int(r, 0),
-        .kept_us = store_int(r, 2) ? store_int(r, 2) : store_int(r, 1),
-        .stanza = st,
-    };
+        return error_set(e, ERROR_IO, "journal row %llu holds no stanza", (unsigned long long)row->entry.seq);
+    q->rows[q->count++] =
+        (struct queue_row){.seq = row->entry.seq, .kept_us = row->entry.first_us, .stanza = st};
     return true;
 }
 
-static bool read_rows(struct queue_read *q, struct store_rows *r, struct error *e)
+/* *bytes: of the rows so far. q->more: this one has no room. */
+static bool read_row(struct store_tx *tx, struct queue_read *q, uint64_t seq, size_t *bytes, struct error *e)
 {
-    size_t bytes = 0, most = q->max_bytes ? q->max_bytes : DEFAULT_BYTES;
-    while (store_next(r, e)) {
-        size_t len = store_blob(r, 3).len;
-        if (q->count == q->limit || (q->count > 0 && bytes + len > most)) {
-            q->more = true;
-            store_end(r);
-            return true;
-        }
-        bytes += len;
-        if (!add_row(q, r, e)) {
-            store_end(r);
-            return false;
-        }
+    size_t most = q->max_bytes ? q->max_bytes : DEFAULT_BYTES;
+    struct kept_row row;
+    if (!kept_find(tx, seq, &row, e))
+        return false;
+    if (!row.entry.seq) /* its message is gone: nothing to serve */
+        return true;
+    bool ok = true;
+    q->more = q->count > 0 && *bytes + row.xml.len > most;
+    if (!q->more) {
+        *bytes += row.xml.len;
+        ok = add_row(q, &row, e);
     }
-    return e->code == ERROR_NONE;
+    kept_end(&row);
+    return ok;
 }
 
 static bool read_queue(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct queue_read *q = container_of(job, struct queue_read, job);
     int64_t id;
+    size_t bytes = 0;
     q->count = 0;
     q->more = false;
     if (!names_lookup(tx, q->queue, &id, e))
@@ -59,11 +56,16 @@ static bool read_queue(struct store_tx *tx, struct store_job *job, struct error 
         return true;
     q->rows = arena_alloc(&q->arena, q->limit * sizeof *q->rows);
     struct store_rows *r = store_query(tx, e,
-                                       "select q.seq, j.kept_us, j.first_us, j.stanza from queue q"
-                                       " cross join journal j where j.seq = q.seq and q.queue = $1 and q.seq > $2"
-                                       " order by q.seq limit $3",
+                                       "select seq from queue where queue = $1 and seq > $2 order by seq limit $3",
                                        "iii", id, (int64_t)q->after, (int64_t)q->limit + 1);
-    return r && read_rows(q, r, e);
+    while (r && store_next(r, e)) {
+        q->more = q->count == q->limit;
+        if (q->more || !read_row(tx, q, (uint64_t)store_int(r, 0), &bytes, e) || q->more) {
+            store_end(r);
+            break;
+        }
+    }
+    return r && e->code == ERROR_NONE;
 }
 
 void journal_read_queue(struct store *s, struct queue_read *q)

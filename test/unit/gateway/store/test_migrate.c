@@ -23,15 +23,16 @@ static void drop(const char *name)
     assert_int_equal(unlink(path), 0);
 }
 
-/* A folder with the real core, so that the store opens. */
+/* A folder with the real core in one file, so that the store opens. */
 static int setup(void **state)
 {
     if (world_setup(state) != 0)
         return -1;
     snprintf(schema, sizeof schema, "%s/sql", world.dir);
     mkdir(schema, 0700);
-    char command[256];
-    snprintf(command, sizeof command, "cp '%s/0001_core.sqlite.sql' '%s'", SCHEMA_DIR, schema);
+    char command[512];
+    snprintf(command, sizeof command, "cat '%s/0001_core.sqlite.sql' '%s/0020_packs.sqlite.sql' >'%s/0001_core.sqlite.sql'",
+             SCHEMA_DIR, SCHEMA_DIR, schema);
     return system(command);
 }
 

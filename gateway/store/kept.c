@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* See kept.h. */
+#include "gateway/store/kept.h"
+
+#include "gateway/store/pack.h"
+
+static bool find_packed(struct store_tx *tx, uint64_t seq, struct kept_row *out, struct error *e)
+{
+    struct store_rows *r;
+    if (!pack_row(tx, seq, &r, e) || !r)
+        return e->code == ERROR_NONE;
+    struct pack_walk w = pack_walk_of(r);
+    while (pack_next(&w, &out->entry, &out->xml)) {
+        if (out->entry.seq < seq)
+            continue;
+        if (out->entry.seq > seq)
+            break;
+        out->kept_us = w.kept_us;
+        out->rows = r;
+        return true;
+    }
+    out->entry.seq = 0;
+    if (w.is_broken)
+        pack_is_broken(r, e);
+    store_end(r);
+    return e->code == ERROR_NONE;
+}
+
+static bool find_single(struct store_tx *tx, uint64_t seq, struct kept_row *out, struct error *e)
+{
+    struct store_rows *r = store_query(tx, e,
+                                       "select kept_us, first_us, archive1, peer1, archive2, peer2, queue1, queue2,"
+                                       " stanza from journal where seq = $1",
+                                       "i", (int64_t)seq);
+    if (!r || !store_next(r, e))
+        return r && e->code == ERROR_NONE;
+    *out = (struct kept_row){
+        .entry = {.seq = seq,
+                  .first_us = store_int(r, 1) ? store_int(r, 1) : store_int(r, 0),
+                  .archive = {store_int(r, 2), store_int(r, 4)},
+                  .peer = {store_int(r, 3), store_int(r, 5)},
+                  .queue = {store_int(r, 6), store_int(r, 7)}},
+        .kept_us = store_int(r, 0),
+        .xml = store_blob(r, 8),
+        .rows = r,
+    };
+    return true;
+}
+
+bool kept_find(struct store_tx *tx, uint64_t seq, struct kept_row *out, struct error *e)
+{
+    *out = (struct kept_row){0};
+    return find_packed(tx, seq, out, e) && (out->entry.seq || find_single(tx, seq, out, e));
+}
+
+void kept_end(struct kept_row *row)
+{
+    store_end(row->rows);
+    *row = (struct kept_row){0};
+}
+
+static bool newest_time(struct store_rows *r, int64_t *kept_us, struct error *e)
+{
+    if (!r)
+        return false;
+    if (store_next(r, e)) {
+        if (store_int(r, 0) > *kept_us)
+            *kept_us = store_int(r, 0);
+        store_end(r);
+    }
+    return e->code == ERROR_NONE;
+}
+
+bool kept_time(struct store_tx *tx, int64_t seq, int64_t *kept_us, struct error *e)
+{
+    *kept_us = 0;
+    return newest_time(store_query(tx, e, "select kept_us from packs where seq <= $1 order by seq desc limit 1",
+                                   "i", seq),
+                       kept_us, e) &&
+           newest_time(store_query(tx, e, "select kept_us from journal where seq <= $1 order by seq desc limit 1",
+                                   "i", seq),
+                       kept_us, e);
+}
