@@ -6,18 +6,16 @@
 #include <string.h>
 
 #include "contact-router/planner.h"
+#include "contact-router/rule_text_internal.h"
 #include "gateway/base/text.h"
 #include "gateway/xmpp/jid.h"
 
 /* WORDS_MAX: each rule that can be written has a normal form that can be read again: in each step all devices at three
  * words ("device 7 and"), the kinds at two, "after 5 min" and a comma; and what stands before them. */
-enum { WORDS_MAX = RULE_STEPS_MAX * (3 * DEVICE_PER_ACCOUNT_MAX + 2 * DEVICE_KIND_COUNT + 4) + 32, ADDRESS_MAX = 255, ZONE_MAX = 60,
-       DAMAGED_SHOWN_MAX = 100 };
+enum { WORDS_MAX = RULE_STEPS_MAX * (3 * DEVICE_PER_ACCOUNT_MAX + 2 * DEVICE_KIND_COUNT + 4) + 32, ADDRESS_MAX = 255, ZONE_MAX = 60 };
 
 #define HOW "Write it like: for romeo@montague.example: text at once, call after 5 min"
-#define URGENT (1u << PLANNER_HIGH | 1u << PLANNER_EMERGENCY)
-#define NOT_URGENT (1u << PLANNER_LOW | 1u << PLANNER_MEDIUM)
-#define ANY_URGENCY (URGENT | NOT_URGENT)
+#define ANY_URGENCY (RULE_TEXT_URGENT | RULE_TEXT_NOT_URGENT)
 
 struct reader {
     struct arena *a;
@@ -183,11 +181,11 @@ static bool read_whom(struct reader *r, struct rule *out)
 static bool one_urgency(struct reader *r, unsigned *mask)
 {
     if (take(r, "not")) {
-        *mask |= NOT_URGENT;
+        *mask |= RULE_TEXT_NOT_URGENT;
         return take(r, "urgent");
     }
     if (take(r, "urgent")) {
-        *mask |= URGENT;
+        *mask |= RULE_TEXT_URGENT;
         return true;
     }
     for (unsigned u = PLANNER_LOW; u <= PLANNER_EMERGENCY; u++)
@@ -210,12 +208,6 @@ static bool read_urgency(struct reader *r, struct rule *out)
 }
 
 static const char *const day_names[] = { "mondays", "tuesdays", "wednesdays", "thursdays", "fridays", "saturdays", "sundays" };
-static const char *const day_words[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
-
-const char *rule_text_day(unsigned day)
-{
-    return day_words[day];
-}
 
 /* "mon", "Monday", "mondays"; RULE_DAYS: none of them. */
 static unsigned day_named(const char *word, size_t len)
@@ -324,20 +316,6 @@ static bool read_conditions(struct reader *r, struct rule *out)
 
 /* ---- steps ---- */
 
-const char *rule_text_kind(enum device_kind k)
-{
-    return !device_kind_usable(k) ? NULL : k == DEVICE_SMS ? "text" : k == DEVICE_VOICE ? "call" : device_kind_word(k);
-}
-
-static unsigned all_kinds(void)
-{
-    unsigned all = 0;
-    for (unsigned k = 0; k < DEVICE_KIND_COUNT; k++)
-        if (device_kind_usable((enum device_kind)k))
-            all |= 1u << k;
-    return all;
-}
-
 static bool name_device(struct reader *r, struct rule_step *s, const char *word)
 {
     uint32_t n;
@@ -374,7 +352,7 @@ static bool read_device(struct reader *r, struct rule_step *s)
 {
     static const char *const all[] = { "everything", "everywhere", "all", NULL };
     if (take_one_of(r, all)) {
-        s->kinds |= all_kinds();
+        s->kinds |= rule_text_all_kinds();
         return true;
     }
     bool device = take(r, "device");
@@ -470,129 +448,4 @@ bool rule_text_parse(struct arena *a, const char *text, struct rule *out, const 
     bool ok = strlen(text) <= RULE_TEXT_KEPT_MAX && split(r, text) && read_whom(r, out) && read_conditions(r, out) && read_steps(r, out);
     *why = ok ? NULL : r->why;
     return ok;
-}
-
-/* ---- and back ---- */
-
-void rule_text_whom(const struct rule *r, struct bytes *out)
-{
-    switch (r->sender) {
-    case RULE_ANYBODY:
-    case RULE_CONTACTS:
-    case RULE_STRANGERS: bytes_append_text(out, rule_sender_word(r->sender)); break;
-    case RULE_GROUP: bytes_printf(out, "group \"%s\"", r->whom); break;
-    case RULE_ADDRESS: bytes_append_text(out, r->whom); break;
-    case RULE_DOMAIN: bytes_printf(out, "%s%s", strchr(r->whom, '.') ? "" : "domain ", r->whom); break;
-    case RULE_SENDER_COUNT: break;
-    }
-}
-
-static void write_days(unsigned days, struct bytes *out)
-{
-    const char *comma = "";
-    for (unsigned d = 0; d < RULE_DAYS; d++) {
-        unsigned end = d;
-        if (!(days & 1u << d))
-            continue;
-        while (end < RULE_SUNDAY && (days & 1u << (end + 1)))
-            end++;
-        bytes_printf(out, "%s%s", comma, day_words[d]);
-        if (end >= d + 2) {
-            bytes_printf(out, "-%s", day_words[end]);
-            d = end;
-        }
-        comma = ",";
-    }
-}
-
-static void write_urgency(unsigned urgencies, struct bytes *out)
-{
-    const char *join = "";
-    if (urgencies == URGENT || urgencies == NOT_URGENT) {
-        bytes_append_text(out, urgencies == URGENT ? "urgent" : "not urgent");
-        return;
-    }
-    for (unsigned u = PLANNER_LOW; u <= PLANNER_EMERGENCY; u++)
-        if (urgencies & 1u << u) {
-            bytes_printf(out, "%s%s", join, planner_urgency_word((enum planner_urgency)u));
-            join = " or ";
-        }
-}
-
-void rule_text_hours(const struct rule *r, struct bytes *out)
-{
-    if (r->has_hours)
-        bytes_printf(out, "%02u:%02u-%02u:%02u", r->from_min / 60, r->from_min % 60, r->to_min / 60, r->to_min % 60);
-}
-
-void rule_text_when(const struct rule *r, struct bytes *out)
-{
-    const char *blank = "";
-    if (r->days) {
-        bytes_append_text(out, "on ");
-        write_days(r->days, out);
-        blank = " ";
-    }
-    if (r->has_hours) {
-        bytes_printf(out, "%sat ", blank);
-        rule_text_hours(r, out);
-        blank = " ";
-    }
-    if (*r->zone)
-        bytes_printf(out, " %s", r->zone);
-    if (r->urgencies) {
-        bytes_printf(out, "%sif ", blank);
-        write_urgency(r->urgencies, out);
-    }
-}
-
-static void write_step(const struct rule_step *s, struct bytes *out)
-{
-    const char *join = "";
-    bool all = s->kinds == all_kinds();
-    if (all)
-        bytes_append_text(out, "everything");
-    for (unsigned k = 0; !all && k < DEVICE_KIND_COUNT; k++)
-        if (s->kinds & 1u << k) {
-            bytes_printf(out, "%s%s", join, rule_text_kind((enum device_kind)k));
-            join = " and ";
-        }
-    join = s->kinds ? " and " : "";
-    for (unsigned i = 0; i < s->device_count; i++) {
-        bytes_printf(out, "%sdevice %u", join, s->devices[i]);
-        join = " and ";
-    }
-    if (s->delay_s)
-        bytes_printf(out, " after %u min", s->delay_s / 60);
-    else
-        bytes_append_text(out, " at once");
-}
-
-void rule_text_steps(const struct rule *r, struct bytes *out)
-{
-    if (!r->step_count)
-        bytes_append_text(out, "nothing");
-    for (unsigned i = 0; i < r->step_count; i++) {
-        bytes_append_text(out, i ? ", " : "");
-        write_step(&r->steps[i], out);
-    }
-}
-
-void rule_text_damaged(const struct rule *r, struct bytes *out)
-{
-    for (unsigned i = 0; r->damaged[i] && i < DAMAGED_SHOWN_MAX; i++)
-        bytes_append_char(out, r->damaged[i] >= ' ' && r->damaged[i] <= '~' ? r->damaged[i] : '?');
-}
-
-void rule_text_write(const struct rule *r, struct bytes *out)
-{
-    bytes_append_text(out, "for ");
-    rule_text_whom(r, out);
-    bytes_append_char(out, ' ');
-    size_t len = out->len;
-    rule_text_when(r, out);
-    if (out->len == len)
-        out->len--;
-    bytes_append_text(out, ": ");
-    rule_text_steps(r, out);
 }
