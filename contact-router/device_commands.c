@@ -43,13 +43,15 @@ static bool no(struct command_job *j, enum stanza_error why, const char *text)
     return true;
 }
 
-static struct device *find(struct command_job *j, int64_t n)
+/* The device that the line is about, to be changed and put back. false: there is none, and the person is told. */
+static bool find(struct command_job *j, struct device *out)
 {
-    for (unsigned i = 0; i < j->devices.count; i++)
-        if (j->devices.v[i].n == n)
-            return &j->devices.v[i];
-    no(j, STANZA_ITEM_NOT_FOUND, arena_printf(&j->arena, "You have no device %lld; \"devices\" shows them.", (long long)n));
-    return NULL;
+    const struct device *d = device_list_find(&j->devices, j->c.n, NULL);
+    if (d)
+        *out = *d;
+    else
+        no(j, STANZA_ITEM_NOT_FOUND, arena_printf(&j->arena, "You have no device %lld; \"devices\" shows them.", (long long)j->c.n));
+    return d != NULL;
 }
 
 /* Through whom messages to it pass: a person should know before letting whole texts go there. */
@@ -249,80 +251,80 @@ static bool do_verify(struct command_job *j, struct store_tx *tx, struct error *
 
 static bool do_remove(struct command_job *j, struct store_tx *tx, struct error *e)
 {
-    struct device *d = find(j, j->c.n);
+    struct device d;
     struct outbox_rows rows;
     struct delivery_batch batch = { j->r, tx, &j->arena, NULL }; /* its news are nobody else's */
-    if (!d)
+    if (!find(j, &d))
         return true;
-    bool ok = outbox_query_waiting(tx, &(struct outbox_about){ .account = j->account, .n = d->n }, &j->arena, &rows, e);
+    bool ok = outbox_query_waiting(tx, &(struct outbox_about){ .account = j->account, .n = d.n }, &j->arena, &rows, e);
     for (unsigned i = 0; ok && i < rows.count; i++)
         ok = delivery_step(&batch, &rows.v[i], &(struct delivery_word){ .event = OUTBOX_STOPPED, .reason = "the device was removed" }, e);
-    bytes_printf(&j->reply, "%s to %s is forgotten.", device_kind_people(d->kind), d->address);
-    return ok && device_store_remove(tx, j->account, d->n, e);
+    bytes_printf(&j->reply, "%s to %s is forgotten.", device_kind_people(d.kind), d.address);
+    return ok && device_store_remove(tx, j->account, d.n, e);
 }
 
 static bool do_full(struct command_job *j, struct store_tx *tx, struct error *e)
 {
-    struct device *d = find(j, j->c.n);
-    if (!d)
+    struct device d;
+    if (!find(j, &d))
         return true;
-    d->full_text = j->c.verb == DEVICE_FULL;
-    say_device(j, d);
-    bytes_printf(&j->reply, d->full_text ? ". What people write to you will pass through %s." : ". They pass through %s.",
-                 carrier(j, d->kind));
-    return device_store_put(tx, d, e);
+    d.full_text = j->c.verb == DEVICE_FULL;
+    say_device(j, &d);
+    bytes_printf(&j->reply, d.full_text ? ". What people write to you will pass through %s." : ". They pass through %s.",
+                 carrier(j, d.kind));
+    return device_store_put(tx, &d, e);
 }
 
 static bool do_quiet(struct command_job *j, struct store_tx *tx, struct error *e)
 {
-    struct device *d = find(j, j->c.n);
+    struct device d;
     int offset;
-    if (!d)
+    if (!find(j, &d))
         return true;
     if (j->c.quiet.set && !zone_offset(j->r->zone_dir, j->c.quiet.zone, store_now_us(tx) / 1000000, &offset)) {
         return no(j, STANZA_NOT_ACCEPTABLE,
                   arena_printf(&j->arena, "I do not know the time zone %s. Write it like Europe/London.", j->c.quiet.zone));
     }
-    d->quiet = j->c.quiet;
-    say_device(j, d);
-    return device_store_put(tx, d, e);
+    d.quiet = j->c.quiet;
+    say_device(j, &d);
+    return device_store_put(tx, &d, e);
 }
 
 static bool do_speak(struct command_job *j, struct store_tx *tx, struct error *e)
 {
-    struct device *d = find(j, j->c.n);
-    if (!d)
+    struct device d;
+    if (!find(j, &d))
         return true;
-    if (d->kind != DEVICE_VOICE)
+    if (d.kind != DEVICE_VOICE)
         return no(j, STANZA_NOT_ACCEPTABLE, "Only calls are spoken.");
-    d->lang = j->c.lang;
-    say_device(j, d);
-    return device_store_put(tx, d, e);
+    d.lang = j->c.lang;
+    say_device(j, &d);
+    return device_store_put(tx, &d, e);
 }
 
 static bool do_test(struct command_job *j, struct store_tx *tx, struct error *e)
 {
-    struct device *d = find(j, j->c.n);
+    struct device d;
     struct budget_use use;
     int64_t tests;
-    if (!d)
+    if (!find(j, &d))
         return true;
     if (!outbox_query_count_day(tx, j->account, NULL, OUTBOX_PURPOSE_TEST, &tests, e) ||
         !outbox_query_use(tx, &(struct outbox_spender){ j->account, j->community->domain, "", "" }, &use, e))
         return false;
-    if (!d->verified_us || d->opted_out) {
+    if (!d.verified_us || d.opted_out) {
         j->refused = STANZA_NOT_ALLOWED;
-        say_device(j, d);
+        say_device(j, &d);
         return true;
     }
-    if (!can_send(j, d->kind)) /* its provider may be off by now */
-        return no(j, STANZA_NOT_ALLOWED, arena_printf(&j->arena, "%s does not %s.", j->community->domain, doing(d->kind)));
+    if (!can_send(j, d.kind)) /* its provider may be off by now */
+        return no(j, STANZA_NOT_ALLOWED, arena_printf(&j->arena, "%s does not %s.", j->community->domain, doing(d.kind)));
     if (tests >= TESTS_A_DAY)
         return no(j, STANZA_POLICY_VIOLATION, "Enough tests for today.");
-    if (!affordable(j, d->kind, &use))
+    if (!affordable(j, d.kind, &use))
         return no(j, STANZA_POLICY_VIOLATION, "The community's budget does not allow that now.");
-    bytes_printf(&j->reply, "A test is on its way to %s.", d->address);
-    return queue(j, tx, d, OUTBOX_PURPOSE_TEST, "", e);
+    bytes_printf(&j->reply, "A test is on its way to %s.", d.address);
+    return queue(j, tx, &d, OUTBOX_PURPOSE_TEST, "", e);
 }
 
 static bool carry_out(struct command_job *j, struct store_tx *tx, struct error *e)
