@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.lab import PROVIDER, ROOT, find_program  # noqa: E402
-from lablib.suite import hold, wait_for  # noqa: E402
+from lablib.suite import ask_until, hold, wait_for  # noqa: E402
 from slixmpp.exceptions import IqError  # noqa: E402
 
 HERE, THERE = "montague.example", "capulet.example"
@@ -331,7 +331,7 @@ def parts_by_shell(t):
     def streams():
         return {(s["remote"], s["direction"]): s for s in as_json(t, "communities")["items"]}
     hold(streams()[(THERE, "out")]["state"] == "up", f"streams: {streams()}")
-    wait_for(lambda: (THERE, "in") in streams(), "the stream that came back")
+    ask_until(lambda: (THERE, "in") in streams(), "the stream that came back")
     hold(as_json(t, "community")["fields"]["domain"] == HERE, "the community is another one")
     there = f"admin@{THERE}"
     seen = ctl(t, "sessions", jid=there, options=("-o", "json"))
@@ -340,7 +340,7 @@ def parts_by_shell(t):
     hold("secret" not in seen, "the admin reads what was said")
     lab.kill(THERE)
     romeo.message(f"juliet@{THERE}", "another one")
-    wait_for(lambda: streams()[(THERE, "out")]["error"], "the error")
+    ask_until(lambda: streams()[(THERE, "out")]["error"], "the error")
     hold(streams()[(THERE, "out")]["waiting"] == "1" or streams()[(THERE, "out")]["unconfirmed"] == "1", f"streams: {streams()}")
 
     off = "provider bad is off: profile:5: unknown key `colour`, or it stands twice"
@@ -352,7 +352,7 @@ def parts_by_shell(t):
     hold(off.replace("profile:", f"{profile}:") in log, "the log does not say that a provider is off")
     ctl(t, DEVICES + "add", "--kind", "email", "--address", "romeo@mail.example", jid=ROMEO)
     wait_for(lambda: lab.mails(), "the mail with the code")
-    wait_for(lambda: [d for d in as_json(t, "outbox")["items"] if d["state"] == "sent"], "the delivery")
+    ask_until(lambda: [d for d in as_json(t, "outbox")["items"] if d["state"] == "sent"], "the delivery")
     own = json.loads(ctl(t, DEVICES + "log", jid=ROMEO, options=("-o", "json")))["items"]
     hold([(d["device"], d["address"], d["purpose"], d["state"]) for d in own] == [("e-mail", "romeo@mail.example", "code", "sent")],
          f"what was sent to his devices: {own}")

@@ -14,9 +14,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.client import C  # noqa: E402
 from lablib.devices import deliveries, list_device, log_off, wait_log  # noqa: E402
+from lablib.events import Heard  # noqa: E402
 from lablib.lab import OUR_NUMBER  # noqa: E402
 from lablib.peers import Kannel  # noqa: E402
-from lablib.suite import befriend, hold, token, wait_for  # noqa: E402
+from lablib.suite import ask_until, befriend, hold, token, wait_for  # noqa: E402
 
 MONTAGUE, CAPULET = "montague.example", "capulet.example"
 ROMEO, JULIET = f"romeo@{MONTAGUE}", f"juliet@{CAPULET}"
@@ -63,7 +64,7 @@ def rows(t):
 def kannel_itself(t):
     """Kannel as it runs here takes a text, gives it to its carrier, and says what became of it"""
     t.make_lab([])
-    heard = []
+    heard = Heard()
 
     class Hook(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -86,7 +87,7 @@ def kannel_itself(t):
     def send():
         with urllib.request.urlopen(f"http://{host}:13013/cgi-bin/sendsms?{query}") as answer:
             return answer.status == 202
-    wait_for(send, "an answer of 202")
+    ask_until(send, "an answer of 202")
     hold(text(kannel, 0) == ("+100", "+200", "hello", 1), "another text came")
     wait_for(lambda: any("st=1" in h for h in heard), "a receipt")
     kannel.carrier("+200 +100 text back")

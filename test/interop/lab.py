@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: MIT
 """The command test/lab: up, stop, kill, start, down; what lab.json holds; that each does what it says and no more."""
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import process, suite  # noqa: E402
 from lablib.client import Client  # noqa: E402
+from lablib.events import Heard  # noqa: E402
 from lablib.lab import ROOT  # noqa: E402
 from lablib.raw import Raw  # noqa: E402
-from lablib.suite import hold, token  # noqa: E402
+from lablib.suite import hold, token, wait_for  # noqa: E402
 
 COMMUNITY = {"domain", "c2s", "c2s_tls", "s2s", "http", "pid", "config", "store", "log"}
 
@@ -157,5 +161,51 @@ def names_resolve(t):
     hold(features is not None, "the listener for servers opens no stream")
 
 
+def waiting(t):
+    """what tests wait by: a file in a folder that is made meanwhile, a line of a log, a thread; nothing is asked in between"""
+    asked, heard = [], Heard()
+
+    def do(what):
+        """A thread that does it once the test has looked in vain."""
+        looked = threading.Event()
+        threading.Thread(target=lambda: (looked.wait(), what()), daemon=True).start()
+        return looked
+
+    def look(found, looked):
+        asked.append(found)
+        looked.set()
+        return found
+
+    def write():
+        (t.folder / "new" / "er").mkdir(parents=True)
+        (t.folder / "new" / "er" / "part").write_text("whole")
+        (t.folder / "new" / "er" / "part").rename(t.folder / "new" / "er" / "file")
+    looked = do(write)
+    wait_for(lambda: look((t.folder / "new" / "er" / "file").exists(), looked), "the file")
+    looked = do(lambda: heard.append("a word"))
+    wait_for(lambda: look(bool(heard), looked), "the word")
+    hold(len(asked) <= 12, f"it was asked {len(asked)} times")
+    log = t.folder / "out.log"
+    child = process.start(["sh", "-c", "echo one; read x < fifo; echo two; read x < fifo"], log, notify=False, cwd=make_fifo(t.folder))
+    t.closing.append(lambda: process.end(child, signal.SIGKILL))
+    process.wait_for_line(child, log, b"one")
+    looked = do(lambda: (t.folder / "fifo").write_text("on\n"))
+    looked.set()
+    process.wait_for_line(child, log, b"two", len("one\n"))
+    looked = do(lambda: (t.folder / "fifo").write_text("on\n"))
+    looked.set()
+    try:
+        process.wait_for_line(child, log, b"three")
+    except process.Failed as e:
+        hold("b'three' is not in the log" in str(e), str(e))
+    else:
+        hold(False, "a line that never came")
+
+
+def make_fifo(folder):
+    os.mkfifo(folder / "fifo")
+    return folder
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, up_and_down, stop_kill_start, names_resolve)
+    suite.main(__doc__, up_and_down, stop_kill_start, names_resolve, waiting)

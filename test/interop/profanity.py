@@ -59,7 +59,7 @@ def accepted(t):
     stranger.message(JULIET, asked)
     stranger.wait(lambda s: s.find(CONTACT) is not None, "the notice to the stranger")
     screen.wait(f"chat message: {CAPULET} \\(win 2\\)", "the console tells of a message from the community")
-    suite.wait_for(screen.rings, "the bell")
+    suite.ask_until(screen.rings, "the bell")
     screen.type("/win 2")
     screen.wait(f"{MERCUTIO} would like to write.*{re.escape(asked)}.*accept 1", "the request, with what was written and how to answer")
     screen.type("accept 1")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import devices, suite  # noqa: E402
+from lablib.events import Heard  # noqa: E402
 from lablib.lab import PROVIDER  # noqa: E402
 from lablib.process import Failed  # noqa: E402
 from lablib.suite import befriend, hold, wait_for  # noqa: E402
@@ -33,7 +34,7 @@ class Provider:
     """Speaks what it is told to, byte for byte. `script`: what it does with the next texts; then it takes them."""
 
     def __init__(self, address):
-        self.texts, self.script, self.connections = [], [], 0
+        self.texts, self.script, self.connections = Heard(), [], 0
         self.end = threading.Event()
         self.socket = socket.create_server(address)
         threading.Thread(target=self.run, daemon=True).start()

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.client import C  # noqa: E402
 from lablib.devices import log_off  # noqa: E402
+from lablib.events import Heard  # noqa: E402
 from lablib.suite import hold, token, wait_for  # noqa: E402
 
 OURS = "montague.example"
@@ -170,7 +171,7 @@ def copies(t):
     home(t)
     first, second = (t.slix(ROMEO, plugins=(*PLUGINS, "xep_0280")) for _ in range(2))
     benvolio = t.slix(BENVOLIO, plugins=PLUGINS)
-    found = []
+    found = Heard()
     for client in (first, second):
         client.ask(lambda c=client: c.xmpp["xep_0280"].enable(timeout=suite.PATIENCE))
     for name, key in (("carbon_sent", "carbon_sent"), ("carbon_received", "carbon_received")):

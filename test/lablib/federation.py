@@ -6,7 +6,7 @@ import os
 
 from lablib.client import C
 from lablib.process import Failed
-from lablib.suite import befriend, hold, token, wait_for
+from lablib.suite import ask_until, befriend, hold, token
 
 OURS, VERONA = "montague.example", "verona.example"
 ROMEO, BENVOLIO = f"romeo@{OURS}", f"benvolio@{OURS}"
@@ -188,7 +188,7 @@ def stopped_server(t):
     romeo.settle()
     verona.start()
     # A ping goes behind them. Only then does he log in: ejabberd lets what comes live at that moment pass what it kept.
-    wait_for(lambda: romeo.iq("get", "<ping xmlns='urn:xmpp:ping'/>", VERONA).get("type") == "result", "the way to be open")
+    ask_until(lambda: romeo.iq("get", "<ping xmlns='urn:xmpp:ping'/>", VERONA).get("type") == "result", "the way to be open")
     tybalt = t.slix(TYBALT)
     in_order(tybalt, lines)
     bounced = [s for s in romeo.seen if s.tag == C + "message" and s.get("type") == "error"]

@@ -87,9 +87,11 @@ VirtualHost "{domain}"
 """)
 
     def start(self):
+        before = process.size_of(self.log)
         self.identity = process.start([self.program, "-F", "--config", str(self.config)], self.folder / "prosody.out", notify=False)
-        for address in (self.c2s, self.s2s):
-            process.wait_for_port(self.identity, address, self.log)
+        for service, address in (("c2s", self.c2s), ("s2s", self.s2s)):
+            host, port = address.rsplit(":", 1)
+            process.wait_for_line(self.identity, self.log, f"Activated service '{service}' on [{host}]:{port}".encode(), before)
 
     def stop(self):
         if not process.end(self.identity, signal.SIGTERM):
@@ -245,10 +247,11 @@ begin authenticators
             if parent.stat().st_uid == os.geteuid() and not parent.stat().st_mode & 0o001:
                 parent.chmod(parent.stat().st_mode | 0o011)
         host, port = self.server.rsplit(":", 1)
+        before = process.size_of(self.log)
         self.identity = process.start([self.program, "-C", str(self.folder / "exim.conf"), "-bdf", "-oX", f"{host}.{port}"],
                                       self.folder / "exim.out", notify=False, cwd=self.folder,
                                       user=self.uid if os.geteuid() == 0 else None)
-        process.wait_for_port(self.identity, self.server, self.log)
+        process.wait_for_line(self.identity, self.log, b"listening for SMTP", before)
 
     def mails(self, localpart):
         """Files in that person's Maildir, oldest first."""
@@ -321,7 +324,7 @@ catch-all = true
 
     def start(self):
         said = self.folder / "smsbox.log"
-        before = said.stat().st_size if said.exists() else 0
+        before = process.size_of(said)
         for name, port in (("bearerbox", 13001), ("smsbox", 13013)):
             log = self.folder / f"{name}.out"
             self.identities[name] = process.start([need(name, "kannel"), str(self.config)], log, notify=False, cwd=self.folder)

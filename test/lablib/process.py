@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from lablib.events import Watch
 
 PATIENCE = int(os.environ.get("INTEROP_PATIENCE", "180"))  # seconds, for one event: far beyond every timer of the product
 
@@ -77,7 +78,8 @@ def tail(path, lines=15):
 
 
 def wait_for_port(identity, address, log, patience=PATIENCE):
-    """For programs that report to nobody: the first accepted connection is the event."""
+    """For programs that report to nobody, nor to a log that is written at once: the first accepted connection is the
+    event, and is asked for until it comes, for the kernel tells nobody of a socket that begins to listen."""
     host, port = address.rsplit(":", 1)
     limit = time.monotonic() + patience
     while time.monotonic() < limit and is_alive(identity):
@@ -90,13 +92,21 @@ def wait_for_port(identity, address, log, patience=PATIENCE):
 
 
 def wait_for_line(identity, log, words, offset=0, patience=PATIENCE):
-    """For programs that report to their log, which is read from that offset on."""
+    """For programs that report to their log, which is read from that offset on: each write to it is an event."""
     limit = time.monotonic() + patience
-    while time.monotonic() < limit and is_alive(identity):
-        if log.exists() and words in log.read_bytes()[offset:]:
-            return
-        time.sleep(0.02)
-    raise Failed(f"{words} is not in the log {log}, which ends with:\n{tail(log)}")
+    pidfd = os.pidfd_open(identity["pid"])
+    try:
+        with Watch(log.parent, deep=False) as watch:
+            while not (log.exists() and words in log.read_bytes()[offset:]):
+                if not is_alive(identity) or not watch.wait(limit - time.monotonic(), pidfd):
+                    raise Failed(f"{words} is not in the log {log}, which ends with:\n{tail(log)}")
+    finally:
+        os.close(pidfd)
+
+
+def size_of(log):
+    """Where what is written from now on begins."""
+    return log.stat().st_size if log.exists() else 0
 
 
 def claim(name):

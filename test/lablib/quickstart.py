@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from lablib.client import C, Client
+from lablib.events import wait_until
 from lablib.hearing import find, loudness, say, without_silence
 from lablib.lab import PROVIDER, ROOT, Lab
 from lablib.process import Failed
@@ -90,15 +91,11 @@ def build_program(verbose):
     os.unlink(log.name)
 
 
-def wait_for(find, what, patience=60):
-    """Asks `find` until it gives something. For files that others write: inotify would be the event, but a mailbox
-    has no better one than its folder."""
-    limit = time.monotonic() + patience
-    while not (found := find()):
-        if time.monotonic() > limit:
-            raise Failed(f"{what} did not come within {patience} s")
-        time.sleep(0.05)
-    return found
+def wait_for(play, find, what, patience=60):
+    """For what stands in files of the lab, or what the carrier of pages has heard."""
+    if found := wait_until(find, play.lab.folder, patience):
+        return found
+    raise Failed(f"{what} did not come within {patience} s")
 
 
 class Play:
@@ -132,7 +129,7 @@ class Play:
 
     def verify(self, juliet, command, find_code):
         answer = juliet.tell(CAPULET, command)
-        code = wait_for(find_code, f"a code after {command!r} (answer: {answer})")
+        code = wait_for(self, find_code, f"a code after {command!r} (answer: {answer})")
         answer = juliet.tell(CAPULET, f"verify {code}")
         if "verified" not in answer.lower():
             raise Failed(f"'verify {code}' was answered: {answer}")
@@ -156,7 +153,7 @@ def ring(play, romeo, steps):
     urgent = "The carriage is at the gate."
     romeo.send(f"<message type='chat' to='{JULIET}' id='urgent'><body>{urgent}</body>"
                "<headers xmlns='http://jabber.org/protocol/shim'><header name='Urgency'>high</header></headers></message>")
-    sound = wait_for(play.lab.sounds, "the call")[0]
+    sound = wait_for(play, play.lab.sounds, "the call")[0]
     words = f"Hello. This is capulet dot example. romeo at montague dot example wrote to you: {urgent}"
     like, _ = find(without_silence(loudness(say(words))), loudness(sound))
     if like < 0.9:
@@ -205,11 +202,11 @@ def perform(play, steps):
     said = "Wherefore art thou not on line? " + secrets.token_hex(3)
     romeo.message(JULIET, said)
     steps.hold(said)
-    path, _ = wait_for(lambda: play.mail_with(lambda text: said in text), "the e-mail")
+    path, _ = wait_for(play, lambda: play.mail_with(lambda text: said in text), "the e-mail")
     steps.hold(str(path))
-    sms = wait_for(lambda: play.text_with(lambda text: said in text), "the text message")
+    sms = wait_for(play, lambda: play.text_with(lambda text: said in text), "the text message")
     steps.hold(f"{lab.state['provider_log']}: {sms['text']!r}")
-    page = wait_for(lambda: play.page_with(lambda text: said in text), "the page")
+    page = wait_for(play, lambda: play.page_with(lambda text: said in text), "the page")
     steps.hold(f"{page.text!r}")
 
     code = re.search(r"\b([a-z]\d+)\b", sms["text"])

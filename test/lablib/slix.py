@@ -9,6 +9,7 @@ logging.basicConfig(level=logging.CRITICAL)
 import slixmpp  # noqa: E402 (it logs while it is imported)
 
 from lablib.client import Waiting  # noqa: E402
+from lablib.events import Heard  # noqa: E402
 from lablib.process import PATIENCE, Failed  # noqa: E402
 
 
@@ -18,7 +19,7 @@ class Slix(Waiting):
 
     def __init__(self, jid, password, address, ca, direct_tls=False, plugins=(), patience=PATIENCE, presence=True):
         super().__init__(jid, patience)
-        self.events = []
+        self.events = Heard()
         self.cutting = False  # a disconnection is the test's own
         self.address = address.rsplit(":", 1)
         self.direct_tls = direct_tls

@@ -19,7 +19,7 @@ import time
 import traceback
 from pathlib import Path
 
-from lablib import emitted, process
+from lablib import emitted, events, process
 from lablib.authority import Authority
 from lablib.client import C, Client
 from lablib.lab import ROOT, Lab
@@ -36,22 +36,32 @@ def hold(condition, text):
 
 
 def wait_for(find, what, patience=PATIENCE):
-    """For what another process writes to files: asked until it gives something."""
+    """For what another process writes to files of the case (logs, stores, mails, what the doubles note) or a thread of this one
+    hears (events.Heard, events.happened): asked when one of these has changed."""
+    if found := events.wait_until(find, Case.folder_now, patience):
+        return found
+    raise Failed(f"{what} did not come within {patience} s")
+
+
+def ask_until(find, what, patience=PATIENCE):
+    """For what only an answer can tell: each time another process is asked, which tells nobody when it would answer otherwise."""
     limit = time.monotonic() + patience
     while not (found := find()):
         if time.monotonic() > limit:
             raise Failed(f"{what} did not come within {patience} s")
-        time.sleep(0.02)
+        time.sleep(0.05)
     return found
 
 
 class Case:
+    folder_now = None  # of the case that is played: one at a time
+
     def __init__(self, name, preset, home, peer):
         self.name = name
         self.peer = peer
         self.preset, self.home = preset, home
         self.servers = {}  # domain -> what serves it
-        self.folder = Path(tempfile.mkdtemp(prefix=f"causeway-{name}-"))
+        self.folder = Case.folder_now = Path(tempfile.mkdtemp(prefix=f"causeway-{name}-"))
         self.closing = []  # called in reverse order
         self.lab = None
         self.notes = []

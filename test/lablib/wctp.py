@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from lablib.events import Heard
 from lablib.process import Failed
 
 DTD = os.environ.get("WCTP_DTD") or str(Path(__file__).with_name("wctp-1.3.dtd"))
@@ -46,7 +47,7 @@ class Carrier:
 
     def __init__(self, address, sender, code, pagers):
         self.sender, self.code, self.pagers = sender, code, pagers
-        self.pages, self.wrong, self.answers = [], [], []
+        self.pages, self.wrong, self.answers = Heard(), Heard(), []
         self.notify = None  # where what becomes of a page is told
         carrier = self
 
