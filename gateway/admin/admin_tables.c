@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What an admin looks at: the community, streams with others, messaging sessions without a word of what was
- * said, the outbox without texts, providers. All of the admin's own community. */
+ * said, the outbox without texts, providers, what people report of whom they block. All of the admin's own community. */
 #include "gateway/admin/adhoc_listing.h"
 #include "gateway/admin/admin.h"
+#include "gateway/admin/report_table.h"
 #include "gateway/admin/session_table.h"
 
 #define NS_OWN "urn:causeway:admin:1"
@@ -55,6 +56,11 @@ static void run_sessions(struct adhoc_call *c)
     session_table_show(c, adhoc_text(c, "account"));
 }
 
+static void run_reports(struct adhoc_call *c)
+{
+    report_table_show(c, adhoc_text(c, "jid"));
+}
+
 /* ---- the table ---- */
 
 static const struct adhoc_field remote_fields[] = {
@@ -65,6 +71,10 @@ static const struct adhoc_field account_fields[] = {
     {.type = FORM_JID_SINGLE, .var = "account", .label = "Account", .hint = "empty: all"},
     {0},
 };
+static const struct adhoc_field reports_fields[] = {
+    {.type = FORM_JID_SINGLE, .var = "jid", .label = "About", .hint = "an address that was blocked; empty: all"},
+    {0},
+};
 static const struct adhoc_field delivery_fields[] = {
     {.type = FORM_TEXT_SINGLE, .var = "ref", .label = "Delivery", .required = true, .max_bytes = 64},
     {0},
@@ -72,6 +82,7 @@ static const struct adhoc_field delivery_fields[] = {
 static const struct adhoc_stage communities_stages[] = {{.title = "Streams with other communities", .fields = remote_fields}};
 static const struct adhoc_stage sessions_stages[] = {{.title = "Messaging sessions", .fields = account_fields}};
 static const struct adhoc_stage outbox_stages[] = {{.title = "The outbox to devices", .fields = account_fields}};
+static const struct adhoc_stage reports_stages[] = {{.title = "Reports of spam and abuse", .fields = reports_fields}};
 static const struct adhoc_stage delivery_stages[] = {{.title = "One delivery", .fields = delivery_fields}};
 
 #define COMMAND(node_, name_, stages_, run_) \
@@ -82,6 +93,7 @@ const struct adhoc_command admin_tables[] = {
     COMMAND("sessions", "Messaging sessions", sessions_stages, run_sessions),
     COMMAND("outbox", "The outbox to devices", outbox_stages, run_outbox),
     COMMAND("delivery", "One delivery", delivery_stages, run_delivery),
+    COMMAND("reports", "Reports of spam and abuse", reports_stages, run_reports),
     {.node = NODE("providers"), .name = "Providers", .who = ADHOC_ADMIN, .run = run_providers},
     {0},
 };

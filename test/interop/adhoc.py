@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -364,6 +365,28 @@ def parts_by_shell(t):
     lab.start(THERE)
 
 
+def reports(t):
+    """slixmpp blocks and says why; the admin reads it in the shell, and the person who is reported is blocked"""
+    t.make_lab([HERE, THERE], {HERE: ["romeo"], THERE: ["juliet"]})
+    romeo = t.slix(ROMEO, plugins=("xep_0030", "xep_0191"))
+    spammer, words = f"juliet@{THERE}", "Never came trouble\u2026 <to> my house"
+
+    def block_and_report():
+        iq = romeo.xmpp.make_iq_set()
+        iq["block"]["items"] = [spammer]
+        item = iq["block"].xml.find("{urn:xmpp:blocking}item")
+        report = ET.SubElement(item, "{urn:xmpp:reporting:1}report", reason="urn:xmpp:reporting:spam")
+        ET.SubElement(report, "{urn:xmpp:reporting:1}text").text = words
+        ET.SubElement(report, "{urn:xmpp:sid:0}stanza-id", by=ROMEO, id="28482-98726-73623")
+        return iq.send(timeout=suite.PATIENCE)
+    romeo.ask(block_and_report)
+    hold(romeo.ask(lambda: romeo.xmpp["xep_0191"].get_blocked(timeout=suite.PATIENCE))["blocklist"]["items"] == {spammer}, "not blocked")
+    rows = as_json(t, "reports")["items"]
+    hold([(r["jid"], r["reason"], r["reporter"], r["words"], r["messages"]) for r in rows] ==
+         [(spammer, "spam", ROMEO, words, f"{ROMEO} 28482-98726-73623")], f"the list is {rows}")
+    hold(ctl(t, "reports", jid=f"admin@{THERE}").count(spammer) == 0, "the other community's admin reads it")
+
+
 if __name__ == "__main__":
     os.environ.setdefault("PYTHONPATH", str(ROOT / "test"))
-    suite.main(__doc__, stock_client, rules, bad_input, accounts_by_shell, asked_on_terminal, refused_by_shell, parts_by_shell)
+    suite.main(__doc__, stock_client, rules, bad_input, accounts_by_shell, asked_on_terminal, refused_by_shell, parts_by_shell, reports)
