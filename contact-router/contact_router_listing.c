@@ -199,7 +199,8 @@ static const struct listing_column device_columns[] = {
 
 static const char *device_state(const struct device *d)
 {
-    return d->opted_out                             ? "stopped by STOP"
+    return d->damaged                               ? "cannot be read; remove it"
+           : d->opted_out                           ? "stopped by STOP"
            : !d->verified_us                        ? "not verified"
            : d->failures >= DEVICE_FAILURES_MAX ? "refuses"
                                                     : "verified";

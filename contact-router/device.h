@@ -43,6 +43,7 @@ struct device {
     bool opted_out;         /* its owner said STOP */
     int64_t failures;       /* permanent refusals in a row; from DEVICE_FAILURES_MAX on it is not used */
     struct device_quiet quiet;
+    bool damaged;           /* its row cannot be read: it is shown, and not used */
 };
 
 enum { DEVICE_FAILURES_MAX = 3, DEVICE_PER_ACCOUNT_MAX = 10 };

@@ -65,6 +65,11 @@ static const char *carrier(struct command_job *j, enum device_kind kind)
 
 static void say_device(struct command_job *j, const struct device *d)
 {
+    if (d->damaged) {
+        bytes_printf(&j->reply, "%lld: cannot be read any more, and is not used. Write \"remove %lld\", and list it again",
+                     (long long)d->n, (long long)d->n);
+        return;
+    }
     bytes_printf(&j->reply, "%lld: %s to %s, ", (long long)d->n, device_kind_people(d->kind), d->address);
     if (d->opted_out)
         bytes_append_text(&j->reply, "stopped by STOP");
@@ -207,7 +212,7 @@ static bool do_add(struct command_job *j, struct store_tx *tx, struct error *e)
     for (unsigned i = 0; i < j->devices.count; i++) {
         if (j->devices.v[i].n >= n)
             n = j->devices.v[i].n + 1;
-        if (j->devices.v[i].kind == j->c.kind && text_eq(j->devices.v[i].address, j->c.address))
+        if (!j->devices.v[i].damaged && j->devices.v[i].kind == j->c.kind && text_eq(j->devices.v[i].address, j->c.address))
             same = &j->devices.v[i];
     }
     if (same && same->verified_us) {
@@ -259,14 +264,29 @@ static bool do_remove(struct command_job *j, struct store_tx *tx, struct error *
     bool ok = outbox_query_waiting(tx, &(struct outbox_about){ .account = j->account, .n = d.n }, &j->arena, &rows, e);
     for (unsigned i = 0; ok && i < rows.count; i++)
         ok = delivery_step(&batch, &rows.v[i], &(struct delivery_word){ .event = OUTBOX_STOPPED, .reason = "the device was removed" }, e);
-    bytes_printf(&j->reply, "%s to %s is forgotten.", device_kind_people(d.kind), d.address);
+    if (d.damaged)
+        bytes_printf(&j->reply, "Device %lld, which could not be read, is forgotten.", (long long)d.n);
+    else
+        bytes_printf(&j->reply, "%s to %s is forgotten.", device_kind_people(d.kind), d.address);
     return ok && device_store_remove(tx, j->account, d.n, e);
+}
+
+/* One that can be changed. */
+static bool find_whole(struct command_job *j, struct device *out)
+{
+    if (!find(j, out))
+        return false;
+    if (out->damaged) {
+        j->refused = STANZA_NOT_ACCEPTABLE;
+        say_device(j, out);
+    }
+    return !out->damaged;
 }
 
 static bool do_full(struct command_job *j, struct store_tx *tx, struct error *e)
 {
     struct device d;
-    if (!find(j, &d))
+    if (!find_whole(j, &d))
         return true;
     d.full_text = j->c.verb == DEVICE_FULL;
     say_device(j, &d);
@@ -279,7 +299,7 @@ static bool do_quiet(struct command_job *j, struct store_tx *tx, struct error *e
 {
     struct device d;
     int offset;
-    if (!find(j, &d))
+    if (!find_whole(j, &d))
         return true;
     if (j->c.quiet.set && !zone_offset(j->r->zone_dir, j->c.quiet.zone, store_now_us(tx) / 1000000, &offset)) {
         return no(j, STANZA_NOT_ACCEPTABLE,
@@ -293,7 +313,7 @@ static bool do_quiet(struct command_job *j, struct store_tx *tx, struct error *e
 static bool do_speak(struct command_job *j, struct store_tx *tx, struct error *e)
 {
     struct device d;
-    if (!find(j, &d))
+    if (!find_whole(j, &d))
         return true;
     if (d.kind != DEVICE_VOICE)
         return no(j, STANZA_NOT_ACCEPTABLE, "Only calls are spoken.");

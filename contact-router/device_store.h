@@ -15,6 +15,7 @@ struct device_list { struct device v[DEVICE_LIST_MAX]; unsigned count; };
 /* The person's device `n`; NULL: none, or it has another address by now (`address` NULL: whichever). */
 const struct device *device_list_find(const struct device_list *list, int64_t n, const char *address);
 
+/* With those that cannot be read (device.damaged): they count as not verified. */
 MUST_USE bool device_store_list(struct store_tx *tx, const char *account, struct arena *a, struct device_list *out,
                                 struct error *e);
 /* Verified devices with that address, whosever they are; at most DEVICE_LIST_MAX. */

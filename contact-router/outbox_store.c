@@ -62,10 +62,10 @@ bool outbox_store_read(struct store_rows *r, struct arena *a, struct outbox_rows
                 memcpy(more, out->v, out->count * sizeof *more);
             out->v = more;
         }
-        if (!read_row(r, a, &out->v[out->count++])) {
-            store_end(r);
-            return error_set(e, ERROR_INVALID, "a delivery in the store is malformed");
-        }
+        if (read_row(r, a, &out->v[out->count]))
+            out->count++;
+        else
+            out->damaged = out->v[out->count].d.ref;
     }
     return r && e->code == ERROR_NONE;
 }
@@ -147,6 +147,12 @@ bool outbox_store_update(struct store_tx *tx, const struct outbox_row *row, stru
 bool outbox_store_hand_over(struct store_tx *tx, const char *ref, const char *provider, struct error *e)
 {
     return store_exec(tx, e, "update deliveries set provider = $1 where ref = $2", "tt", provider, ref);
+}
+
+bool outbox_store_bury(struct store_tx *tx, const char *ref, struct error *e)
+{
+    return store_exec(tx, e, "update deliveries set state = $1, ended_us = $2, reason = 'it cannot be read' where ref = $3", "tit",
+                      outbox_state_name(OUTBOX_DEAD), store_now_us(tx), ref);
 }
 
 bool outbox_store_hurry(struct store_tx *tx, const char *account, uint64_t seq, int64_t step, struct error *e)

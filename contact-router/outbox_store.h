@@ -48,10 +48,16 @@ MUST_USE bool outbox_store_update(struct store_tx *tx, const struct outbox_row *
 
 /* Another provider sends it. */
 MUST_USE bool outbox_store_hand_over(struct store_tx *tx, const char *ref, const char *provider, struct error *e);
+/* One that cannot be read: dead, so that nobody looks at it again. */
+MUST_USE bool outbox_store_bury(struct store_tx *tx, const char *ref, struct error *e);
 /* The next step of message seq becomes due at once. */
 MUST_USE bool outbox_store_hurry(struct store_tx *tx, const char *account, uint64_t seq, int64_t step, struct error *e);
 
-struct outbox_rows { struct outbox_row *v; unsigned count; };
+struct outbox_rows {
+    struct outbox_row *v;
+    unsigned count;
+    const char *damaged; /* ref of one more, that cannot be read; NULL: all can */
+};
 /* The rows of a query for OUTBOX_STORE_COLUMNS. `r` NULL: it failed, e says why. */
 MUST_USE bool outbox_store_read(struct store_rows *r, struct arena *a, struct outbox_rows *out, struct error *e);
 #define OUTBOX_STORE_COLUMNS                                                                                   \

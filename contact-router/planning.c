@@ -215,14 +215,26 @@ static void add_nothing_sent(struct planning *p, const struct reach_event *ev, c
 }
 
 /* Once a batch, however many write to that person. */
-static void warn_of_damage(struct planning *p, const struct reach_event *ev, unsigned rule)
+static void warn_once(struct planning *p, const char *line)
 {
-    const char *line = arena_printf(&p->arena,
-                                    "rule %u of %s cannot be read, so none of their rules holds, but the default: let them write "
-                                    "\"remove rule %u\" to %s, and the rule again; \"rules\" shows what is left of it\n",
-                                    rule, ev->callee, rule, domain_of(ev->callee));
     if (!strstr(bytes_text(&p->warnings), line))
         bytes_append_text(&p->warnings, line);
+}
+
+static void warn_of_devices(struct planning *p, const struct reach_event *ev, const struct device_list *devices)
+{
+    for (unsigned i = 0; i < devices->count; i++)
+        if (devices->v[i].damaged)
+            warn_once(p, arena_printf(&p->arena, "device %lld of %s cannot be read and is not used: let them write \"remove %lld\" to %s, and list it again\n",
+                                      (long long)devices->v[i].n, ev->callee, (long long)devices->v[i].n, domain_of(ev->callee)));
+}
+
+static void warn_of_rule(struct planning *p, const struct reach_event *ev, unsigned rule)
+{
+    warn_once(p, arena_printf(&p->arena,
+                                    "rule %u of %s cannot be read, so none of their rules holds, but the default: let them write "
+                                    "\"remove rule %u\" to %s, and the rule again; \"rules\" shows what is left of it\n",
+                                    rule, ev->callee, rule, domain_of(ev->callee)));
 }
 
 static bool plan_event(struct planning *p, struct store_tx *tx, const struct reach_event *ev, struct error *e)
@@ -233,8 +245,9 @@ static bool plan_event(struct planning *p, struct store_tx *tx, const struct rea
         return false;
     if (c)
         planner_plan(&s->in, &s->plan);
+    warn_of_devices(p, ev, &s->devices);
     if (s->damaged)
-        warn_of_damage(p, ev, s->damaged);
+        warn_of_rule(p, ev, s->damaged);
     for (unsigned i = 0; i < s->plan.count; i++)
         if (!write_step(p, tx, ev, c, s, &s->plan.steps[i], e))
             return false;

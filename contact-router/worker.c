@@ -42,6 +42,7 @@ struct take {
     unsigned count;
     int64_t now_us, next_due_us; /* 0: none */
     bool blocked;                /* something due had no slot */
+    const char *buried;          /* ref of one that cannot be read */
     struct delivery_batch batch;
 };
 
@@ -177,6 +178,11 @@ static bool take_run(struct store_tx *tx, struct store_job *job, struct error *e
     t->now_us = store_now_us(tx);
     struct outbox_due which = { t->now_us, t->r->names_off, 2 * TAKE_MAX };
     bool ok = stranded_give_up(&t->batch, e) && outbox_query_due(tx, &which, &t->arena, &due, e);
+    t->buried = due.damaged;
+    if (t->buried) {
+        t->blocked = true; /* there may be another */
+        ok = ok && outbox_store_bury(tx, t->buried, e);
+    }
     for (unsigned i = 0; ok && i < due.count && t->count < TAKE_MAX; i++)
         ok = take_row(t, &due.v[i], e);
     t->blocked = t->blocked || (ok && due.count == 2 * TAKE_MAX);
@@ -211,6 +217,8 @@ static void take_done(struct store_job *job, const struct error *e)
         t->next_due_us = 0;
     } else {
         delivery_tell(r, t->batch.news);
+        if (t->buried)
+            log_error(NULL, "delivery %s cannot be read; it is given up", t->buried);
         for (unsigned i = 0; r->running && i < t->count; i++)
             flight_launch(r, &t->v[i]);
     }

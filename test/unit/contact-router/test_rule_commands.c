@@ -144,6 +144,63 @@ static void on_line(void *user, enum log_level level, const char *line)
 
 #define NURSE "nurse@capulet.example"
 
+static bool damage_device_run(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    const struct damage *d = container_of(job, struct damage, job);
+    return store_exec(tx, e, "update devices set quiet = $1 where account = $2 and n = $3", "tti", d->rule, d->account, d->n);
+}
+
+static bool damage_deliveries_run(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    (void)job;
+    return store_exec(tx, e, "update deliveries set kind = 'pigeon' where purpose = 'message' and peer = $1", "t", ROMEO);
+}
+
+/* A device whose quiet hours cannot be read is not used; the others are, and its owner can remove it. */
+static void test_damaged_device(void **state)
+{
+    (void)state;
+    two_devices();
+    struct damage d = { .job = { .run = damage_device_run }, .account = JULIET, .rule = "at night", .n = 2 };
+    write_now(&d.job);
+    warned[0] = '\0';
+    log_set_sink(on_line, NULL);
+    somebody_writes(REACH_MESSAGE, ROMEO, "r1", 1, "art thou there?");
+    log_set_sink(NULL, NULL);
+    assert_int_equal(world.mail_count, 1);
+    assert_int_equal(world.http_count, 0);
+    expect_in(warned, "device 2 of " JULIET " cannot be read");
+    says("quiet 2 22:00-07:00 UTC", STANZA_NOT_ACCEPTABLE, "2: cannot be read any more, and is not used. Write \"remove 2\", and list it again");
+    expect_in(command("devices"), "\n2: cannot be read any more");
+    says("remove 2", STANZA_OK, "Device 2, which could not be read, is forgotten.");
+    expect_in(command("add phone " PHONE), "2: text message to " PHONE " is listed.");
+}
+
+/* Nor does a delivery that cannot be read hold up the outbox. */
+static void test_damaged_deliveries(void **state)
+{
+    (void)state;
+    struct store_job job = { .run = damage_deliveries_run };
+    two_devices();
+    command("add rule for anybody: text and email after 10 min");
+    somebody_writes(REACH_MESSAGE, ROMEO, "r1", 1, "art thou there?");
+    write_now(&job);
+    somebody_writes(REACH_MESSAGE, TYBALT, "t1", 2, "where is he?");
+    warned[0] = '\0';
+    log_set_sink(on_line, NULL);
+    advance(11 * 60);
+    assert_int_equal(world.mail_count, 1);
+    assert_int_equal(world.http_count, 1);
+    expect_in(world.mail[0].message, TYBALT);
+    mail_server_says(0, 250); /* one in flight a device: the other is looked at now */
+    provider_says(0, 201, "{\"sid\":\"SM1\"}");
+    advance(60);
+    log_set_sink(NULL, NULL);
+    assert_int_equal(world.mail_count + world.http_count, 2);
+    const char *first = strstr(warned, "cannot be read; it is given up");
+    assert_true(first && strstr(first + 1, "cannot be read; it is given up"));
+}
+
 /* What one person's damaged row does to the events of all, when they are planned together, as at a start. */
 static void test_damaged(void **state)
 {
@@ -230,6 +287,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hints, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_used, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_damaged, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_device, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_deliveries, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_many_zones, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_damaged_mended, world_setup, world_teardown),
     };
