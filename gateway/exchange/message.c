@@ -16,6 +16,7 @@ struct name {
 /* Alone, these are passed on and forgotten. */
 static const struct name light[] = {
     {NULL, NS_CHATSTATES},
+    {NULL, NS_RTT}, /* typing, letter by letter: what it comes to is said in the end */
     {NULL, NS_HINTS},
     {NULL, NS_SID},
     {NULL, NS_DELAY},
@@ -40,6 +41,7 @@ static const struct name speech[] = {
 
 static const struct name states[] = {
     {NULL, NS_CHATSTATES},
+    {NULL, NS_RTT},
     {NULL, NS_MARKERS},
     {NULL, NS_RECEIPTS},
 };

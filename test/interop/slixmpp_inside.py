@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What slixmpp, as Debian has it, asks of its server while it is logged in, by its own plugins: client state,
-hints, private XML, last activity."""
+hints, private XML, last activity, receipts, markers, corrections."""
 import sys
 from pathlib import Path
 
@@ -152,5 +152,47 @@ def last_activity(t):
         hold(False, "a stranger is told")
 
 
+def passed_on(t):
+    """receipts, markers and corrections reach the other's plugin, who is there and who comes later; real-time text who is there"""
+    t.make_home(OURS, ["romeo", "benvolio"])
+    plugins = (*PLUGINS, "xep_0184", "xep_0308", "xep_0333")
+    romeo, found = t.slix(ROMEO, plugins=plugins), []
+    rtt = "<rtt xmlns='urn:xmpp:rtt:0' seq='1' event='new'><t>Hel</t></rtt>"
+
+    def note(name, read):
+        romeo.ask(lambda: romeo.xmpp.add_event_handler(name, lambda m: found.append((name, read(m)))))
+    note("receipt_received", lambda m: m["receipt"])
+    note("marker_displayed", lambda m: m["displayed"]["id"])
+    note("message_correction", lambda m: (m["replace"]["id"], m["body"]))
+
+    def answer(client):
+        client.xmpp["xep_0184"].auto_ack = True
+        client.xmpp["xep_0333"].send_marker(ROMEO, "m1", "displayed")
+        right = client.xmpp.make_message(mto=ROMEO, mbody="Hello", mtype="chat")
+        right["replace"]["id"] = "typo"
+        right.send()
+    wanted = [("marker_displayed", "m1"), ("message_correction", ("typo", "Hello"))]
+    benvolio = t.slix(BENVOLIO, plugins=plugins)
+    benvolio.ask(lambda: answer(benvolio))
+    benvolio.send(f"<message to='{ROMEO}' type='chat'>{rtt}</message>")
+    romeo.wait(lambda s: s.find("{urn:xmpp:rtt:0}rtt") is not None, "real-time text")
+    hold(found == wanted, f"his plugins saw {found}")
+    ident = "asked"
+    romeo.message(BENVOLIO, token(), extra="<request xmlns='urn:xmpp:receipts'/>", ident=ident)
+    wait_for(lambda: ("receipt_received", ident) in found, "the receipt")
+    romeo.close()
+    found.clear()
+    benvolio.ask(lambda: answer(benvolio))
+    benvolio.send(f"<message to='{ROMEO}' type='chat'>{rtt}</message>")
+    benvolio.settle()
+    romeo = t.slix(ROMEO, plugins=plugins, presence=False)
+    note("marker_displayed", lambda m: m["displayed"]["id"])
+    note("message_correction", lambda m: (m["replace"]["id"], m["body"]))
+    romeo.announce()
+    wait_for(lambda: found == wanted, "what waited")
+    romeo.settle()
+    hold(not [s for s in romeo.seen if s.find("{urn:xmpp:rtt:0}rtt") is not None], "real-time text waited")
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, client_state, hints, private_xml, last_activity)
+    suite.main(__doc__, client_state, hints, private_xml, last_activity, passed_on)
