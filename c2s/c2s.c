@@ -41,6 +41,7 @@ static void fill_times(struct c2s_times *t)
     OR(t->idle_ms, 300000);
     OR(t->answer_ms, 60000);
     OR(t->resume_ms, 300000);
+    OR(t->token_ms, 21ull * 24 * 3600 * 1000);
     OR(t->ack_delay_ms, 250);
 }
 

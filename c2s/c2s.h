@@ -46,6 +46,7 @@ struct c2s_times {
     uint64_t login_ms;  /* 60000: from the connection to a bound (or resumed) stream */
     uint64_t idle_ms;   /* 300000: silence after which the client is asked whether it lives */
     uint64_t answer_ms; /* 60000: time it has for the answer */
+    uint64_t token_ms;  /* 21 days: how long a token of XEP-0484 logs in; it is replaced after a day of 21 */
     uint64_t resume_ms; /* 300000: how long a cut stream can be resumed */
     /* 250: <r/> goes out with what is delivered, but not sooner than this after the last one unless
      * 16 stanzas are unacknowledged: what follows in a lively chat is asked for together. */

@@ -12,6 +12,7 @@
 #include "c2s/c2s_conn.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/xmpp/ns.h"
 
 /* ---- life ---- */
 
@@ -22,7 +23,8 @@ static bool find_binding(void *user, const char *type, struct bytes *out)
     return a->conn && wire_channel_binding(stream_wire(a->conn->stream), type, out);
 }
 
-static struct c2s_auth *auth_create(struct c2s_conn *k)
+/* `tokens`: mechanisms that take one, too. */
+static struct c2s_auth *auth_create(struct c2s_conn *k, unsigned tokens)
 {
     const struct c2s *c = k->io->c2s;
     struct c2s_auth *a = mem_new(struct c2s_auth);
@@ -34,7 +36,7 @@ static struct c2s_auth *auth_create(struct c2s_conn *k)
     c2s_offer_hashed(k, &advertised);
     a->sasl = sasl_create(&(struct sasl_config){
         .domain = k->domain,
-        .offered = c2s_offer_mechanisms(k),
+        .offered = c2s_offer_mechanisms(k) | tokens,
         .fake_secret = {(const char *)c->secret, sizeof(c->secret)},
         .fake_iterations = SCRAM_ITERATIONS,
         .binding = {binds ? find_binding : NULL, a},
@@ -51,6 +53,7 @@ static void auth_destroy(struct c2s_auth *a)
     sasl_destroy(&a->sasl);
     stanza_unref(&a->request);
     c2s_upgrade_destroy(&a->upgrade);
+    c2s_fast_destroy(&a->fast);
     mem_free(a);
 }
 
@@ -125,6 +128,11 @@ static void fail_exchange(struct c2s_conn *k, enum sasl_failure why)
 
     fail(k, k->auth->profile, copy, why);
     mem_free(copy);
+}
+
+void c2s_auth_fail(struct c2s_conn *k, enum sasl_failure why)
+{
+    fail_exchange(k, why);
 }
 
 static void succeed(struct c2s_conn *k)
@@ -208,6 +216,16 @@ static void judged(struct c2s_conn *k, bool right)
 /* ---- steps ---- */
 
 static void go_on(struct c2s_conn *k, enum sasl_step step);
+
+void c2s_auth_token_judged(struct c2s_conn *k, enum sasl_step step)
+{
+    if (step == SASL_SUCCESS) /* nobody guesses one: it does not wait for those who guess passwords */
+        k->auth->right = true;
+    if (step == SASL_SUCCESS)
+        tell(k);
+    else
+        go_on(k, step);
+}
 
 static void on_work(uv_work_t *w)
 {
@@ -299,7 +317,10 @@ static void go_on(struct c2s_conn *k, enum sasl_step step)
         a->profile->challenge(k, sasl_data(a->sasl));
         break;
     case SASL_NEED_KEYS:
-        ask_store(k);
+        if (sasl_takes_token(a->sasl))
+            c2s_fast_ask(k);
+        else
+            ask_store(k);
         break;
     case SASL_NEED_WORK:
         c2s_auth_begin_work(a);
@@ -321,7 +342,7 @@ void c2s_auth_begin(struct c2s_conn *k, const struct c2s_profile *p, struct stan
                     const char *mechanism, const char *initial)
 {
     if (!k->auth) {
-        k->auth = auth_create(k);
+        k->auth = auth_create(k, request && element_child(request->payload->root, "fast", NS_FAST) ? c2s_fast_mechanisms(k) : 0);
         c2s_conn_enter(k, C2S_CONN_PROVING);
     }
     k->auth->profile = p;

@@ -14,6 +14,7 @@
 struct c2s_conn;
 struct c2s_io;
 struct c2s_upgrade;
+struct c2s_fast;
 
 /* How one of them is spelt. */
 struct c2s_profile {
@@ -39,6 +40,7 @@ struct c2s_auth {
     struct c2s_brake_key key;
     struct timer hold;
     struct account_get get;
+    struct c2s_fast *fast;       /* owned; XEP-0484 has a part in it; NULL: not */
     struct c2s_upgrade *upgrade; /* owned; XEP-0480 was asked for; NULL: not, or not yet looked at */
     uv_work_t work;
 };
@@ -52,12 +54,30 @@ void c2s_auth_respond(struct c2s_conn *k, const char *data);
 /* A failure that no mechanism had a part in: counts like any other. Ends the exchange, if there is one. */
 void c2s_auth_refuse(struct c2s_conn *k, const struct c2s_profile *p, enum sasl_failure why);
 void c2s_auth_prepared(struct c2s_conn *k);
+/* Ends an exchange that went right all the same. */
+void c2s_auth_fail(struct c2s_conn *k, enum sasl_failure why);
+/* A token was looked at. */
+void c2s_auth_token_judged(struct c2s_conn *k, enum sasl_step step);
 /* Around what is done for it elsewhere: the client is not read, and `a` stays. end: false: the connection has gone, and
  * `a` with it. */
 void c2s_auth_begin_work(struct c2s_auth *a);
 bool c2s_auth_end_work(struct c2s_auth *a);
 /* From `succeeded`: the exchange is over, the connection PROVED. */
 void c2s_auth_proved(struct c2s_conn *k);
+
+/* ---- XEP-0484 (c2s_fast.c) ---- */
+
+unsigned c2s_fast_mechanisms(const struct c2s_conn *k); /* SASL_BIT()s */
+void c2s_fast_features(const struct c2s_conn *k, struct bytes *out); /* inside <inline/> */
+/* What `request` says of it can be read. */
+bool c2s_fast_is_readable(const struct c2s_conn *k, const struct element *request);
+/* The client shows a token: what it may be is read, c2s_auth_token_judged follows. */
+void c2s_fast_ask(struct c2s_conn *k);
+/* The exchange went right: true when a commit must come first (then c2s_auth_prepared or c2s_auth_fail follows). */
+bool c2s_fast_prepare(struct c2s_conn *k);
+/* Of a login that ended: <token/>, if one was given. */
+void c2s_fast_tell(const struct c2s_auth *a, struct bytes *out);
+void c2s_fast_destroy(struct c2s_fast **f);
 
 /* ---- XEP-0480 (c2s_upgrade.c) ---- */
 

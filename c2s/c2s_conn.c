@@ -162,8 +162,9 @@ static void on_silence_due(struct timer *t)
 /* ---- header and features ---- */
 
 /* What may be had once there is a resource. */
+#define SM_FEATURE "<sm xmlns='" NS_SM "'/>"
 #define BOUND_FEATURES                                                                                      \
-    "<sm xmlns='" NS_SM "'/><ver xmlns='" NS_ROSTERVER "'/><sub xmlns='" NS_PREAPPROVAL "'/><csi xmlns='" NS_CSI "'/>"
+    "<ver xmlns='" NS_ROSTERVER "'/><sub xmlns='" NS_PREAPPROVAL "'/><csi xmlns='" NS_CSI "'/>"
 
 /* XEP-0478: what a stanza may weigh, and after how long a silence we act. */
 static void put_limits(const struct c2s_conn *k, struct bytes *out)
@@ -193,9 +194,11 @@ void c2s_conn_send_features(struct c2s_conn *k)
     case C2S_CONN_PROVED:
         bytes_append_text(&out,
                           "<bind xmlns='" NS_BIND "'/><session xmlns='" NS_SESSION
-                          "'><optional/></session>" BOUND_FEATURES);
+                          "'><optional/></session>" SM_FEATURE BOUND_FEATURES);
         break;
     case C2S_CONN_BOUND: /* in one with the login */
+        if (!k->counted) /* clients begin again with whatever is offered */
+            bytes_append_text(&out, SM_FEATURE);
         bytes_append_text(&out, BOUND_FEATURES);
         break;
     case C2S_CONN_SECURING:

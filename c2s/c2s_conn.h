@@ -48,6 +48,7 @@ struct c2s_conn {
     uint8_t pauses;          /* of enum c2s_pause */
     uint8_t failures;        /* of SASL */
     bool by_sasl2;           /* set before the shard hears of it: answers are parts of <success/> */
+    bool counted;            /* XEP-0198 came with the binding */
     bool asked;              /* BOUND: the client was asked whether it lives */
     const char *domain;      /* one of c2s->domains, from the header; NULL before */
     struct jid *account;     /* owned; NULL before PROVED */

@@ -25,6 +25,7 @@ struct c2s_sasl2 {
     enum c2s_sasl2_step step;
     struct stanza *request; /* counted; <authenticate/> */
     struct bytes failed;    /* why it could not be resumed; empty: it was not tried */
+    struct bytes token;     /* of XEP-0484, as it is told; empty: none */
     char *data;             /* of the mechanism, base64; owned; NULL: none */
 };
 
@@ -51,18 +52,19 @@ static bool is_once(const struct element *first, const char *name, const char *n
 }
 
 /* What we know is there once, and can be read. */
-static bool is_readable(const struct stanza *st)
+static bool is_readable(const struct c2s_conn *k, const struct stanza *st)
 {
     static const struct {
         const char *name, *ns;
-    } known[] = {{"initial-response", NS_SASL2}, {"user-agent", NS_SASL2}, {"bind", NS_BIND2}, {"resume", NS_SM}};
+    } known[] = {{"initial-response", NS_SASL2}, {"user-agent", NS_SASL2}, {"bind", NS_BIND2}, {"resume", NS_SM},
+                 {"fast", NS_FAST}, {"request-token", NS_FAST}};
     const struct element *agent = asked(st, "user-agent", NS_SASL2);
     const char *id = element_attr(agent, "id");
 
     for (unsigned i = 0; i < sizeof(known) / sizeof(*known); i++)
         if (!is_once(asked(st, known[i].name, known[i].ns), known[i].name, known[i].ns))
             return false;
-    return !id || is_uuid(id);
+    return (!id || is_uuid(id)) && c2s_fast_is_readable(k, st->payload->root);
 }
 
 /* ---- what is told ---- */
@@ -78,6 +80,7 @@ static void finish(struct c2s_conn *k, struct span told, bool resumed)
         bytes_printf(&out, "<additional-data>%s</additional-data>", s->data);
     bytes_append(&out, told.data, told.len);
     bytes_append(&out, s->failed.data, s->failed.len);
+    bytes_append(&out, s->token.data, s->token.len);
     bytes_append_text(&out, "</success>");
     stream_send_raw(k->stream, bytes_span(&out));
     bytes_fini(&out);
@@ -127,6 +130,7 @@ static void succeeded(struct c2s_conn *k)
 
     s->request = stanza_ref(k->auth->request);
     s->data = data && !c2s_upgrade_has_told(k->auth) ? mem_dup(data) : NULL;
+    c2s_fast_tell(k->auth, &s->token);
     k->sasl2 = s;
     k->by_sasl2 = true;
     c2s_auth_proved(k);
@@ -135,6 +139,9 @@ static void succeeded(struct c2s_conn *k)
 
 void c2s_sasl2_bound(struct c2s_conn *k, struct span told)
 {
+    const struct element *bind = asked(k->sasl2->request, "bind", NS_BIND2);
+
+    k->counted = element_child(bind, "enable", NS_SM) != NULL;
     finish(k, told, k->sasl2->step == SASL2_RESUMING);
 }
 
@@ -159,6 +166,7 @@ void c2s_sasl2_drop(struct c2s_conn *k)
         return;
     stanza_unref(&s->request);
     bytes_fini(&s->failed);
+    bytes_fini(&s->token);
     mem_free(s->data);
     mem_free(s);
 }
@@ -175,10 +183,16 @@ static void failure(struct c2s_conn *k, const char *name)
     stream_send_text(k->stream, "<failure xmlns='" NS_SASL2 "'><%s xmlns='" NS_SASL "'/></failure>", name);
 }
 
+/* Keys first: a token is given to whoever is wholly in. Who came by a token has shown no password to make keys of. */
+static bool prepare(struct c2s_conn *k)
+{
+    return (!sasl_takes_token(k->auth->sasl) && c2s_upgrade_begin(k)) || c2s_fast_prepare(k);
+}
+
 static const struct c2s_profile profile = {
     .challenge = challenge,
     .failure = failure,
-    .prepare = c2s_upgrade_begin,
+    .prepare = prepare,
     .succeeded = succeeded,
 };
 
@@ -188,8 +202,9 @@ void c2s_sasl2_features(const struct c2s_conn *k, struct bytes *out)
     c2s_offer_write_mechanisms(k, out);
     c2s_upgrade_features(out);
     bytes_append_text(out, "<inline><bind xmlns='" NS_BIND2 "'><inline><feature var='" NS_CARBONS "'/><feature var='" NS_CSI
-                           "'/><feature var='" NS_SM "'/></inline></bind><sm xmlns='" NS_SM "'/></inline>"
-                           "</authentication>");
+                           "'/><feature var='" NS_SM "'/></inline></bind><sm xmlns='" NS_SM "'/>");
+    c2s_fast_features(k, out);
+    bytes_append_text(out, "</inline></authentication>");
 }
 
 /* XEP-0388 section 2.1: an address of another domain than the stream's. */
@@ -215,7 +230,7 @@ static void authenticate(struct c2s_conn *k, struct stanza *st)
         c2s_conn_close(k, STREAM_POLICY_VIOLATION, "another login is under way");
     else if (is_from_elsewhere(k))
         c2s_conn_close(k, STREAM_INVALID_FROM, "'from' of the stream is of another domain");
-    else if (!is_readable(st))
+    else if (!is_readable(k, st))
         c2s_auth_refuse(k, &profile, SASL_MALFORMED_REQUEST);
     else
         c2s_auth_begin(k, &profile, st, mechanism ? mechanism : "",

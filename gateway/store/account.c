@@ -8,6 +8,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/store/blocks.h"
+#include "gateway/store/clients.h"
 #include "gateway/store/journal_internal.h"
 #include "gateway/store/private_xml.h"
 #include "gateway/store/seen.h"
@@ -141,7 +142,8 @@ bool account_put(struct store_tx *tx, const struct account *a, bool replace, str
         return false;
     if (store_changes(tx) == 0)
         return error_set(e, ERROR_EXISTS, "account %s exists already", a->bare);
-    return store_exec(tx, e, "delete from account_keys where bare = $1", "t", a->bare) && put_keys(tx, a, e);
+    return store_exec(tx, e, "delete from account_keys where bare = $1", "t", a->bare) &&
+           clients_forget(tx, a->bare, NULL, e) && put_keys(tx, a, e); /* tokens were given for the old password */
 }
 
 static bool found_one(struct store_tx *tx, const char *bare, struct error *e)
@@ -161,7 +163,7 @@ bool account_delete(struct store_tx *tx, const char *bare, struct error *e)
            store_exec(tx, e, "delete from account_keys where bare = $1", "t", bare) &&
            store_exec(tx, e, "delete from rosters where owner = $1", "t", bare) &&
            store_exec(tx, e, "delete from roster_heads where owner = $1", "t", bare) &&
-           sessions_account_gone(tx, bare, e) && blocks_account_gone(tx, bare, e) &&
+           clients_forget(tx, bare, NULL, e) && sessions_account_gone(tx, bare, e) && blocks_account_gone(tx, bare, e) &&
            private_xml_account_gone(tx, bare, e) && seen_account_gone(tx, bare, e) && journal_forget(tx, bare, e);
 }
 

@@ -13,6 +13,7 @@
 #define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
 #define NS_SASL2 "urn:xmpp:sasl:2"
 #define NS_BIND2 "urn:xmpp:bind:0"
+#define NS_FAST "urn:xmpp:fast:0"
 #define NS_UPGRADE "urn:xmpp:sasl:upgrade:0"
 #define NS_SCRAM_UPGRADE "urn:xmpp:scram-upgrade:0"
 #define NS_SASL_CB "urn:xmpp:sasl-cb:0"

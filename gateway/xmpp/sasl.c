@@ -4,6 +4,7 @@
  */
 #include "gateway/xmpp/sasl.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@
 #define SASL_STATES(S)                                                                             \
     S(IDLE, TO(FIRST) | TO(KEYS) | TO(OVER)) /* nothing was asked */                               \
     S(FIRST, TO(KEYS) | TO(OVER))            /* an empty challenge is out: no initial response */  \
-    S(KEYS, TO(PROOF) | TO(WORK) | TO(OVER)) /* the caller looks keys up */                        \
+    S(KEYS, TO(PROOF) | TO(WORK) | TO(OVER)) /* the caller looks keys or tokens up */              \
     S(PROOF, TO(OVER))                       /* a challenge is out */                              \
     S(WORK, TO(OVER))                        /* the caller lets us compute */                      \
     S(OVER, TO(FIRST) | TO(KEYS) | TO(OVER)) /* success or failure is told; may begin again */
@@ -37,7 +38,9 @@ static const unsigned may_follow[] = {
 };
 #undef TO
 
-enum family { FAMILY_SCRAM, FAMILY_SCRAM_PLUS, FAMILY_PLAIN };
+enum family { FAMILY_SCRAM, FAMILY_SCRAM_PLUS, FAMILY_PLAIN, FAMILY_HT };
+
+enum { HT_LEN = 32 };
 
 static const struct {
     const char *name;
@@ -69,6 +72,8 @@ struct sasl {
     struct bytes password;  /* PLAIN, until it was compared */
     struct scram_keys keys; /* PLAIN */
     bool matched;           /* what sasl_work found */
+    unsigned char shown[HT_LEN]; /* HT */
+    unsigned token;
 };
 
 const char *sasl_failure_name(enum sasl_failure f)
@@ -162,6 +167,7 @@ static void forget_secrets(struct sasl *s)
         mem_wipe(s->password.data, s->password.cap);
     bytes_fini(&s->password);
     mem_wipe(&s->keys, sizeof s->keys);
+    mem_wipe(s->shown, sizeof s->shown);
     scram_server_fini(&s->scram);
 }
 
@@ -257,12 +263,26 @@ static enum sasl_step first_plain(struct sasl *s, struct span message)
     return need_keys(s, m.username, m.authzid);
 }
 
+/* authcid NUL HMAC(token, "Initiator" ‖ channel). */
+static enum sasl_step first_ht(struct sasl *s, struct span message)
+{
+    const char *nul = memchr(message.data, 0, message.len);
+    size_t name_len = nul ? (size_t)(nul - message.data) : 0;
+
+    if (!name_len || message.len - name_len - 1 != HT_LEN)
+        return fail(s, SASL_MALFORMED_REQUEST);
+    memcpy(s->shown, nul + 1, HT_LEN);
+    return need_keys(s, (struct span){message.data, name_len}, (struct span){0});
+}
+
 static enum sasl_step take_first(struct sasl *s, struct span message)
 {
     switch (mechanisms[s->mechanism].family) {
     case FAMILY_SCRAM:
     case FAMILY_SCRAM_PLUS:
         return first_scram(s, message);
+    case FAMILY_HT:
+        return first_ht(s, message);
     case FAMILY_PLAIN:
         break;
     }
@@ -357,7 +377,7 @@ static void fake_keys(struct sasl *s)
 
 enum sasl_step sasl_give_keys(struct sasl *s, const struct scram_keys *keys)
 {
-    CHECK(s->state == STATE_KEYS);
+    CHECK(s->state == STATE_KEYS && !sasl_takes_token(s));
     bool scram = mechanisms[s->mechanism].family != FAMILY_PLAIN;
     CHECK(!keys || !scram || keys->hash == sasl_hash(s));
     if (keys)
@@ -372,6 +392,58 @@ enum sasl_step sasl_give_keys(struct sasl *s, const struct scram_keys *keys)
     set_data(s, bytes_span(&s->scram.challenge));
     enter(s, STATE_PROOF);
     return SASL_CONTINUE;
+}
+
+/* ---- tokens ---- */
+
+/* false: the channel that this mechanism binds to is not to be had. */
+static bool ht_text(const struct sasl *s, const char *who, struct bytes *out)
+{
+    const struct scram_binding *b = &s->config.binding;
+
+    bytes_append_text(out, who);
+    if (s->mechanism == SASL_MECHANISM_HT_SHA_256_NONE)
+        return true;
+    return b->find && b->find(b->user, s->mechanism == SASL_MECHANISM_HT_SHA_256_EXPR ? "tls-exporter" : "tls-server-end-point", out);
+}
+
+static void ht_mac(const struct sasl *s, const char *who, const char *token, unsigned char mac[SCRAM_KEY_MAX])
+{
+    struct bytes text = BYTES_EMPTY;
+
+    CHECK(ht_text(s, who, &text));
+    scram_hmac(SCRAM_SHA256, token, strlen(token), bytes_span(&text), mac);
+    bytes_fini(&text);
+}
+
+static bool ht_binds(const struct sasl *s)
+{
+    struct bytes text = BYTES_EMPTY;
+    bool can = ht_text(s, "", &text);
+
+    bytes_fini(&text);
+    return can;
+}
+
+enum sasl_step sasl_give_tokens(struct sasl *s, const char *const *tokens, unsigned count)
+{
+    unsigned char mac[SCRAM_KEY_MAX];
+    bool fits = false;
+
+    CHECK(s->state == STATE_KEYS && sasl_takes_token(s));
+    for (unsigned i = 0; i < count && ht_binds(s); i++) {
+        ht_mac(s, "Initiator", tokens[i], mac);
+        if (CRYPTO_memcmp(mac, s->shown, HT_LEN) == 0) {
+            fits = true;
+            s->token = i;
+        }
+    }
+    if (!fits)
+        return fail(s, SASL_NOT_AUTHORIZED);
+    ht_mac(s, "Responder", tokens[s->token], mac);
+    set_data(s, (struct span){(const char *)mac, HT_LEN});
+    mem_wipe(mac, sizeof mac);
+    return succeed(s);
 }
 
 void sasl_work(struct sasl *s)
@@ -395,6 +467,16 @@ enum sasl_step sasl_worked(struct sasl *s)
 enum sasl_step sasl_refuse(struct sasl *s, enum sasl_failure why)
 {
     return fail(s, why);
+}
+
+bool sasl_takes_token(const struct sasl *s)
+{
+    return mechanisms[s->mechanism].family == FAMILY_HT;
+}
+
+unsigned sasl_token(const struct sasl *s)
+{
+    return s->token;
 }
 
 const char *sasl_username(const struct sasl *s)

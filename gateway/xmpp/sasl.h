@@ -39,7 +39,7 @@ enum sasl_failure {
 #undef SASL_FAILURE_ENUM
 };
 
-/* Strongest first, as they are announced: name, wire name, how it works, hash */
+/* Strongest first, as they are announced (HT, draft-schmaus-kitten-sasl-ht, apart: XEP-0484): name, wire name, how it works, hash */
 #define SASL_MECHANISMS(M)                                                                         \
     M(SCRAM_SHA_512_PLUS, "SCRAM-SHA-512-PLUS", SCRAM_PLUS, SCRAM_SHA512)                          \
     M(SCRAM_SHA_256_PLUS, "SCRAM-SHA-256-PLUS", SCRAM_PLUS, SCRAM_SHA256)                          \
@@ -47,7 +47,10 @@ enum sasl_failure {
     M(SCRAM_SHA_512, "SCRAM-SHA-512", SCRAM, SCRAM_SHA512)                                         \
     M(SCRAM_SHA_256, "SCRAM-SHA-256", SCRAM, SCRAM_SHA256)                                         \
     M(SCRAM_SHA_1, "SCRAM-SHA-1", SCRAM, SCRAM_SHA1)                                               \
-    M(PLAIN, "PLAIN", PLAIN, SCRAM_SHA256)
+    M(PLAIN, "PLAIN", PLAIN, SCRAM_SHA256)                                                         \
+    M(HT_SHA_256_EXPR, "HT-SHA-256-EXPR", HT, SCRAM_SHA256)                                        \
+    M(HT_SHA_256_ENDP, "HT-SHA-256-ENDP", HT, SCRAM_SHA256)                                        \
+    M(HT_SHA_256_NONE, "HT-SHA-256-NONE", HT, SCRAM_SHA256)
 
 enum sasl_mechanism {
 #define SASL_MECHANISM_ENUM(name, wire, family, hash) SASL_MECHANISM_##name,
@@ -106,9 +109,13 @@ enum sasl_step sasl_give_keys(struct sasl *s, const struct scram_keys *keys);
 /* Any thread, while nobody else touches `s`. */
 void sasl_work(struct sasl *s);
 enum sasl_step sasl_worked(struct sasl *s);
+/* The same where sasl_takes_token(): what the client may show, each NUL-terminated. SASL_SUCCESS: it was sasl_token(). */
+enum sasl_step sasl_give_tokens(struct sasl *s, const char *const *tokens, unsigned count);
 /* Ends the exchange: the store could not be asked, the account is disabled. Returns SASL_FAILED. */
 enum sasl_step sasl_refuse(struct sasl *s, enum sasl_failure why);
 
+bool sasl_takes_token(const struct sasl *s); /* not a password */
+unsigned sasl_token(const struct sasl *s);   /* index of the one that fitted */
 /* Prepared localpart; NULL before SASL_NEED_KEYS. */
 const char *sasl_username(const struct sasl *s);
 enum scram_hash sasl_hash(const struct sasl *s);

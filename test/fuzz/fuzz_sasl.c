@@ -54,7 +54,11 @@ static bool take_line(const uint8_t **at, size_t *left, struct bytes *out)
 
 static enum sasl_step advance(struct sasl *s, enum sasl_step step)
 {
-    if (step == SASL_NEED_KEYS) {
+    if (step == SASL_NEED_KEYS && sasl_takes_token(s)) {
+        static const char *const tokens[] = {"a token that no seed has", "nor this"};
+        CHECK(sasl_username(s) != NULL);
+        step = sasl_give_tokens(s, tokens, *sasl_username(s) == 'a' ? 0 : 2);
+    } else if (step == SASL_NEED_KEYS) {
         struct scram_keys keys = {.hash = sasl_hash(s), .iterations = 1, .salt_len = 1};
         CHECK(sasl_username(s) != NULL);
         CHECK(scram_keys_derive(&keys, "a password that no seed has"));
@@ -73,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "X",
                                         "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "", "PLAIN-PLUS",
-                                        "SCRAM-SHA-512", "SCRAM-SHA-512-PLUS"};
+                                        "SCRAM-SHA-512", "SCRAM-SHA-512-PLUS", "HT-SHA-256-NONE", "HT-SHA-256-EXPR"};
     struct bytes line = BYTES_EMPTY;
     if (size < 2)
         return 0;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Logging in by XEP-0388 against the program itself: SCRAM of every hash with XEP-0474, bound by XEP-0386 and resumed by
-XEP-0198 in the same round trip, also after the program was killed."""
+XEP-0198 in the same round trip, also after the program was killed; by a token of XEP-0484 too."""
 import sys
 from pathlib import Path
 
@@ -100,5 +100,33 @@ def refused(t):
     hold(raw.jid.startswith(f"{ROMEO}/Raw/"), f"then the right one does not: {condition(answer)}")
 
 
+def shown(t, token, inside=BIND, **more):
+    raw = t.raw(HERE)
+    raw.secure(HERE)
+    return raw, raw.show_token("romeo", token, inside, **more)
+
+
+def tokens(t):
+    """a token opens a bound stream in one round trip, also after a kill; a count does not come twice, nor after a kill;
+    a new password takes it back"""
+    t.make_lab([HERE], {HERE: ["romeo"]})
+    _, answer = begin(t, inside=BIND + "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>")
+    token = answer.find("{urn:xmpp:fast:0}token").get("token")
+    raw, answer = shown(t, token, count=1)
+    hold(raw.jid.startswith(f"{ROMEO}/Raw/"), f"the token does not open: {condition(answer)}")
+    for kill in (False, True):
+        if kill:
+            t.lab.kill(HERE)
+            t.lab.start(HERE)
+        _, answer = shown(t, token, count=1)
+        hold(condition(answer) == "not-authorized", f"a count came twice{', after a kill' * kill}: {name_of(answer)}")
+    raw, answer = shown(t, token, count=2)
+    hold(name_of(answer) == "success", f"the next count does not open: {condition(answer)}")
+    t.lab.causeway(HERE, "account", "password", ROMEO, stdin=t.lab.account("romeo", HERE)["password"] + "\n")
+    hold(condition(raw.next()) == "not-authorized", "a new password leaves the stream open")
+    _, answer = shown(t, token, count=3)
+    hold(condition(answer) == "not-authorized", "a new password leaves the token")
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, at_once, resumed, refused)
+    suite.main(__doc__, at_once, resumed, refused, tokens)

@@ -49,7 +49,8 @@ static void features(void **state)
     expect_got(&c, "<authentication " SASL2 "><mechanism>SCRAM-SHA-512-PLUS</mechanism>");
     expect_got(&c, "<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-512</upgrade>");
     expect_got(&c, "<inline><bind " BIND2 "><inline><feature var='urn:xmpp:carbons:2'/><feature var='urn:xmpp:csi:0'/>"
-                   "<feature var='urn:xmpp:sm:3'/></inline></bind><sm " SM "/></inline></authentication>");
+                   "<feature var='urn:xmpp:sm:3'/></inline></bind><sm " SM "/><fast xmlns='urn:xmpp:fast:0'><mechanism>HT-SHA-256-EXPR</mechanism>"
+                   "<mechanism>HT-SHA-256-ENDP</mechanism><mechanism>HT-SHA-256-NONE</mechanism></fast></inline></authentication>");
     expect_got(&c, "<channel-binding type='tls-exporter'/>");
     expect_got(&c, "<mechanisms " SASL ">");
     client_close(&c);
@@ -86,6 +87,7 @@ static void all_at_once(void **state)
     client_expect(&c, "<stream:features>");
     client_expect(&c, "</stream:features>");
     expect_got_not(&c, "<bind");
+    expect_got_not(&c, "<sm"); /* what is on is not offered: a stock client would ask again */
     assert_true(f->x.resources[0]->bound && f->x.resources[0]->carbons);
     assert_int_equal(f->x.resources[0]->state, LINK_INACTIVE);
     client_send(&c, "<message id='m1' to='juliet@capulet.example'><body>.</body></message><r " SM "/>");
