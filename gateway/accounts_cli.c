@@ -16,6 +16,8 @@
 #include "gateway/doorbell.h"
 #include "gateway/owner.h"
 #include "gateway/store/account.h"
+#include "gateway/store/clients.h"
+#include "gateway/xmpp/datetime.h"
 #include "gateway/xmpp/jid.h"
 
 enum { LINE_BYTES = ACCOUNTS_CLI_PASSWORD_BYTES, LIST_SLICE = 500, THREADS_MOST = 16 };
@@ -31,6 +33,7 @@ struct work {
     bool replace, found;
     bool disabled;             /* what `bare` becomes */
     const char *bare, *domain; /* to delete, disable or enable; to list */
+    const char *agent;         /* of the client that loses its tokens */
 };
 
 static int complain(const char *what)
@@ -234,6 +237,44 @@ static bool run_list(struct store_tx *tx, struct store_job *job, struct error *e
     return true;
 }
 
+/* ---- clients that log in by a token (XEP-0484) ---- */
+
+/* What a client says of itself, for a terminal. */
+static void print_text(const char *text)
+{
+    putchar('\t');
+    for (; *text; text++)
+        putchar((unsigned char)*text < ' ' || *text == 127 ? '?' : *text);
+}
+
+static void print_client(void *user, const struct client_row *row)
+{
+    char seen[DATETIME_MAX];
+
+    (void)user;
+    datetime_write(seen, row->seen_us / 1000000 * 1000000);
+    printf("%s\t%s", row->agent, seen);
+    print_text(row->software);
+    print_text(row->device);
+    putchar('\n');
+}
+
+static bool run_clients(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct work *w = container_of(job, struct work, job);
+
+    return clients_each(tx, w->bare, print_client, NULL, e);
+}
+
+static bool run_revoke(struct store_tx *tx, struct store_job *job, struct error *e)
+{
+    struct work *w = container_of(job, struct work, job);
+
+    return clients_forget(tx, w->bare, w->agent, e) &&
+           (store_changes(tx) || error_set(e, ERROR_NOT_FOUND, "%s has no such client; `causeway account clients %s` lists them", w->bare,
+                                           w->bare));
+}
+
 /* ---- the store, for the length of one job ---- */
 
 static void on_done(struct store_job *job, const struct error *e)
@@ -358,6 +399,13 @@ int accounts_cli(const struct config *c, int argc, char **argv)
     } else if (strcmp(verb, "list") == 0) {
         w.domain = who;
         rc = perform(&w, run_list, false);
+    } else if (strcmp(verb, "clients") == 0 && who) {
+        w.bare = who;
+        rc = perform(&w, run_clients, false);
+    } else if (strcmp(verb, "revoke") == 0 && argc > 3) {
+        w.bare = who;
+        w.agent = argv[3];
+        rc = *w.agent ? perform(&w, run_revoke, true) : 2;
     } else if (who) {
         rc = change(&w, verb, who);
     }

@@ -5,7 +5,7 @@
 
 #include "gateway/config.h"
 
-/* argv[0] is "account", argv[1] the verb: add, password, delete, list. Returns the exit code; 2: the call is wrong. */
+/* argv[0] is "account", argv[1] the verb: add, password, delete, list, clients, revoke... Returns the exit code; 2: the call is wrong. */
 int accounts_cli(const struct config *c, int argc, char **argv);
 
 /* For setup and doctor. Nobody is complained to by `find`. */

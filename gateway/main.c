@@ -28,6 +28,8 @@ static const char usage[] =
     "  account disable JID    end its sessions and let nobody log in; what comes for it is kept\n"
     "  account enable JID     let it log in again\n"
     "  account delete JID     end its sessions, delete the account and all that is its own\n"
+    "  account clients JID    list its clients that log in by a token: id, last renewal, what they say of themselves\n"
+    "  account revoke JID ID  take the tokens of one of them; it must show the password again\n"
     "  account list [DOMAIN]  list accounts\n"
     "  doctor                 is it true of this machine and of the DNS? what is wrong, and what to do\n"
     "  webhooks               the addresses to enter at each provider\n"

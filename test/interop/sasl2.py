@@ -106,6 +106,21 @@ def shown(t, token, inside=BIND, **more):
     return raw, raw.show_token("romeo", token, inside, **more)
 
 
+def revoked(t):
+    """an admin sees the clients that hold tokens, and takes those of one"""
+    lab = t.make_lab([HERE], {HERE: ["romeo"]})
+    _, answer = begin(t, inside=BIND + "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>")
+    token = answer.find("{urn:xmpp:fast:0}token").get("token")
+    listed = lab.causeway(HERE, "account", "clients", ROMEO).strip().split("\t")
+    hold(listed[0] == AGENT.split("'")[1] and listed[2:] == ["Raw", "Lab"], f"the list says {listed}")
+    _, answer = shown(t, token)
+    hold(name_of(answer) == "success", f"the token does not open: {condition(answer)}")
+    lab.causeway(HERE, "account", "revoke", ROMEO, listed[0])
+    _, answer = shown(t, token)
+    hold(condition(answer) == "not-authorized", "a token that was taken opens")
+    hold(lab.causeway(HERE, "account", "clients", ROMEO) == "", "it is still listed")
+
+
 def tokens(t):
     """a token opens a bound stream in one round trip, also after a kill; a count does not come twice, nor after a kill;
     a new password takes it back"""
@@ -129,4 +144,4 @@ def tokens(t):
 
 
 if __name__ == "__main__":
-    suite.main(__doc__, at_once, resumed, refused, tokens)
+    suite.main(__doc__, at_once, resumed, refused, tokens, revoked)
