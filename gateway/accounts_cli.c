@@ -393,8 +393,11 @@ int accounts_cli(const struct config *c, int argc, char **argv)
     arena_init(&w.arena);
     const char *verb = argv[1], *who = argc > 2 ? argv[2] : NULL;
     bool add = strcmp(verb, "add") == 0, password = strcmp(verb, "password") == 0;
+    bool revoke = strcmp(verb, "revoke") == 0;
     int rc = 2;
-    if ((add || password) && who) {
+    if ((argc > 3) != revoke) {
+        rc = 2; /* a word too many, or one too few */
+    } else if ((add || password) && who) {
         rc = put(&w, who, password);
     } else if (strcmp(verb, "list") == 0) {
         w.domain = who;
@@ -402,7 +405,7 @@ int accounts_cli(const struct config *c, int argc, char **argv)
     } else if (strcmp(verb, "clients") == 0 && who) {
         w.bare = who;
         rc = perform(&w, run_clients, false);
-    } else if (strcmp(verb, "revoke") == 0 && argc > 3) {
+    } else if (revoke) {
         w.bare = who;
         w.agent = argv[3];
         rc = *w.agent ? perform(&w, run_revoke, true) : 2;

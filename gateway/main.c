@@ -103,7 +103,7 @@ static const struct verb {
 } verbs[] = {
     {"run", 0, 0, false, run},
     {"check", 0, 0, false, check},
-    {"account", 1, 2, false, accounts_cli},
+    {"account", 1, 3, false, accounts_cli},
     {"doctor", 0, 0, false, doctor_cli},
     {"webhooks", 0, 0, false, webhooks},
     {"options", 0, 0, true, options},
