@@ -297,6 +297,103 @@ void xml_reader_feed(struct xml_reader *r, const char *data, size_t len)
     }
 }
 
+/* -- messages (RFC 7395) */
+
+static void fail_message(struct xml_reader *r, enum stream_error e, const char *text)
+{
+    r->error = e;
+    r->text = mem_dup(text);
+    r->state = READER_FAILED;
+}
+
+/* RFC 7395 3.4: what the attributes of <stream:stream> say, <open/> says. */
+static void take_open(struct xml_reader *r, const struct stanza *st)
+{
+    struct header_box *box = mem_new(struct header_box);
+    struct stream_header *h = &box->header;
+    const struct element *e = st->payload->root;
+    arena_init(&box->arena);
+    const struct {
+        const char *value, **into;
+    } found[] = {
+        {element_attr(e, "from"), &h->from},       {element_attr(e, "to"), &h->to}, {element_attr(e, "id"), &h->id},
+        {element_attr(e, "version"), &h->version}, {st->lang, &h->lang},
+    };
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++)
+        if (found[i].value)
+            *found[i].into = arena_dup(&box->arena, found[i].value);
+    h->content_ns = NS_CLIENT;
+    r->header = box;
+    r->state = READER_STREAM;
+}
+
+static void take_message(struct xml_reader *r, struct stanza *st)
+{
+    const struct element *root = st->payload->root;
+    bool framing = st->kind == STANZA_NONZA && text_eq(root->ns, NS_FRAMING);
+    bool open = framing && text_eq(root->name, "open"), close = framing && text_eq(root->name, "close");
+    if (open && r->state == READER_HEADER)
+        take_open(r, st);
+    else if (open)
+        fail_message(r, STREAM_BAD_FORMAT, "<open/> inside an open stream");
+    else if (close)
+        r->state = READER_CLOSED;
+    else if (framing)
+        fail_message(r, STREAM_BAD_FORMAT, "the framing knows only <open/> and <close/>");
+    else if (r->state == READER_HEADER)
+        fail_message(r, STREAM_BAD_FORMAT, "the first message is not <open/>");
+    else {
+        found_stanza(r, st);
+        return;
+    }
+    stanza_unref(&st);
+}
+
+static void take_document(void *user, struct stanza *st)
+{
+    *(struct stanza **)user = st; /* expat refuses a second root */
+}
+
+/* A header as TCP has it never ends, so it is no document: it is worth a word of its own. */
+static const char *unended(const char *data, size_t len)
+{
+    return len > 14 && memmem(data, len, "<stream:stream", 14) ? "a stream header instead of <open/>"
+                                                                : "a message that is no whole element";
+}
+
+static void read_document(struct xml_reader *r, const char *data, size_t len)
+{
+    static const struct xml_sink sink = {.on_stanza = take_document};
+    struct stanza *st = NULL;
+    struct xml_parser *p = xml_parser_create(true);
+    p->content_ns = NS_CLIENT;
+    p->sink = &sink;
+    p->user = &st;
+    if (!xml_parser_feed(p, data, len, &r->limits))
+        fail_message(r, p->error, p->text);
+    else if (!st || !xml_parser_is_clean(p))
+        fail_message(r, STREAM_BAD_FORMAT, unended(data, len));
+    else {
+        take_message(r, st);
+        st = NULL;
+    }
+    stanza_unref(&st);
+    xml_parser_destroy(&p);
+}
+
+void xml_reader_message(struct xml_reader *r, const char *data, size_t len)
+{
+    size_t blank = skip_blank(data, len);
+    data += blank;
+    len -= blank;
+    while (len > 0 && skip_blank(data + len - 1, 1))
+        len--;
+    if (len > 0 && (r->state == READER_HEADER || r->state == READER_STREAM))
+        read_document(r, data, len);
+}
+
+/* -- events */
+
 static void tell_end(struct xml_reader *r, struct xml_event *ev)
 {
     if (r->state == READER_CLOSED && !r->close_taken) {

@@ -62,6 +62,9 @@ void xml_reader_set_limits(struct xml_reader *r, struct xml_limits limits);
  * dropped; returns how many events were, so that the caller can refuse pipelined plaintext. */
 size_t xml_reader_restart(struct xml_reader *r);
 void xml_reader_feed(struct xml_reader *r, const char *data, size_t len);
+/* Instead of it, for a reader that is only given whole messages (RFC 7395): each is one document of its own;
+ * <open/> is a header, <close/> the end. A blank message is nothing. */
+void xml_reader_message(struct xml_reader *r, const char *data, size_t len);
 /* Takes the next event. ev->kind says which; XML_NONE when nothing is complete. */
 void xml_reader_next(struct xml_reader *r, struct xml_event *ev);
 /* Bytes of the unfinished element: the caller's time-out for slow peers looks here. */

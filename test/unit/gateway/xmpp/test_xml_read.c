@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "gateway/xmpp/ns.h"
+#include "gateway/xmpp/xml_frame.h"
 #include "gateway/xmpp/xml_read.h"
 
 #define HEADER                                                                                     \
@@ -319,13 +320,81 @@ static void memory_budget(void **state)
     xml_pool_destroy(&pool);
 }
 
+/* Whole messages (RFC 7395), separated by '|'. */
+static void messages(void **state)
+{
+    (void)state;
+#define FRAMING " xmlns='" NS_FRAMING "'"
+#define OPENED  "<open" FRAMING " to='capulet.example' version='1.0'/>|"
+    static const struct {
+        const char *in, *out, *proves;
+    } cases[] = {
+        {OPENED "<iq xmlns='jabber:client'/>|<close" FRAMING "/>", "H(jabber:client,capulet.example)<iq/>X", "a stream"},
+        {"<?xml version='1.0'?>" OPENED, "H(jabber:client,capulet.example)", "a declaration, as any document may have"},
+        {OPENED " |\n<iq xmlns='jabber:client'/>\n|", "H(jabber:client,capulet.example)<iq/>", "white space is nothing"},
+        {OPENED "<c:iq xmlns:c='jabber:client'/>", "H(jabber:client,capulet.example)<iq/>", "a prefix of its own"},
+        {OPENED "<iq/>", "H(jabber:client,capulet.example)<iq xmlns=''/>", "without its namespace it is no stanza"},
+        {OPENED "<stream:error/>", "H(jabber:client,capulet.example)E(not-well-formed)", "the header's prefixes are not there"},
+        {HEADER, "E(bad-format)", "a header as over TCP"},
+        {"<iq xmlns='jabber:client'/>", "E(bad-format)", "no <open/> first"},
+        {OPENED OPENED, "H(jabber:client,capulet.example)E(bad-format)", "<open/> twice"},
+        {OPENED "<a/><b/>", "H(jabber:client,capulet.example)E(not-well-formed)", "two in one"},
+        {OPENED "<a/>x", "H(jabber:client,capulet.example)E(not-well-formed)", "text behind it"},
+        {OPENED "<a", "H(jabber:client,capulet.example)E(bad-format)", "half a tag"},
+        {OPENED "<a>|</a>", "H(jabber:client,capulet.example)E(bad-format)", "an element over two messages"},
+        {OPENED "<!DOCTYPE a><a/>", "H(jabber:client,capulet.example)E(restricted-xml)", "a DTD"},
+        {OPENED "<a><b><b><b><b><b><b><b><b/></b></b></b></b></b></b></b></a>",
+         "H(jabber:client,capulet.example)E(policy-violation)", "the same depth as over TCP"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct xml_pool *pool = xml_pool_create();
+        struct xml_reader *r = xml_reader_create(pool, XML_LIMITS_BEFORE_AUTH);
+        struct bytes out = BYTES_EMPTY;
+        for (const char *at = cases[i].in; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
+            xml_reader_message(r, at, strcspn(at, "|"));
+        assert_int_equal(xml_reader_partial(r), 0);
+        take_all(r, &out);
+        if (strcmp(bytes_text(&out), cases[i].out) != 0)
+            fail_msg("%s: %s", cases[i].proves, bytes_text(&out));
+        bytes_fini(&out);
+        xml_reader_destroy(&r);
+        xml_pool_destroy(&pool);
+    }
+}
+
+/* What a stream sends in one go, as messages. */
+static void frames(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"<r xmlns='urn:xmpp:sm:3'/>", "<r xmlns='urn:xmpp:sm:3'/>|"},
+        {"<a h='1' xmlns='u:a'/><iq id='xmlns='><b x='>'>1 &gt; 2</b></iq>",
+         "<a h='1' xmlns='u:a'/>|<iq xmlns='jabber:client' id='xmlns='><b x='>'>1 &gt; 2</b></iq>|"},
+        {"<stream:features><a xmlns='u:a'><a/></a></stream:features>",
+         "<stream:features xmlns:stream='" NS_STREAM "'><a xmlns='u:a'><a/></a></stream:features>|"},
+        {"<stream:features/>", "<stream:features xmlns:stream='" NS_STREAM "'/>|"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bytes out = BYTES_EMPTY;
+        struct span rest = span_of(cases[i].in);
+        while (xml_frame_next(&out, &rest))
+            bytes_append_char(&out, '|');
+        assert_string_equal(bytes_text(&out), cases[i].out);
+        bytes_fini(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(splits),        cmocka_unit_test(limits_table),
         cmocka_unit_test(lending),       cmocka_unit_test(restart),
         cmocka_unit_test(odd_headers),   cmocka_unit_test(large_attribute_in_small_pieces),
-        cmocka_unit_test(memory_budget),
+        cmocka_unit_test(memory_budget), cmocka_unit_test(messages),
+        cmocka_unit_test(frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
