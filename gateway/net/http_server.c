@@ -8,6 +8,7 @@
 #include <http_parser.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "gateway/base/log.h"
@@ -73,6 +74,7 @@ struct http_exchange {
     struct http_parse *parse;
     struct http_incoming incoming;
     bool continued; /* 100 was sent */
+    const char *upgrade; /* the head of the 101 that goes out at the turn's end; NULL: it is an ordinary request */
 };
 
 static void on_timer(struct timer *t);
@@ -103,6 +105,24 @@ static const char *incoming_header(const struct http_incoming *in, const char *n
     return http_parse_header(http_parse_request(x->parse)->headers, name);
 }
 
+bool http_incoming_lists(const struct http_incoming *in, const char *name, const char *token)
+{
+    const struct http_exchange *x = container_of(in, const struct http_exchange, incoming);
+    size_t len = strlen(token);
+    for (const struct http_header *h = http_parse_request(x->parse)->headers; h; h = h->next) {
+        if (!text_eq_nocase(h->name, name))
+            continue;
+        for (const char *at = h->value; *at; at += *at == ',') {
+            at = text_skip_blank(at);
+            size_t item = strcspn(at, ", \t");
+            if (item == len && strncasecmp(at, token, len) == 0)
+                return true;
+            at += strcspn(at, ",");
+        }
+    }
+    return false;
+}
+
 static void exchange_open(struct http_conn *c)
 {
     struct http_exchange *x = mem_new(struct http_exchange);
@@ -129,7 +149,7 @@ static void exchange_orphan(struct http_conn *c)
     struct http_exchange *x = c->exchange;
     if (!x)
         return;
-    if (c->state == CONN_READING || !x->incoming.method)
+    if (c->state == CONN_READING || !x->incoming.method || x->upgrade)
         exchange_free(x);
     else
         x->conn = NULL;
@@ -161,20 +181,28 @@ static void append_date(struct bytes *out, const struct clock *clock)
     bytes_printf(out, "Date: %s\r\n", text);
 }
 
-static void write_answer(struct http_conn *c, int status, const char *content_type,
-                         struct span body, bool head_only, bool keep)
+struct answer {
+    int status;
+    const char *lines, *content_type; /* NULL: none */
+    struct span body;
+    bool head_only, keep;
+};
+
+static void write_answer(struct http_conn *c, struct answer a)
 {
     struct bytes out = BYTES_EMPTY;
-    bytes_printf(&out, "HTTP/1.1 %d %s\r\n", status, status_words(status));
+    bytes_printf(&out, "HTTP/1.1 %d %s\r\n", a.status, status_words(a.status));
     append_date(&out, loop_clock(wire_loop(c->wire)));
-    if (status != 204 && status != 304)
-        bytes_printf(&out, "Content-Length: %zu\r\n", body.len);
-    if (content_type && body.len > 0)
-        bytes_printf(&out, "Content-Type: %s\r\n", content_type);
+    if (a.status != 204 && a.status != 304)
+        bytes_printf(&out, "Content-Length: %zu\r\n", a.body.len);
+    if (a.content_type && a.body.len > 0)
+        bytes_printf(&out, "Content-Type: %s\r\n", a.content_type);
     bytes_append_text(&out, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
-    bytes_append_text(&out, keep ? "\r\n" : "Connection: close\r\n\r\n");
-    if (!head_only && status != 204 && status != 304)
-        bytes_append(&out, body.data, body.len);
+    if (a.lines)
+        bytes_append_text(&out, a.lines);
+    bytes_append_text(&out, a.keep ? "\r\n" : "Connection: close\r\n\r\n");
+    if (!a.head_only && a.status != 204 && a.status != 304)
+        bytes_append(&out, a.body.data, a.body.len);
     wire_write(c->wire, out.data, out.len);
     bytes_fini(&out);
 }
@@ -193,7 +221,7 @@ static void refuse(struct http_conn *c, int status, const char *reason)
     struct bytes text = BYTES_EMPTY;
     log_info(NULL, "http: %s: %d, %s", wire_peer_text(c->wire), status, reason);
     bytes_printf(&text, "%s\n", reason);
-    write_answer(c, status, "text/plain; charset=utf-8", bytes_span(&text), false, false);
+    write_answer(c, (struct answer){status, NULL, "text/plain; charset=utf-8", bytes_span(&text), false, false});
     bytes_fini(&text);
     close_conn(c);
 }
@@ -292,10 +320,32 @@ static void on_bytes(void *user, const char *data, size_t len)
     consume(user, data, len);
 }
 
+static void upgrade(struct http_conn *c)
+{
+    struct http_exchange *x = c->exchange;
+    struct http_server *server = c->server;
+    if (c->rest.len) {
+        exchange_free(x);
+        refuse(c, 400, "data before the upgrade was answered");
+        return;
+    }
+    CHECK(c->state == CONN_ANSWERING && c->paused);
+    wire_write(c->wire, x->upgrade, strlen(x->upgrade));
+    list_remove(&c->node);
+    server->o.on_upgrade(server->o.user, c->wire, &c->peer, &x->incoming);
+    exchange_free(x);
+    bytes_fini(&c->rest);
+    mem_free(c);
+}
+
 /* The answer is given: goes on with what came behind the request, then with the wire. */
 static void on_turn_end(struct turn_hook *h)
 {
     struct http_conn *c = container_of(h, struct http_conn, hook);
+    if (c->exchange && c->exchange->upgrade) {
+        upgrade(c);
+        return;
+    }
     struct bytes rest = c->rest;
     c->rest = BYTES_EMPTY;
     consume(c, rest.data, rest.len);
@@ -348,8 +398,9 @@ struct http_server *http_server_open(const struct http_server_options *o, struct
     s->o = *o;
     s->o.address = NULL; /* borrowed for the call */
     list_init(&s->conns);
-    s->listener =
-        listener_open(o->loop, o->address, o->port, CONNECTIONS_A_PEER, on_accept, s, e);
+    unsigned most = o->connections_per_address;
+    most = most == UINT32_MAX ? 0 : most ? most : CONNECTIONS_A_PEER;
+    s->listener = listener_open(o->loop, o->address, o->port, most, on_accept, s, e);
     if (!s->listener) {
         mem_free(s);
         return NULL;
@@ -382,7 +433,32 @@ uint16_t http_server_port(const struct http_server *s)
     return listener_port(s->listener);
 }
 
+void http_server_forget(struct http_server *s, const struct sockaddr_storage *peer)
+{
+    listener_forget(s->listener, (const struct sockaddr *)peer);
+}
+
+void http_upgrade(struct http_exchange *x, const char *protocol, const char *lines)
+{
+    loop_check(x->loop);
+    struct http_conn *c = x->conn;
+    if (!c) {
+        exchange_free(x);
+        return;
+    }
+    CHECK(c->state == CONN_ANSWERING && c->server->o.on_upgrade);
+    x->upgrade = arena_printf(&x->arena, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: %s\r\nConnection: Upgrade\r\n%s\r\n",
+                              protocol, lines);
+    loop_at_turn_end(c->server->o.loop, &c->hook);
+}
+
 void http_answer(struct http_exchange *x, int status, const char *content_type, struct span body)
+{
+    http_answer_with(x, status, NULL, content_type, body);
+}
+
+void http_answer_with(struct http_exchange *x, int status, const char *lines, const char *content_type,
+                      struct span body)
 {
     loop_check(x->loop);
     struct http_conn *c = x->conn;
@@ -393,7 +469,7 @@ void http_answer(struct http_exchange *x, int status, const char *content_type, 
     CHECK(c->state == CONN_ANSWERING);
     bool refused = status / 100 == 4, unread = wire_queued(c->wire) > UNREAD_BYTES;
     bool keep = http_parse_request(x->parse)->keep_alive && !refused && !unread;
-    write_answer(c, status, content_type, body, text_eq(x->incoming.method, "HEAD"), keep);
+    write_answer(c, (struct answer){status, lines, content_type, body, text_eq(x->incoming.method, "HEAD"), keep});
     exchange_free(x);
     if (!keep) {
         close_conn(c);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Incoming HTTP/1.1 for webhooks, spoken audio and small pages. Parsed by http-parser (llhttp where
+/* Incoming HTTP/1.1 for webhooks, spoken audio and small pages, and the way from there to a WebSocket. Parsed by http-parser (llhttp where
  * the system has it) behind stricter checks: no obs-fold, no CL with TE, no bare CR or LF. */
 #ifndef CAUSEWAY_NET_HTTP_SERVER_H
 #define CAUSEWAY_NET_HTTP_SERVER_H
@@ -13,6 +13,8 @@
 #include "gateway/net/tls.h"
 
 struct http_server;
+struct sockaddr_storage;
+struct wire;
 struct http_exchange; /* one request and its answer */
 
 struct http_incoming {
@@ -30,14 +32,27 @@ struct http_server_options {
     uint16_t port;
     struct tls_store *tls; /* NULL: plain HTTP (behind a reverse proxy, or on loopback) */
     size_t max_body_bytes; /* 0: 64 KiB */
+    unsigned connections_per_address; /* 0: 256; UINT32_MAX: no bound */
     /* Must answer exactly once, now or later, with http_answer. */
     void (*on_request)(void *user, struct http_exchange *x, const struct http_incoming *in);
+    /* After http_upgrade, unless the peer left: takes over the wire, which is paused and has the answer queued. The
+     * connection stays counted until http_server_forget. NULL: nobody upgrades. */
+    void (*on_upgrade)(void *user, struct wire *w, const struct sockaddr_storage *peer, const struct http_incoming *in);
     void *user;
 };
 
 MUST_USE struct http_server *http_server_open(const struct http_server_options *o, struct error *e);
 void http_server_close(struct http_server **s);
 uint16_t http_server_port(const struct http_server *s);
+void http_server_forget(struct http_server *s, const struct sockaddr_storage *peer);
 void http_answer(struct http_exchange *x, int status, const char *content_type, struct span body);
+/* The same with header lines of its own, each ended by CRLF. */
+void http_answer_with(struct http_exchange *x, int status, const char *lines, const char *content_type,
+                      struct span body);
+/* 101 with these lines besides Upgrade and Connection; then on_upgrade. A peer that has already sent more is refused:
+ * it could not know the answer. */
+void http_upgrade(struct http_exchange *x, const char *protocol, const char *lines);
+/* Some header `name` has `token` in its list (RFC 9110 5.6.1); ASCII case ignored. */
+bool http_incoming_lists(const struct http_incoming *in, const char *name, const char *token);
 
 #endif

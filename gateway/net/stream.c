@@ -12,19 +12,22 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/random.h"
 #include "gateway/base/text.h"
+#include "gateway/net/frames.h"
 #include "gateway/net/timer.h"
 #include "gateway/net/wire_internal.h"
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
+#include "gateway/xmpp/xml_frame.h"
 
 enum {
     CLOSE_MS = 5000,
     ELEMENT_MS = 120000, /* a first-level element that was begun must end within this */
+    PONG_QUEUE_BYTES = 65536, /* who does not read is owed no pongs */
 };
 
 /* clang-format off */
 #define STREAM_STATES(S) /* name      may be followed by                                      */   \
-    S(OPENING,     TO(OPEN) | TO(SECURING) | TO(CLOSING) | TO(ENDING)) /* peer's header awaited */  \
+    S(OPENING,     TO(OPEN) | TO(SECURING) | TO(PEER_CLOSED) | TO(CLOSING) | TO(ENDING)) /* peer's header awaited */ \
     S(SECURING,    TO(OPENING) | TO(ENDING))  /* TLS handshake; nothing can be said */             \
     S(OPEN,        TO(OPENING) | TO(SECURING) | TO(PEER_CLOSED) | TO(CLOSING) | TO(ENDING))        \
     S(PEER_CLOSED, TO(ENDING)) /* it said </stream:stream>; ours follows at the turn's end */      \
@@ -55,6 +58,8 @@ struct stream {
     const struct stream_policy *policy;
     void *user;
     struct xml_reader *reader;
+    struct frames *frames; /* of a WebSocket; NULL: there is none */
+    struct frames_event left; /* MORE, or how the peer ended the frames, for when all before is handled */
     const struct stream_header *header; /* the peer's, inside on_header; else NULL */
     uint64_t header_timeout_ms;
     struct timer timer; /* OPENING, SECURING: the header's; OPEN: the unfinished element's;
@@ -126,63 +131,107 @@ static void put_attr(struct bytes *out, const char *name, const char *value)
     bytes_append_char(out, '\'');
 }
 
+/* What a message holds is gathered first, as its length stands before it. */
+static void put_message(struct stream *s, struct span xml)
+{
+    struct bytes *out = wire_append(s->wire);
+    if (!out)
+        return;
+    frames_put_text(out, xml);
+    wire_appended(s->wire);
+}
+
+static void put_open(struct bytes *out, const struct stream *s, const char *from)
+{
+    if (s->frames) {
+        bytes_append_text(out, "<open xmlns='" NS_FRAMING "'");
+    } else {
+        bytes_append_text(out, "<?xml version='1.0'?><stream:stream xmlns:stream='" NS_STREAM "'");
+        put_attr(out, "xmlns", s->policy->content_ns);
+        if (text_eq(s->policy->content_ns, NS_SERVER))
+            put_attr(out, "xmlns:db", NS_DIALBACK);
+    }
+    put_attr(out, "from", from);
+}
+
 void stream_send_header(struct stream *s, const char *from, const char *to, const char *id,
                         const char *version, const char *lang)
 {
-    struct bytes *out = can_speak(s) ? wire_append(s->wire) : NULL;
+    struct bytes own = BYTES_EMPTY, *out = can_speak(s) ? wire_append(s->wire) : NULL;
     if (!out)
         return;
-    bytes_append_text(out, "<?xml version='1.0'?><stream:stream xmlns:stream='" NS_STREAM "'");
-    put_attr(out, "xmlns", s->policy->content_ns);
-    if (text_eq(s->policy->content_ns, NS_SERVER))
-        put_attr(out, "xmlns:db", NS_DIALBACK);
-    put_attr(out, "from", from);
+    if (s->frames)
+        out = &own;
+    put_open(out, s, from);
     put_attr(out, "to", to);
     put_attr(out, "id", id);
     put_attr(out, "version", version);
     put_attr(out, "xml:lang", lang);
-    bytes_append_char(out, '>');
-    wire_appended(s->wire);
+    bytes_append_text(out, s->frames ? "/>" : ">");
+    if (s->frames)
+        put_message(s, bytes_span(&own));
+    else
+        wire_appended(s->wire);
+    bytes_fini(&own);
     s->header_sent = true;
 }
 
 void stream_send(struct stream *s, const struct stanza *st)
 {
-    struct bytes *out = can_speak(s) ? wire_append(s->wire) : NULL;
+    struct bytes own = BYTES_EMPTY, *out = can_speak(s) ? wire_append(s->wire) : NULL;
     if (!out)
         return;
-    stanza_write(out, st, s->policy->content_ns);
-    wire_appended(s->wire);
+    if (s->frames) {
+        stanza_write(&own, st, NULL); /* a document of its own */
+        put_message(s, bytes_span(&own));
+        bytes_fini(&own);
+    } else {
+        stanza_write(out, st, s->policy->content_ns);
+        wire_appended(s->wire);
+    }
+}
+
+static void put_messages(struct stream *s, struct span xml)
+{
+    struct bytes one = BYTES_EMPTY;
+    for (; xml_frame_next(&one, &xml); bytes_clear(&one))
+        put_message(s, bytes_span(&one));
+    bytes_fini(&one);
 }
 
 void stream_send_raw(struct stream *s, struct span xml)
 {
-    if (can_speak(s))
+    if (can_speak(s) && s->frames)
+        put_messages(s, xml);
+    else if (can_speak(s))
         wire_write(s->wire, xml.data, xml.len);
 }
 
 void stream_send_text(struct stream *s, const char *fmt, ...)
 {
-    struct bytes *out = can_speak(s) ? wire_append(s->wire) : NULL;
     char small[1024];
     va_list ap;
-    if (!out)
+    if (!can_speak(s))
         return;
     va_start(ap, fmt);
     int len = vsnprintf(small, sizeof small, fmt, ap);
     va_end(ap);
     CHECK(len >= 0);
     if ((size_t)len < sizeof small) {
-        bytes_append(out, small, (size_t)len);
+        stream_send_raw(s, (struct span){small, (size_t)len});
     } else {
         char *large = mem_alloc((size_t)len + 1);
         va_start(ap, fmt);
         vsnprintf(large, (size_t)len + 1, fmt, ap);
         va_end(ap);
-        bytes_append(out, large, (size_t)len);
+        stream_send_raw(s, (struct span){large, (size_t)len});
         mem_free(large);
     }
-    wire_appended(s->wire);
+}
+
+static void send_tail(struct stream *s)
+{
+    stream_send_raw(s, s->frames ? SPAN("<close xmlns='" NS_FRAMING "'/>") : SPAN("</stream:stream>"));
 }
 
 /* RFC 6120 4.9.1.2: an error before our header still gets one. The address that the peer asked
@@ -212,8 +261,21 @@ static void send_error(struct stream *s, enum stream_error e, const char *text, 
 
 /* ---- ending */
 
+/* RFC 6455 5.5.1: the last frame, with the code that answers what the peer's frames ended by. */
+static void say_close(struct stream *s)
+{
+    struct bytes *out = wire_append(s->wire);
+    bool echo = s->left.kind == FRAMES_BAD;
+    if (!out)
+        return;
+    frames_put_close(out, echo ? s->left.code : FRAMES_NORMAL);
+    wire_appended(s->wire);
+}
+
 static void close_wire(struct stream *s)
 {
+    if (s->frames)
+        say_close(s);
     enter(s, STATE_ENDING);
     timer_stop(&s->timer);
     loop_cancel_hook(&s->hook);
@@ -237,7 +299,7 @@ void stream_close_with(struct stream *s, enum stream_error e, const char *text, 
     }
     if (e)
         send_error(s, e, text, app_xml);
-    stream_send_raw(s, SPAN("</stream:stream>"));
+    send_tail(s);
     enter(s, STATE_CLOSING);
     timer_start(&s->timer, stream_loop(s), CLOSE_MS, on_time);
     if (s->paused)
@@ -284,6 +346,7 @@ static void on_wire_end(void *user, enum wire_end how, const struct error *e)
     loop_cancel_hook(&s->hook);
     s->policy->on_end(s, &end);
     xml_reader_destroy(&s->reader);
+    frames_destroy(&s->frames);
     mem_free(s->end_text);
     mem_free(s->lang);
     mem_free(s);
@@ -365,6 +428,29 @@ static bool is_reading(const struct stream *s)
            (s->state == STATE_OPENING || s->state == STATE_OPEN || s->state == STATE_CLOSING);
 }
 
+static enum stream_error error_of(unsigned code)
+{
+    return code == FRAMES_NOT_UTF8 ? STREAM_UNSUPPORTED_ENCODING
+           : code == FRAMES_TOO_BIG || code == FRAMES_POLICY ? STREAM_POLICY_VIOLATION
+                                                             : STREAM_BAD_FORMAT;
+}
+
+/* The peer's frames have ended, and all that came before is handled. */
+static void on_frames_over(struct stream *s)
+{
+    if (s->left.kind == FRAMES_BAD && s->state != STATE_CLOSING)
+        stream_close(s, error_of(s->left.code), s->left.text);
+    else
+        note_end(s, "the peer closed the WebSocket (%u) without closing the stream", s->left.code);
+    if (s->state != STATE_ENDING)
+        close_wire(s); /* nothing of the peer's can be understood any more */
+}
+
+static bool has_partial(const struct stream *s)
+{
+    return s->frames ? frames_partial(s->frames) : xml_reader_partial(s->reader) > 0;
+}
+
 /* A slow peer may take its time between elements, not inside one. */
 static void watch_element(struct stream *s, bool progress)
 {
@@ -372,7 +458,7 @@ static void watch_element(struct stream *s, bool progress)
         return;
     if (progress || s->paused)
         timer_stop(&s->timer);
-    if (!s->paused && !timer_is_running(&s->timer) && xml_reader_partial(s->reader))
+    if (!s->paused && !timer_is_running(&s->timer) && has_partial(s))
         timer_start(&s->timer, stream_loop(s), ELEMENT_MS, on_time);
 }
 
@@ -385,6 +471,8 @@ static void pump(struct stream *s)
         switch (ev.kind) {
         case XML_NONE:
             watch_element(s, progress);
+            if (s->frames && s->left.kind != FRAMES_MORE)
+                on_frames_over(s);
             return;
         case XML_HEADER:
             if (s->state == STATE_OPENING)
@@ -411,9 +499,34 @@ static void on_turn_end(struct turn_hook *h)
         pump(s);
         return;
     }
-    if (s->header_sent)
-        stream_send_raw(s, SPAN("</stream:stream>"));
+    if (s->header_sent || s->frames) /* <close/> needs no <open/>, and one of it is answered by one */
+        send_tail(s);
     close_wire(s);
+}
+
+static void answer_ping(struct stream *s, struct span data)
+{
+    struct bytes *out = wire_queued(s->wire) < PONG_QUEUE_BYTES ? wire_append(s->wire) : NULL;
+    if (!out)
+        return;
+    frames_put_pong(out, data);
+    wire_appended(s->wire);
+}
+
+static void take_frames(struct stream *s, struct span in)
+{
+    struct frames_event ev = s->left;
+    while (s->left.kind == FRAMES_MORE) {
+        frames_next(s->frames, &in, loop_now_ms(stream_loop(s)), &ev);
+        if (ev.kind == FRAMES_MORE)
+            return;
+        if (ev.kind == FRAMES_TEXT)
+            xml_reader_message(s->reader, ev.data.data, ev.data.len);
+        else if (ev.kind == FRAMES_PING)
+            answer_ping(s, ev.data);
+        else
+            s->left = ev;
+    }
 }
 
 static void on_wire_bytes(void *user, const char *data, size_t len)
@@ -421,7 +534,10 @@ static void on_wire_bytes(void *user, const char *data, size_t len)
     struct stream *s = user;
     if (s->state == STATE_ENDING || s->state == STATE_PEER_CLOSED)
         return;
-    xml_reader_feed(s->reader, data, len);
+    if (s->frames)
+        take_frames(s, (struct span){data, len});
+    else
+        xml_reader_feed(s->reader, data, len);
     pump(s);
 }
 
@@ -493,6 +609,8 @@ void stream_expect_restart(struct stream *s)
 void stream_set_limits(struct stream *s, struct xml_limits limits)
 {
     xml_reader_set_limits(s->reader, limits);
+    if (s->frames)
+        frames_set_max(s->frames, limits.stanza_bytes);
 }
 
 void stream_set_content_lang(struct stream *s, const char *lang)
@@ -538,6 +656,8 @@ struct stream *stream_open(struct wire *w, const struct stream_policy *p, void *
     s->policy = p;
     s->user = user;
     s->reader = xml_reader_create(loop_xml_pool(wire_loop(w)), limits);
+    if (p->framed)
+        s->frames = frames_create(limits.stanza_bytes);
     s->header_timeout_ms = header_timeout_ms;
     s->hook.run = on_turn_end;
     log_ctx_set(&s->log, "%s", wire_peer_text(w));

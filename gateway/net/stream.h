@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* XML over a connection (RFC 6120 section 4): headers, features, restarts, errors, closing. It knows
- * neither clients nor servers; a policy says what to do. Lives on one I/O loop.
+/* XML over a connection (RFC 6120 section 4) or a WebSocket (RFC 7395): headers, features, restarts, errors, closing.
+ * It knows neither clients nor servers; a policy says what to do. Lives on one I/O loop.
  *
  * Life: OPENING (a header is awaited) -> OPEN -> CLOSING (</stream:stream> sent, the peer's awaited
  * for at most 5 s) -> ended: on_end is the last callback. STARTTLS and SASL restart it to OPENING.
@@ -27,6 +27,8 @@ struct stream_end {
 struct stream_policy {
     const char *content_ns; /* NS_CLIENT or NS_SERVER; a header with another gets invalid-namespace */
     bool receiving;         /* we are the receiving entity: the peer's header comes first */
+    bool framed;            /* over a WebSocket (RFC 7395), whose handshake is done: <open/> and <close/> are
+                             * header and end, each element is a message; receiving, NS_CLIENT, no STARTTLS */
     /* The peer's header. A receiving policy answers with stream_send_header and its features. */
     void (*on_header)(struct stream *s, const struct stream_header *h);
     /* A stanza or nonza; the callback owns the count. Stream errors and features of the peer come

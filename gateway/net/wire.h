@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A connection as a stack of byte layers under one interface: TCP at the bottom, TLS on it when it
- * was started, later WebSocket. Whoever owns the wire sees bytes and does not know which layers.
+ * was started. Whoever owns the wire sees bytes and does not know which layers.
  *
  * Input is read into a loop-wide buffer; an idle wire holds none. Output of one turn of the loop is
  * gathered into one TLS record where it fits and one write. Loop: the one it was made on. */
