@@ -10,6 +10,7 @@
 
 #include "c2s/c2s_conn.h"
 #include "c2s/c2s_link.h"
+#include "c2s/c2s_web.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/store/secret.h"
@@ -57,6 +58,27 @@ static void copy_domains(struct c2s *c, const char *const *domains)
         c->domains[i] = mem_dup(domains[i]);
 }
 
+static const char *const *copy_origins(const char *const *from)
+{
+    unsigned n = 0;
+
+    while (from && from[n])
+        n++;
+    char **to = from ? mem_array(n + 1, sizeof(char *)) : NULL;
+    for (unsigned i = 0; i < n; i++)
+        to[i] = mem_dup(from[i]);
+    return (const char *const *)to;
+}
+
+static void free_listener(struct c2s_listener *l)
+{
+    for (unsigned i = 0; l->origins && l->origins[i]; i++)
+        mem_free((char *)l->origins[i]);
+    mem_free((void *)l->origins);
+    mem_free((char *)l->path);
+    mem_free((char *)l->address);
+}
+
 static void copy_listeners(struct c2s *c, const struct c2s_options *o)
 {
     c->listener_count = o->listener_count;
@@ -64,6 +86,8 @@ static void copy_listeners(struct c2s *c, const struct c2s_options *o)
     for (unsigned i = 0; i < o->listener_count; i++) {
         c->listeners[i] = o->listeners[i];
         c->listeners[i].address = mem_dup(o->listeners[i].address);
+        c->listeners[i].path = o->listeners[i].path ? mem_dup(o->listeners[i].path) : NULL;
+        c->listeners[i].origins = copy_origins(o->listeners[i].origins);
     }
 }
 
@@ -84,7 +108,7 @@ static void io_init(struct c2s *c, struct c2s_io *io, struct loop *loop)
     io->ports = mem_array(c->listener_count + 1, sizeof(*io->ports));
     list_init(&io->conns);
     for (unsigned i = 0; i < c->listener_count; i++)
-        io->ports[i] = (struct c2s_port){.io = io, .direct_tls = c->listeners[i].direct_tls};
+        io->ports[i] = (struct c2s_port){.io = io, .direct_tls = c->listeners[i].direct_tls, .o = &c->listeners[i]};
 }
 
 static void shard_init(struct c2s *c, struct c2s_shard *shard, struct loop *loop)
@@ -102,6 +126,7 @@ struct c2s *c2s_create(const struct c2s_options *o)
     c->store = o->store;
     c->tls = o->tls;
     c->refuse_plain = o->refuse_plain;
+    c->websocket_url = o->websocket_url ? mem_dup(o->websocket_url) : NULL;
     c->limits = o->limits;
     c->times = o->times;
     fill_limits(&c->limits);
@@ -144,8 +169,19 @@ static void on_accept(void *user, uv_os_sock_t fd)
 
 static void close_ports(struct c2s_io *io)
 {
-    for (unsigned i = 0; i < io->c2s->listener_count; i++)
+    for (unsigned i = 0; i < io->c2s->listener_count; i++) {
         listener_close(&io->ports[i].listener);
+        http_server_close(&io->ports[i].web);
+    }
+}
+
+static bool open_port(struct c2s_port *p, struct error *e)
+{
+    if (p->o->path)
+        return c2s_web_open(p, e);
+    p->listener = listener_open(p->io->loop, p->o->address, p->o->port, p->io->c2s->limits.connections_per_address,
+                                on_accept, p, e);
+    return p->listener != NULL;
 }
 
 /* With port 0 the first loop's choice holds for the others. */
@@ -155,11 +191,9 @@ static bool open_ports(struct c2s_io *io, struct error *e)
 
     for (unsigned i = 0; i < c->listener_count; i++) {
         struct c2s_port *p = &io->ports[i];
-        p->listener = listener_open(io->loop, c->listeners[i].address, c->listeners[i].port,
-                                    c->limits.connections_per_address, on_accept, p, e);
-        if (!p->listener)
+        if (!open_port(p, e))
             return false;
-        c->listeners[i].port = listener_port(p->listener);
+        c->listeners[i].port = p->web ? http_server_port(p->web) : listener_port(p->listener);
     }
     return true;
 }
@@ -314,7 +348,8 @@ void c2s_destroy(struct c2s **at)
     for (unsigned i = 0; i < c->shard_count; i++)
         shard_fini(&c->shards[i]);
     for (unsigned i = 0; i < c->listener_count; i++)
-        mem_free((char *)c->listeners[i].address);
+        free_listener(&c->listeners[i]);
+    mem_free(c->websocket_url);
     for (unsigned i = 0; c->domains[i]; i++)
         mem_free(c->domains[i]);
     mem_free(c->domains);

@@ -23,6 +23,10 @@ struct c2s_listener {
     const char *address; /* numeric */
     uint16_t port;       /* 0: the system chooses (c2s_port) */
     bool direct_tls;     /* TLS from the first byte, ALPN xmpp-client; else STARTTLS is required */
+    /* A WebSocket at that path (RFC 7395), and host-meta; direct_tls: TLS is ours, else a reverse proxy's, which alone
+     * must reach the address: the last address of its X-Forwarded-For is the client's. NULL: plain TCP. */
+    const char *path;
+    const char *const *origins; /* web pages that may connect, "https://chat.example"; ends with NULL. NULL: any */
 };
 
 /* Bounds; 0 gives the default that stands behind each. */
@@ -68,6 +72,9 @@ struct c2s_options {
     /* 32 bytes that stay the same over restarts: salts of accounts that do not exist are made of
      * it, so that they look like any other. NULL: the store's. */
     const unsigned char *login_secret;
+    /* What host-meta tells (XEP-0156), "wss://..."; NULL: the first WebSocket with TLS of our own, at the community's
+     * name and that port. */
+    const char *websocket_url;
     bool refuse_plain; /* SASL PLAIN is not offered (it never is without TLS) */
     struct c2s_limits limits;
     struct c2s_times times;
@@ -78,6 +85,11 @@ struct c2s *c2s_create(const struct c2s_options *o);
 MUST_USE bool c2s_start(struct c2s *c, struct error *e);
 /* Port of listener `index` of the options, for port 0. */
 uint16_t c2s_port(const struct c2s *c, unsigned index);
+
+struct http_exchange;
+struct http_incoming;
+/* host-meta (XEP-0156), for whoever else serves HTTP: answers where the target is one of its two. Any thread. */
+bool c2s_web_host_meta(const struct c2s *c, struct http_exchange *x, const struct http_incoming *in);
 
 /* Drains: no new connections, every stream is closed with system-shutdown, every link unbound. Then
  * on_stopped, once, later, on `reply_on`. Any thread. */

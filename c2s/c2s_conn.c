@@ -12,6 +12,7 @@
 
 #include "c2s/c2s_auth.h"
 #include "c2s/c2s_sasl2.h"
+#include "c2s/c2s_web.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/xmpp/ns.h"
@@ -528,6 +529,8 @@ static void on_end(struct stream *s, const struct stream_end *end)
     c2s_link_unref(&link);
     if (k->port->listener)
         listener_forget(k->port->listener, &k->peer.sa);
+    else if (k->port->web)
+        c2s_web_forget(k->port, &k->peer.sa);
     list_remove(&k->node);
     c2s_io_left(k->io);
     c2s_conn_unref(&k);
@@ -543,28 +546,62 @@ static const struct stream_policy policy = {
     .on_end = on_end,
 };
 
-void c2s_conn_accept(struct c2s_port *port, uv_os_sock_t fd, const struct sockaddr_storage *peer)
+static const struct stream_policy framed_policy = {
+    .content_ns = NS_CLIENT,
+    .receiving = true,
+    .framed = true,
+    .on_header = on_header,
+    .on_stanza = on_stanza,
+    .on_drained = on_drained,
+    .on_end = on_end,
+};
+
+/* No more of `peer` is kept than an address needs: links are many. */
+static void keep_peer(struct c2s_conn *k, const struct sockaddr *peer)
+{
+    if (peer->sa_family == AF_INET6)
+        memcpy(&k->peer.in6, peer, sizeof(k->peer.in6));
+    else if (peer->sa_family == AF_INET)
+        memcpy(&k->peer.in, peer, sizeof(k->peer.in));
+    else
+        k->peer.sa.sa_family = peer->sa_family;
+}
+
+static void conn_open(struct c2s_port *port, struct wire *w, const struct sockaddr *peer, enum c2s_conn_state state,
+                      const struct stream_policy *p)
 {
     struct c2s_io *io = port->io;
     struct c2s *c = io->c2s;
     struct c2s_conn *k = mem_new(struct c2s_conn);
-    struct wire *w = wire_open(io->loop, fd, NULL, NULL);
 
     ref_init(&k->ref);
     k->io = io;
     k->port = port;
-    k->state = port->direct_tls ? C2S_CONN_SECURING : C2S_CONN_PLAIN;
+    k->state = state;
     k->heard_ms = loop_now_ms(io->loop);
-    memcpy(&k->peer, peer, sizeof(k->peer)); /* no more of it than an address needs: links are many */
+    keep_peer(k, peer);
     list_append(&io->conns, &k->node);
     io->conn_count++;
     atomic_fetch_add(&c->connections, 1);
-    if (port->direct_tls)
-        wire_accept_tls(w, c->tls, c->domains[0], false, TLS_ALPN_XMPP_CLIENT);
     wire_set_marks(w, 0, 0); /* on_drained whenever the socket has taken all */
-    k->stream = stream_open(w, &policy, k, c->limits.before_auth, c->times.header_ms);
+    k->stream = stream_open(w, p, k, c->limits.before_auth, c->times.header_ms);
     log_ctx_set(stream_log(k->stream), "c2s %s", wire_peer_text(w));
     timer_start(&k->timer, io->loop, c->times.login_ms, on_login_due);
     if (c->limits.connections && io->conn_count > c->limits.connections)
         c2s_conn_close(k, STREAM_RESOURCE_CONSTRAINT, "too many connections");
+}
+
+void c2s_conn_accept(struct c2s_port *port, uv_os_sock_t fd, const struct sockaddr_storage *peer)
+{
+    struct c2s *c = port->io->c2s;
+    struct wire *w = wire_open(port->io->loop, fd, NULL, NULL);
+
+    if (port->direct_tls)
+        wire_accept_tls(w, c->tls, c->domains[0], false, TLS_ALPN_XMPP_CLIENT);
+    conn_open(port, w, (const struct sockaddr *)peer, port->direct_tls ? C2S_CONN_SECURING : C2S_CONN_PLAIN, &policy);
+}
+
+void c2s_conn_accept_web(struct c2s_port *port, struct wire *w, const struct sockaddr *peer)
+{
+    conn_open(port, w, peer, C2S_CONN_SECURE, &framed_policy);
 }

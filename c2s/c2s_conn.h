@@ -72,6 +72,8 @@ struct c2s_conn {
 
 /* A new socket. Takes it over. `peer` as the listener counts it. */
 void c2s_conn_accept(struct c2s_port *port, uv_os_sock_t fd, const struct sockaddr_storage *peer);
+/* A WebSocket, behind its handshake; TLS is ours and done, or a proxy's. */
+void c2s_conn_accept_web(struct c2s_port *port, struct wire *w, const struct sockaddr *peer);
 void c2s_conn_enter(struct c2s_conn *k, enum c2s_conn_state state);
 void c2s_conn_pause(struct c2s_conn *k, enum c2s_pause why);
 void c2s_conn_resume(struct c2s_conn *k, enum c2s_pause why);

@@ -34,7 +34,9 @@ struct c2s_io;
 struct c2s_port {
     struct c2s_io *io;
     bool direct_tls;
-    struct listener *listener; /* owned; NULL: closed */
+    struct listener *listener; /* owned; NULL: closed, or a WebSocket's */
+    struct http_server *web;   /* owned; NULL: closed, or none */
+    const struct c2s_listener *o;
 };
 
 struct c2s_io {
@@ -86,6 +88,7 @@ struct c2s {
     bool has_secret;
     uint64_t started_ms; /* streams of before can be resumed until so long after */
     bool refuse_plain;
+    char *websocket_url; /* owned; NULL: made of the first WebSocket listener with TLS */
     atomic_uint connections, links, hibernating;
     atomic_ullong auth_failures, auth_successes, stanzas_in, stanzas_out;
     /* stopping */

@@ -199,6 +199,7 @@ static bool make_c2s(struct gateway *g, struct error *e)
                                               .listener_count = c->c2s_count,
                                               .domains = domains,
                                               .login_secret = secret,
+                                              .websocket_url = c->websocket_url,
                                               .limits = c->c2s_limits,
                                               .times = c->c2s_times});
     return true;
@@ -352,7 +353,7 @@ static void on_http_request(void *user, struct http_exchange *x, const struct ht
     struct gateway *g = user;
     if (text_starts_with(in->target, "/hook/") || text_starts_with(in->target, "/audio/"))
         contact_router_on_request(g->router, x, in);
-    else
+    else if (!c2s_web_host_meta(g->c2s, x, in))
         http_answer(x, 404, "text/plain", SPAN("There is nothing here.\n"));
 }
 
@@ -400,9 +401,12 @@ static void log_where(const struct gateway *g)
 {
     for (unsigned i = 0; i < g->c->community_count; i++)
         log_info(NULL, "serving %s", g->c->communities[i].exchange.domain);
-    for (unsigned i = 0; i < g->c->c2s_count; i++)
-        log_info(NULL, "clients on %s port %u%s", g->c->c2s[i].address, c2s_port(g->c2s, i),
-                 g->c->c2s[i].direct_tls ? " (direct TLS)" : "");
+    for (unsigned i = 0; i < g->c->c2s_count; i++) {
+        const struct c2s_listener *l = &g->c->c2s[i];
+        log_info(NULL, "clients on %s port %u%s%s", l->address, c2s_port(g->c2s, i),
+                 l->path && l->direct_tls ? " (WebSocket, TLS) " : l->path ? " (WebSocket, plain) " : l->direct_tls ? " (direct TLS)" : "",
+                 l->path ? l->path : "");
+    }
     for (unsigned i = 0; i < g->c->s2s_count; i++)
         log_info(NULL, "servers on %s port %u%s", g->c->s2s[i].address, g->c->s2s[i].port,
                  g->c->s2s[i].direct_tls ? " (direct TLS)" : "");

@@ -80,7 +80,7 @@ static bool is_word_of(const char *value, const char *words)
 static bool is_url_of(struct reader *r, const char *value, const char *schemes)
 {
     const char *sep = strstr(value, "://");
-    if (!sep || !sep[3] || strpbrk(value, " \t\r\n\"<>"))
+    if (!sep || !sep[3] || strpbrk(value, " \t\r\n\"<>\\"))
         return false;
     return is_word_of(arena_dup_n(&r->c->arena, value, (size_t)(sep - value)), schemes);
 }
@@ -316,6 +316,7 @@ static void read_gateway(struct reader *r, cfg_t *sec)
     c->dns_server = text_of(r, sec, "dns_server");
     c->egress_allow = list_of(r, sec, "egress_allow");
     c->public_url = text_of(r, sec, "public_url");
+    c->websocket_url = text_of(r, sec, "websocket_url");
     c->s2s_queue_deadline_s = (uint64_t)cfg_getint(sec, "s2s_queue_hours") * 3600;
     c->c2s_limits.connections_per_address = (unsigned)cfg_getint(sec, "connections_per_address");
     c->c2s_times.login_ms = (uint64_t)cfg_getint(sec, "login_seconds") * 1000;
@@ -323,12 +324,33 @@ static void read_gateway(struct reader *r, cfg_t *sec)
     c->c2s_times.resume_ms = (uint64_t)cfg_getint(sec, "resume_seconds") * 1000;
 }
 
+static bool is_loopback(const char *address)
+{
+    return text_eq(address, "::1") || text_starts_with(address, "127.");
+}
+
+/* Beside what every client's listener has. */
+static void add_web_socket(struct reader *r, cfg_t *sec, const char *address, long port)
+{
+    const char *path = cfg_getstr(sec, "path");
+    bool tls = cfg_getbool(sec, "tls");
+    if (path[0] != '/' || path[strcspn(path, " ?#\"'<>&\\")])
+        mistake(r, sec, "path: '%s' is not a path like /xmpp-websocket", path);
+    if (!tls && !is_loopback(address))
+        mistake(r, sec, "listen: 'tls = false' is for a reverse proxy on this machine: address = \"127.0.0.1\"");
+    r->c->c2s[r->c->c2s_count++] = (struct c2s_listener){.address = address,
+                                                         .port = (uint16_t)(port ? port : tls ? 5443 : 5281),
+                                                         .direct_tls = tls,
+                                                         .path = text_of(r, sec, "path"),
+                                                         .origins = list_of(r, sec, "origins")};
+}
+
 static void add_listener(struct reader *r, cfg_t *sec, const char *service, const char *address, long port)
 {
     struct config *c = r->c;
     bool direct = text_eq(service, "c2s-tls") || text_eq(service, "s2s-tls");
     if (text_eq(service, "c2s") || text_eq(service, "c2s-tls")) {
-        c->c2s[c->c2s_count++] = (struct c2s_listener){address, (uint16_t)(port ? port : direct ? 5223 : 5222), direct};
+        c->c2s[c->c2s_count++] = (struct c2s_listener){address, (uint16_t)(port ? port : direct ? 5223 : 5222), direct, NULL, NULL};
     } else if (text_eq(service, "s2s") || text_eq(service, "s2s-tls")) {
         c->s2s[c->s2s_count++] = (struct s2s_listener){address, (uint16_t)(port ? port : direct ? 5270 : 5269), direct};
     } else if (text_eq(service, "http")) {
@@ -336,8 +358,10 @@ static void add_listener(struct reader *r, cfg_t *sec, const char *service, cons
             mistake(r, sec, "listen: there is one for http already");
         c->http_address = address;
         c->http_port = (uint16_t)(port ? port : 5280);
+    } else if (text_eq(service, "websocket")) {
+        add_web_socket(r, sec, address, port);
     } else {
-        mistake(r, sec, "listen: 'service' is missing: c2s, c2s-tls, s2s, s2s-tls or http");
+        mistake(r, sec, "listen: 'service' is missing: c2s, c2s-tls, s2s, s2s-tls, websocket or http");
     }
 }
 
@@ -351,7 +375,10 @@ static void read_listeners(struct reader *r, cfg_t *cfg)
         add_listener(r, sec, text_of(r, sec, "service"), text_of(r, sec, "address"), cfg_getint(sec, "port"));
     }
     static const char *const usual[] = {"c2s", "c2s-tls", "s2s", "s2s-tls"};
-    bool none = r->c->c2s_count == 0 && r->c->s2s_count == 0; /* one for http alone takes nothing away */
+    bool none = true; /* those for HTTP and WebSocket alone take nothing away */
+    for (unsigned i = 0; i < r->c->c2s_count; i++)
+        none = none && r->c->c2s[i].path;
+    none = none && r->c->s2s_count == 0;
     for (unsigned i = 0; none && i < 4; i++) {
         add_listener(r, cfg, usual[i], "0.0.0.0", 0);
         if (access("/proc/self/net/if_inet6", F_OK) == 0)

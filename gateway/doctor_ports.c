@@ -85,9 +85,14 @@ static void examine_door(struct doctor *d, const char *address, uint16_t port, e
 void doctor_ports(struct doctor *d)
 {
     const struct config *c = d->c;
-    for (unsigned i = 0; i < c->c2s_count; i++)
-        examine_door(d, c->c2s[i].address, c->c2s[i].port, c->c2s[i].direct_tls ? PROBE_CLIENT_TLS : PROBE_CLIENT,
-                     c->c2s[i].direct_tls ? "clients (direct TLS)" : "clients");
+    for (unsigned i = 0; i < c->c2s_count; i++) {
+        const struct c2s_listener *l = &c->c2s[i];
+        if (l->path && l->direct_tls)
+            examine_door(d, l->address, l->port, PROBE_WEB, "clients (WebSocket)");
+        else if (!l->path) /* a plain WebSocket is the proxy's */
+            examine_door(d, l->address, l->port, l->direct_tls ? PROBE_CLIENT_TLS : PROBE_CLIENT,
+                         l->direct_tls ? "clients (direct TLS)" : "clients");
+    }
     for (unsigned i = 0; i < c->s2s_count; i++)
         examine_door(d, c->s2s[i].address, c->s2s[i].port, c->s2s[i].direct_tls ? PROBE_SERVER_TLS : PROBE_SERVER,
                      c->s2s[i].direct_tls ? "servers (direct TLS)" : "servers");

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-enum probe_kind { PROBE_CLIENT, PROBE_CLIENT_TLS, PROBE_SERVER, PROBE_SERVER_TLS };
+enum probe_kind { PROBE_CLIENT, PROBE_CLIENT_TLS, PROBE_SERVER, PROBE_SERVER_TLS, PROBE_WEB /* HTTPS */ };
 
 enum probe_result {
     PROBE_GOOD,

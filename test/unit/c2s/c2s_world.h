@@ -187,8 +187,11 @@ static inline void world_open(struct world *w, enum arrangement how)
 static inline void world_start(struct world *w, struct c2s_limits limits)
 {
     static const char *const domains[] = {"montague.example", NULL};
-    static const struct c2s_listener listeners[] = {{"127.0.0.1", 0, false},
-                                                    {"127.0.0.1", 0, true}};
+    static const char *const origins[] = {"https://chat.example", NULL};
+    static const struct c2s_listener listeners[] = {{"127.0.0.1", 0, false, NULL, NULL},
+                                                    {"127.0.0.1", 0, true, NULL, NULL},
+                                                    {"127.0.0.1", 0, true, "/ws", origins},
+                                                    {"127.0.0.1", 0, false, "/ws", NULL}};
     struct error e = ERROR_INIT;
 
     w->c2s = c2s_create(&(struct c2s_options){
@@ -200,7 +203,7 @@ static inline void world_start(struct world *w, struct c2s_limits limits)
         .store = w->store,
         .tls = w->tls,
         .listeners = listeners,
-        .listener_count = 2,
+        .listener_count = 4,
         .domains = domains,
         .limits = limits,
         .times = w->times,
@@ -286,6 +289,9 @@ struct client {
     int tls_max; /* the newest TLS that it knows; 0: any */
     struct bytes in; /* what came and was not yet awaited */
     bool eof;
+    bool framed; /* behind the handshake of a WebSocket: what is sent is one text message each */
+    struct bytes frames; /* of the server, not yet whole */
+    unsigned close_code, pongs; /* that the server said */
     char got[4096]; /* what client_expect skipped, and the needle */
 };
 
@@ -321,6 +327,7 @@ static inline void client_close(struct client *c)
     if (c->fd >= 0)
         close(c->fd);
     bytes_fini(&c->in);
+    bytes_fini(&c->frames);
     c->ssl = NULL;
     c->ctx = NULL;
     c->fd = -1;
@@ -354,7 +361,7 @@ static inline bool client_would_block(struct client *c, ssize_t n)
     return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
 }
 
-static inline void client_send_n(struct client *c, const char *data, size_t len)
+static inline void client_send_bytes(struct client *c, const char *data, size_t len)
 {
     for (int i = 0; i < PATIENCE_TURNS && len && !c->eof; i++) {
         ssize_t n =
@@ -367,6 +374,59 @@ static inline void client_send_n(struct client *c, const char *data, size_t len)
         } else {
             return; /* the other side has ended it; reading tells */
         }
+    }
+}
+
+/* A masked frame, head and all. `first`: FIN and opcode. */
+static inline void client_send_frame(struct client *c, unsigned char first, const char *data, size_t len)
+{
+    struct bytes b = BYTES_EMPTY;
+    static const unsigned char mask[4] = {0x12, 0x34, 0x56, 0x78};
+
+    bytes_append_char(&b, (char)first);
+    if (len < 126) {
+        bytes_append_char(&b, (char)(0x80 | len));
+    } else {
+        bytes_append_char(&b, (char)(0x80 | (len < 65536 ? 126 : 127)));
+        for (int shift = len < 65536 ? 8 : 56; shift >= 0; shift -= 8)
+            bytes_append_char(&b, (char)((uint64_t)len >> shift));
+    }
+    bytes_append(&b, mask, 4);
+    for (size_t i = 0; i < len; i++)
+        bytes_append_char(&b, (char)(data[i] ^ mask[i % 4]));
+    client_send_bytes(c, b.data, b.len);
+    bytes_fini(&b);
+}
+
+static inline void client_send_n(struct client *c, const char *data, size_t len)
+{
+    if (c->framed)
+        client_send_frame(c, 0x81, data, len);
+    else
+        client_send_bytes(c, data, len);
+}
+
+/* Whole frames out of what the server sent: text to c->in, Close and Pong are counted. */
+static inline void client_unframe(struct client *c)
+{
+    for (;;) {
+        const unsigned char *d = (const unsigned char *)c->frames.data;
+        size_t have = c->frames.len, head = 2, len = have > 1 ? d[1] : 0;
+        if (have < 2 || have < (head += len == 126 ? 2 : len == 127 ? 8 : 0))
+            return;
+        assert_true(len < 128 && (d[0] & 0xf0) == 0x80); /* not masked, whole, no extension */
+        if (len > 125)
+            for (size_t i = 2 + 0 * (len = 0); i < head; i++)
+                len = len << 8 | d[i];
+        if (have < head + len)
+            return;
+        if (d[0] == 0x81)
+            bytes_append(&c->in, d + head, len);
+        else if (d[0] == 0x88)
+            c->close_code = len >= 2 ? (unsigned)d[head] << 8 | d[head + 1] : 1005;
+        else
+            c->pongs += d[0] == 0x8a;
+        bytes_drop(&c->frames, head + len);
     }
 }
 
@@ -389,7 +449,9 @@ static inline bool client_read(struct client *c)
     ssize_t n = c->ssl ? SSL_read(c->ssl, buf, sizeof(buf)) : recv(c->fd, buf, sizeof(buf), 0);
 
     if (n > 0) {
-        bytes_append(&c->in, buf, (size_t)n);
+        bytes_append(c->framed ? &c->frames : &c->in, buf, (size_t)n);
+        if (c->framed)
+            client_unframe(c);
         return true;
     }
     c->eof |= !client_would_block(c, n);
@@ -420,7 +482,7 @@ static inline void client_expect_(struct client *c, const char *needle, const ch
 /* The client answers the end of the stream with its own, as it should. */
 static inline void client_expect_end_(struct client *c, const char *file, int line)
 {
-    client_send(c, "</stream:stream>");
+    client_send(c, c->framed ? "<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>" : "</stream:stream>");
     for (int i = 0; i < PATIENCE_TURNS && !c->eof; i++)
         if (!client_read(c))
             world_turn(c->w);

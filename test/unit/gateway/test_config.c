@@ -77,6 +77,13 @@ static void mistakes_are_told(void **state)
          "1: certificate: /nothing: No such file or directory\n"},
         {"ports and addresses", "listen { service = \"c2s\" address = \"localhost\" port = 70000 }\ncommunity \"a.example\" { " FILES " }",
          "1: address: 'localhost' is not a numeric address\n1: port: 70000 is not between 0 and 65535\n"},
+        {"a WebSocket without TLS for the world",
+         "listen { service = \"websocket\" tls = false }\ncommunity \"a.example\" { " FILES " }",
+         "1: listen: 'tls = false' is for a reverse proxy on this machine: address = \"127.0.0.1\"\n"},
+        {"a path that is none", "listen { service = \"websocket\" path = \"ws?\" }\ncommunity \"a.example\" { " FILES " }",
+         "1: path: 'ws?' is not a path like /xmpp-websocket\n"},
+        {"an origin that is none", "listen { service = \"websocket\" origins = { \"chat.example\" } }\ncommunity \"a.example\" { " FILES " }",
+         "1: origins: 'chat.example' is not an address that begins with https|http and ://\n"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct config c;
@@ -171,6 +178,7 @@ static void listeners_are_the_usual_ones(void **state)
     static const struct { const char *proves, *listen; bool c2s, s2s, http; } rows[] = {
         {"the usual ones, and no http", "", true, true, false},
         {"http takes none of them away", "listen { service = \"http\" }", true, true, true},
+        {"nor does one for WebSocket", "listen { service = \"http\" }\nlisten { service = \"websocket\" }", true, true, true},
         {"who names one for clients names all", "listen { service = \"c2s\" port = 6222 }", false, false, false},
         {"or one for servers", "listen { service = \"s2s\" }\nlisten { service = \"http\" }", false, true, true},
     };
