@@ -52,9 +52,13 @@ class Raw:
         host, port = address.rsplit(":", 1)
         self.ca = str(ca) if ca else None
         self.patience = patience
-        self.sock = socket.create_connection((host, int(port)), timeout=patience, source_address=(source, 0) if source else None)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.setblocking(False)
+        sock = socket.create_connection((host, int(port)), timeout=patience, source_address=(source, 0) if source else None)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setblocking(False)
+        self._begin(sock)
+
+    def _begin(self, sock):
+        self.sock = sock
         self.lock = threading.Lock()     # one thread may read while another writes; TLS bears only one at a time
         self.writing = threading.Lock()  # held over a whole text: two threads' texts must not be mixed
         self.owed = collections.deque()  # texts, as functions, of a thread that must not wait until it may write
@@ -297,9 +301,12 @@ class Raw:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.sock.close()
 
+    def say_end(self):
+        self.send("</stream:stream>")
+
     def close(self):
         try:
-            self.send("</stream:stream>")
+            self.say_end()
             while True:
                 self.next()
         except (Failed, OSError, ET.ParseError):
@@ -308,10 +315,11 @@ class Raw:
 
 
 class Terminal:
-    """A client with stream management whose acknowledgements are the test's evidence. One thread reads."""
+    """A client with stream management whose acknowledgements are the test's evidence. One thread reads. `address` may be a
+    connection: a Raw, or what can do the same (lablib/web.py)."""
 
     def __init__(self, address, ca, jid, password, patience=PATIENCE, previous=None, presence=True):
-        self.raw = Raw(address, ca, patience)
+        self.raw = address if isinstance(address, Raw) else Raw(address, ca, patience)
         self.patience = patience
         user, domain = jid.split("@")
         self.raw.secure(domain)
@@ -468,7 +476,7 @@ class Terminal:
 
     def close(self):
         try:
-            self.raw.send("</stream:stream>")
+            self.raw.say_end()
             self.wait_end()
         except (Failed, OSError):
             pass
