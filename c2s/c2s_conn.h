@@ -47,7 +47,7 @@ struct c2s_conn {
     enum c2s_conn_state state;
     uint8_t pauses;          /* of enum c2s_pause */
     uint8_t failures;        /* of SASL */
-    bool by_sasl2;           /* set before the shard hears of it: answers are parts of <success/> */
+    bool by_sasl2;           /* the shard's answer will be a part of <success/>; changes only while it is asked nothing */
     bool counted;            /* XEP-0198 came with the binding */
     bool asked;              /* BOUND: the client was asked whether it lives */
     const char *domain;      /* one of c2s->domains, from the header; NULL before */

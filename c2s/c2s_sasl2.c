@@ -93,6 +93,7 @@ static void finish_unbound(struct c2s_conn *k)
 {
     struct bytes told = BYTES_EMPTY;
 
+    k->by_sasl2 = false; /* what it asks for from here on is answered as of old */
     c2s_sasl2_identifier(&told, k->account->bare);
     finish(k, bytes_span(&told), false);
     bytes_fini(&told);

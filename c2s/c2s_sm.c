@@ -308,7 +308,7 @@ static void dismiss(struct c2s_conn *old)
 void c2s_sm_resume(struct c2s_shard *shard, struct c2s_conn *k, struct stanza *request)
 {
     const struct element *root = request->payload->root;
-    const struct element *e = k->by_sasl2 ? element_child(root, "resume", NS_SM) : root;
+    const struct element *e = element_is(root, "resume", NS_SM) ? root : element_child(root, "resume", NS_SM);
     const char *token = element_attr(e, "previd");
     struct c2s_link *l = token ? map_get(&shard->by_token, token) : NULL;
     uint32_t h, n;

@@ -201,6 +201,26 @@ static void resumption(void **state)
     client_close(&d);
 }
 
+/* Logged in so, and resumed by an element of its own behind it, as XEP-0198 had it before. */
+static void resumed_after_login(void **state)
+{
+    struct fixture *f = *state;
+    struct client c, d;
+    char token[64], request[256];
+
+    client_managed_stage(&c, &f->w, token);
+    client_close(&c);
+    log_in(&d, &f->w, LOGIN(AGENT));
+    client_expect(&d, "</stream:features>");
+    snprintf(request, sizeof(request), "<resume " SM " previd='%s' h='0'/>", token);
+    client_send(&d, request);
+    client_expect(&d, "/>");
+    expect_got(&d, "<resumed " SM " previd='");
+    expect_got_not(&d, "<authorization-identifier");
+    assert_int_equal(f->x.resource_count, 1);
+    client_close(&d);
+}
+
 /* A resource that cannot be had: logged in all the same, and free to bind as of old. */
 static void bind_refused(void **state)
 {
@@ -515,6 +535,7 @@ int main(void)
         BOTH(names),
         BOTH(scram),
         BOTH(resumption),
+        BOTH(resumed_after_login),
         BOTH(bind_refused),
         BOTH(bad_input),
         BOTH(from_elsewhere),
