@@ -226,18 +226,27 @@ static void fill(struct c2s_fast *f, const struct element *request)
     }
 }
 
+/* Salts are drawn anew for each password, so one key in common is one password. */
+static bool have_common_key(const struct account *now, const struct account *shown)
+{
+    for (unsigned i = 0; i < now->key_count; i++)
+        for (unsigned k = 0; k < shown->key_count; k++)
+            if (text_eq(now->keys[i].mechanism, shown->keys[k].mechanism) &&
+                memcmp(now->keys[i].stored_key, shown->keys[k].stored_key, sizeof(now->keys[i].stored_key)) == 0)
+                return true;
+    return false;
+}
+
 /* The password that was shown is still the account's: what is given for it would outlive it. */
 static bool still_holds(struct store_tx *tx, const struct c2s_auth *a, bool *holds, struct error *e)
 {
-    const struct account_keys *shown = &a->get.account.keys[0];
     struct account now;
     struct arena arena;
     bool found = false;
 
     arena_init(&arena);
     bool ok = account_find(tx, a->get.bare, &arena, &now, &found, e);
-    *holds = ok && found && !now.disabled && now.key_count &&
-             memcmp(now.keys[0].stored_key, shown->stored_key, sizeof(shown->stored_key)) == 0;
+    *holds = ok && found && !now.disabled && have_common_key(&now, &a->get.account);
     arena_fini(&arena);
     return ok;
 }

@@ -153,6 +153,18 @@ static bool keep_run(struct store_tx *tx, struct store_job *job, struct error *e
     return account_add_keys(tx, u->auth->get.bare, &u->kept, &u->auth->get.account.keys[0], &u->added, e);
 }
 
+/* What the account is compared with from here on: by another job, or by who gives a token. */
+static void remember(struct account *acc, const struct account_keys *kept)
+{
+    unsigned i = 0;
+
+    while (i < acc->key_count && !text_eq(acc->keys[i].mechanism, kept->mechanism))
+        i++;
+    CHECK(i < ACCOUNT_KEYS_MAX); /* is_lacking */
+    acc->keys[i] = *kept;
+    acc->key_count += i == acc->key_count;
+}
+
 static void on_kept(struct store_job *job, const struct error *e)
 {
     struct c2s_upgrade *u = container_of(job, struct c2s_upgrade, job);
@@ -165,6 +177,8 @@ static void on_kept(struct store_job *job, const struct error *e)
     else
         log_info(stream_log(a->conn->stream), "%s %s keys of %s", a->get.bare, u->added ? "has" : "has a new password, not",
                  u->kept.mechanism);
+    if (!e->code && u->added)
+        remember(&a->get.account, &u->kept);
     u->left &= ~(1u << u->keys.hash);
     c2s_auth_prepared(a->conn);
 }

@@ -446,6 +446,34 @@ static void upgrade_of_few_rounds(void **state)
     client_close(&c);
 }
 
+static bool keep_sha256_alone(struct store_tx *tx, void *user, struct error *e)
+{
+    (void)user;
+    return store_exec(tx, e, "delete from account_keys where bare = 'romeo@montague.example' and mechanism <> 'SCRAM-SHA-256'", "");
+}
+
+/* The only keys that the account had are made anew, others join them, and a token is given for the same password. */
+static void upgrade_and_token(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = ERROR_INIT;
+    struct client c;
+
+    assert_true(store_write_wait(f->w.store, keep_sha256_alone, NULL, &e));
+    client_secure_stage(&c, &f->w);
+    client_send(&c, LOGIN(AGENT UPGR("256") UPGR("512") "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>"));
+    do_task(&c, SCRAM_SHA256, "rose");
+    do_task(&c, SCRAM_SHA512, "rose");
+    client_expect(&c, "<success");
+    client_expect(&c, "<token");
+    client_close(&c);
+    for (int h = SCRAM_SHA256; h <= SCRAM_SHA512; h++) {
+        client_secure_stage(&c, &f->w);
+        client_scram(&c, &spelt_sasl2, (enum scram_hash)h, "romeo", "rose", (struct bound){0}, "<additional-data");
+        client_close(&c);
+    }
+}
+
 /* Tasks out of order, of another name, with what is no hash: the login fails by name and the keys stay as they were. */
 static void upgrade_bad_input(void **state)
 {
@@ -544,6 +572,7 @@ int main(void)
         BOTH(one_policy),
         BOTH(upgrade),
         BOTH(upgrade_of_few_rounds),
+        BOTH(upgrade_and_token),
         BOTH(upgrade_bad_input),
         BOTH(upgrade_overtaken),
         BOTH(leaves_meanwhile),
