@@ -243,8 +243,11 @@ static bool run_list(struct store_tx *tx, struct store_job *job, struct error *e
 static void print_text(const char *text)
 {
     putchar('\t');
-    for (; *text; text++)
-        putchar((unsigned char)*text < ' ' || *text == 127 ? '?' : *text);
+    for (; *text; text++) {
+        bool is_c1 = (unsigned char)*text == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0;
+        putchar((unsigned char)*text < ' ' || *text == 127 || is_c1 ? '?' : *text);
+        text += is_c1;
+    }
 }
 
 static void print_client(void *user, const struct client_row *row)
