@@ -37,13 +37,8 @@ bool clients_tokens(struct store_tx *tx, const char *bare, const char *agent, st
     return r && e->code == ERROR_NONE;
 }
 
-static bool drop_tokens(struct store_tx *tx, const char *bare, const char *agent, bool fresh, struct error *e)
-{
-    return store_exec(tx, e, "delete from client_tokens where bare = $1 and agent = $2 and fresh = $3", "tti", bare, agent,
-                      (int64_t)fresh);
-}
 
-/* The one that was shown is the one in use from now on. */
+/* The one that was shown is the one in use from now on. Another login by it may have made it that already. */
 static bool note_used(struct store_tx *tx, struct client_use *u, struct error *e)
 {
     struct span seed = {(const char *)u->used->seed, sizeof u->used->seed};
@@ -56,7 +51,8 @@ static bool note_used(struct store_tx *tx, struct client_use *u, struct error *e
     u->refused = store_changes(tx) == 0;
     if (u->refused || !u->used->fresh)
         return true;
-    return drop_tokens(tx, u->bare, u->agent, false, e) &&
+    return store_exec(tx, e, "delete from client_tokens where bare = $1 and agent = $2 and fresh = 0 and seed <> $3", "ttb", u->bare,
+                      u->agent, &seed) &&
            store_exec(tx, e, "update client_tokens set fresh = 0 where bare = $1 and agent = $2 and seed = $3", "ttb", u->bare,
                       u->agent, &seed);
 }
@@ -70,11 +66,24 @@ static bool note_client(struct store_tx *tx, const struct client_use *u, struct 
                       "tttti", u->bare, u->agent, u->software, u->device, store_now_us(tx));
 }
 
+/* An installation is whatever a client says: those that got no token for the longest time make room. */
+static bool trim_clients(struct store_tx *tx, const struct client_use *u, struct error *e)
+{
+    return store_exec(tx, e,
+                      "delete from clients where bare = $1 and agent <> $2 and agent not in"
+                      " (select agent from clients where bare = $1 order by seen_us desc limit $3)",
+                      "tti", u->bare, u->agent, (int64_t)CLIENTS_MAX) &&
+           store_exec(tx, e,
+                      "delete from client_tokens where bare = $1 and agent not in (select agent from clients where bare = $1)", "t",
+                      u->bare);
+}
+
 static bool give(struct store_tx *tx, const struct client_use *u, struct error *e)
 {
     struct span seed = {(const char *)u->give->seed, sizeof u->give->seed};
 
-    return note_client(tx, u, e) && drop_tokens(tx, u->bare, u->agent, true, e) &&
+    return note_client(tx, u, e) && trim_clients(tx, u, e) &&
+           store_exec(tx, e, "delete from client_tokens where bare = $1 and agent = $2 and fresh = 1", "tt", u->bare, u->agent) &&
            store_exec(tx, e,
                       "insert into client_tokens (bare, agent, fresh, mechanism, seed, issued_us, expires_us, used_count)"
                       " values ($1, $2, 1, $3, $4, $5, $6, 0)",

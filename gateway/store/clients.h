@@ -7,7 +7,7 @@
 
 #include "gateway/store/store.h"
 
-enum { CLIENT_SEED_LEN = 32, CLIENT_TOKENS_MAX = 2 };
+enum { CLIENT_SEED_LEN = 32, CLIENT_TOKENS_MAX = 2, CLIENTS_MAX = 50 /* of an account; the newest stay */ };
 
 struct client_token {
     char mechanism[20];
