@@ -146,6 +146,7 @@ static void succeed(struct c2s_conn *k)
         return;
     }
     k->account = jid_dup(account);
+    k->proved = a->proved;
     k->shard = c2s_shard_of(c, k->account->bare);
     atomic_fetch_add(&c->auth_successes, 1);
     log_info(stream_log(k->stream), "%s logged in by %s", k->account->bare,
@@ -304,6 +305,7 @@ static void ask_store(struct c2s_conn *k)
     a->get = (struct account_get){.job = {.reply_on = k->io->loop, .done = on_account}};
     arena_init(&a->get.arena);
     a->get.bare = arena_printf(&a->get.arena, "%s@%s", sasl_username(a->sasl), k->domain);
+    a->proved = exchange_revocations(k->io->c2s->exchange);
     c2s_auth_begin_work(a);
     account_get(k->io->c2s->store, &a->get);
 }

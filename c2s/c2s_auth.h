@@ -35,6 +35,7 @@ struct c2s_auth {
     struct sasl *sasl;      /* owned */
     bool busy;              /* `get` or `work` is under way */
     bool disabled;          /* the account may not log in */
+    uint64_t proved; /* exchange_revocations() before the account was read */
     bool held;              /* the outcome waits for `hold` */
     bool right;             /* what that is */
     struct c2s_brake_key key;

@@ -52,6 +52,7 @@ struct c2s_conn {
     bool asked;              /* BOUND: the client was asked whether it lives */
     const char *domain;      /* one of c2s->domains, from the header; NULL before */
     struct jid *account;     /* owned; NULL before PROVED */
+    uint64_t proved;         /* of the login: edge_link.proved */
     struct c2s_shard *shard; /* of the account; NULL before PROVED */
     struct c2s_link *link;   /* counted; NULL before BOUND */
     struct c2s_auth *auth;   /* owned; NULL outside PROVING */

@@ -337,6 +337,7 @@ static void restore_bind(struct c2s_restore *r)
     (void)missing(r, NULL, arena_printf(&r->load.arena, "u:%s", row->account));
     ref_take(&r->conn->ref);
     l->conn = r->conn;
+    l->edge.proved = r->conn->proved;
     l->restore = r;
     exchange_bind(r->shard->c2s->exchange, &l->edge, l->account, row->resource);
 }

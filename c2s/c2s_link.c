@@ -512,6 +512,7 @@ static void bind_resource(struct c2s_shard *shard, const struct c2s_mail *m)
 
     ref_take(&m->conn->ref);
     l->conn = m->conn;
+    l->edge.proved = m->conn->proved;
     l->request = stanza_ref(m->st);
     exchange_bind(shard->c2s->exchange, &l->edge, l->account,
                   wish && *wish->text ? wish->text : NULL);

@@ -25,6 +25,7 @@ enum link_state { LINK_ACTIVE, LINK_INACTIVE /* XEP-0352 */, LINK_HIBERNATING /*
 struct edge_link {
     const struct edge_link_ops *ops;
     struct resource *resource; /* set before on_bound, NULL after exchange_unbind or on_replaced */
+    uint64_t proved;           /* exchange_revocations() before what its client logged in with was looked at */
 };
 
 struct edge_link_ops {
@@ -43,6 +44,9 @@ struct edge_link_ops {
 /* The loop on which a local bare JID lives. Any thread. */
 struct loop *exchange_loop_of(struct exchange *x, const char *bare);
 
+/* How often an account has lost the right to be there so far: whoever proves to be one before it did is bound
+ * no more. Any thread. */
+uint64_t exchange_revocations(struct exchange *x);
 /* Bind a resource for the authenticated account (RFC 6120 section 7); `wish` NULL: the server
  * chooses. Loop: exchange_loop_of(account). Completes by on_bound. */
 void exchange_bind(struct exchange *x, struct edge_link *l, const struct jid *account, const char *wish);

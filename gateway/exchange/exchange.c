@@ -107,6 +107,7 @@ struct exchange *exchange_create(const struct exchange_options *o)
         x->shards[i].loop = o->loops[i];
         list_init(&x->shards[i].idle);
     }
+    revocation_init(&x->revocations);
     x->created_mono_ms = clock_mono_ms(loop_clock(x->shards[0].loop));
     x->sweep = session_sweep_create(x, x->shards[0].loop);
     return x;
@@ -149,6 +150,7 @@ void exchange_destroy(struct exchange **xp)
     map_fini(&x->by_domain);
     map_fini(&x->iqs);
     map_fini(&x->service_states);
+    revocation_fini(&x->revocations);
     arena_fini(&x->arena);
     mem_free(x);
 }
@@ -250,6 +252,11 @@ void *exchange_service_state(struct exchange *x, const struct service *s)
 struct reach *exchange_reach(struct exchange *x)
 {
     return x->reach;
+}
+
+uint64_t exchange_revocations(struct exchange *x)
+{
+    return revocation_count(&x->revocations);
 }
 
 uint64_t exchange_uptime_s(struct exchange *x)
@@ -375,8 +382,10 @@ static enum event_fate recheck_perform(struct event *ev)
     else
         log_error(NULL, "%s changed, but cannot be read, so its links stay: %s", p->jid->bare, ev->error.text);
     arena_fini(&c->get.arena);
-    if (p->barred)
+    if (p->barred) {
+        revocation_add(&p->x->revocations, p->jid->bare);
         resource_each(r, p) resource_replace(r, STREAM_NOT_AUTHORIZED);
+    }
     return EVENT_FINISHED;
 }
 

@@ -9,6 +9,7 @@
 #include "gateway/base/list.h"
 #include "gateway/base/map.h"
 #include "gateway/exchange/exchange.h"
+#include "gateway/exchange/revocation.h"
 
 enum {
     SHARD_IDLE_PERSONS = 10000, /* kept in memory without a link */
@@ -51,6 +52,7 @@ struct exchange {
     unsigned resources_max;
     uint64_t created_mono_ms;
     atomic_uint answers_kept;        /* errors of ours that wait for other communities (route.c) */
+    struct revocations revocations;  /* of any thread */
     struct arena arena;              /* what stands above */
 };
 

@@ -119,5 +119,7 @@ void exchange_end_links(struct exchange *x, const struct jid *who, enum stream_e
     n->reply_on = reply_on;
     n->done = done;
     n->user = user;
+    if (why == STREAM_NOT_AUTHORIZED && !who->resource) /* also for who has logged in and not bound yet */
+        revocation_add(&x->revocations, who->bare);
     person_visit(x, who->bare, end_links, n);
 }

@@ -497,6 +497,11 @@ static void peer_destroy(struct peer *p)
 
 struct peer *world_bind(struct world *w, const char *full)
 {
+    return world_bind_as_of(w, full, UINT64_MAX);
+}
+
+struct peer *world_bind_as_of(struct world *w, const char *full, uint64_t proved)
+{
     struct arena a;
     arena_init(&a);
     const struct jid *j = jid_parse_text(&a, full);
@@ -507,6 +512,7 @@ struct peer *world_bind(struct world *w, const char *full)
     p->link.ops = &link_ops;
     list_append(&w->peers, &p->node);
     world_settle(w);
+    p->link.proved = proved == UINT64_MAX ? exchange_revocations(p->gateway->x) : proved;
     exchange_bind(p->gateway->x, &p->link, j, j->resource);
     world_settle(w);
     arena_fini(&a);

@@ -59,6 +59,8 @@ int64_t world_now_us(struct world *w);
 /* Binds; resourcepart from `full`, or the server's choice when it is a bare JID. NULL: refused, and
  * world_refusal says why. */
 struct peer *world_bind(struct world *w, const char *full);
+/* By what was proved when exchange_revocations() said so. */
+struct peer *world_bind_as_of(struct world *w, const char *full, uint64_t proved);
 enum stanza_error world_refusal(struct world *w);
 /* The terminal writes. false: the gateway refused `from`. */
 bool peer_send(struct peer *p, const char *xml);

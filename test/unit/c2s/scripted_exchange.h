@@ -19,6 +19,7 @@ struct resource {
     struct exchange *x;
     struct edge_link *link;
     struct jid *jid; /* full; owned */
+    uint64_t proved;
     enum link_state state;
     bool bound, restored, carbons;
     struct stanza *presence; /* what a snapshot shows; the test's */
@@ -32,6 +33,7 @@ struct resource {
 struct exchange {
     struct loop *loop;
     bool settle_at_once;
+    uint64_t revocations;
     enum stanza_error refuse_bind;          /* the next bind */
     struct resource *resources[SCRIPT_MAX]; /* all that were ever bound, in order */
     unsigned resource_count;
@@ -45,6 +47,11 @@ struct loop *exchange_loop_of(struct exchange *x, const char *bare)
 {
     (void)bare;
     return x->loop;
+}
+
+uint64_t exchange_revocations(struct exchange *x)
+{
+    return x->revocations;
 }
 
 static void script_on_answer(struct command *c)
@@ -70,6 +77,7 @@ void exchange_bind(struct exchange *x, struct edge_link *l, const struct jid *ac
     arena_init(&a);
     r->x = x;
     r->link = l;
+    r->proved = l->proved;
     r->refuse = x->refuse_bind;
     x->refuse_bind = STANZA_OK;
     const struct jid *j = jid_make(&a, account->local, account->domain, wish ? wish : "chosen");

@@ -328,6 +328,7 @@ static void pipelined(void **state)
     char token[64];
 
     get_token(&f->w, PLAIN_ROSE(AGENT(AGENT_A) WISH("HT-SHA-256-EXPR")), token);
+    f->x.revocations = 5;
     client_plain_stage(&c, &f->w);
     client_send(&c, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
     client_expect(&c, "<proceed");
@@ -340,6 +341,7 @@ static void pipelined(void **state)
     for (int i = 0; i < PATIENCE_TURNS && f->x.in_count < 1; i++)
         world_turn(&f->w);
     assert_int_equal(f->x.in_count, 1);
+    assert_int_equal(f->x.resources[0]->proved, 5); /* as of the moment that the account was read */
     client_close(&c);
 }
 

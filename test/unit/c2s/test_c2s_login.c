@@ -42,6 +42,20 @@ static void auth_plain(void **state)
 }
 
 /* Wrong passwords for one account from one network, each on a connection of its own. */
+/* What the exchange compares is from before the account was read, not from when a resource is bound. */
+static void login_is_dated(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    f->x.revocations = 7;
+    client_proved_stage(&c, &f->w, "romeo", "rose");
+    f->x.revocations = 9;
+    client_bind(&c, "orchard");
+    assert_int_equal(f->x.resources[0]->proved, 7);
+    client_close(&c);
+}
+
 static void guess(struct fixture *f, unsigned times, const char *from)
 {
     for (unsigned i = 0; i < times; i++) {
@@ -295,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(auth_plain),
+        BOTH(login_is_dated),
         BOTH(guesses_wait),
         cmocka_unit_test_setup_teardown(guesses_wait_less_than_a_login_may_take, setup_hasty, teardown),
         BOTH(auth_scram),

@@ -340,7 +340,7 @@ static inline void log_on(struct terminal *t, const char *account)
 {
     struct arena a;
     arena_init(&a);
-    *t = (struct terminal){.link.ops = &terminal_ops};
+    *t = (struct terminal){.link.ops = &terminal_ops, .link.proved = exchange_revocations(world.x)};
     exchange_bind(world.x, &t->link, jid_parse_text(&a, account), "balcony");
     arena_fini(&a);
     settle_all();

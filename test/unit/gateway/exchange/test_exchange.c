@@ -460,6 +460,48 @@ static void disabled_account(void **state)
     world_destroy(&w);
 }
 
+static void count_ended(void *user, unsigned ended)
+{
+    *(unsigned *)user += ended;
+}
+
+static void end_links(struct world *w, const char *who)
+{
+    struct arena a;
+    unsigned ended = 0;
+    arena_init(&a);
+    exchange_end_links(world_exchange(w, "a.example"), jid_parse_text(&a, who), STREAM_NOT_AUTHORIZED,
+                       exchange_loop_of(world_exchange(w, "a.example"), who), count_ended, &ended);
+    world_settle(w);
+    arena_fini(&a);
+}
+
+/* Whoever logged in by the old password and waited is bound no more once there is a new one, in memory or not;
+ * others are, and who logs in after it is. */
+static void login_of_before(void **state)
+{
+    (void)state;
+    struct world *w = world_create(&(struct world_gateway){.domain = "a.example"}, 1);
+    struct exchange *x = world_exchange(w, "a.example");
+    world_account(w, "romeo@a.example");
+    world_account(w, "juliet@a.example");
+    uint64_t before = exchange_revocations(x);
+    end_links(w, "romeo@a.example/1"); /* one link, by an admin: no password is new */
+    assert_non_null(world_bind_as_of(w, "romeo@a.example/1", before));
+    end_links(w, "romeo@a.example");
+    assert_null(world_bind_as_of(w, "romeo@a.example/2", before));
+    assert_int_equal(world_refusal(w), STANZA_NOT_AUTHORIZED);
+    assert_non_null(world_bind_as_of(w, "juliet@a.example/1", before));
+    uint64_t after = exchange_revocations(x);
+    assert_non_null(world_bind_as_of(w, "romeo@a.example/3", after));
+    for (int i = 0; i < REVOCATIONS_KEPT; i++)
+        end_links(w, "nobody@a.example");
+    assert_non_null(world_bind_as_of(w, "romeo@a.example/4", after)); /* as many as are known */
+    end_links(w, "nobody@a.example");
+    assert_null(world_bind_as_of(w, "romeo@a.example/5", after)); /* more: nobody knows */
+    world_destroy(&w);
+}
+
 /* Who is not in memory is not loaded for it; what is no account of ours is nothing. */
 static void unknown_account(void **state)
 {
@@ -483,6 +525,7 @@ int main(void)
         cmocka_unit_test(queries_take_turns),
         cmocka_unit_test(deleted_account),
         cmocka_unit_test(disabled_account),
+        cmocka_unit_test(login_of_before),
         cmocka_unit_test(unknown_account),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
