@@ -114,6 +114,6 @@ void c2s_bind2_bound(struct c2s_link *l, const struct jid *full)
     if (!l->edge.resource)
         return; /* its connection has gone meanwhile */
     exchange_restore(l->edge.resource, &(struct link_snapshot){.carbons = carbons});
-    if (inactive)
+    if (inactive && l->state == C2S_LINK_ATTACHED) /* else it hibernates already */
         c2s_link_set_active(l, false);
 }

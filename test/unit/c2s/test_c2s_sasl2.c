@@ -554,6 +554,31 @@ static void leaves_meanwhile(void **state)
     assert_int_equal(n.links, 0);
 }
 
+/* The same with <inactive/> and resumption: what is left hibernates, and is not taken for a client that is there. */
+static void leaves_inactive(void **state)
+{
+    struct fixture *f = *state;
+    struct c2s_counts n;
+
+    for (int turns = 0; turns < 12; turns++) {
+        struct client c;
+        client_secure_stage(&c, &f->w);
+        client_send(&c, LOGIN(BIND_TAG("<enable " SM " resume='true'/><inactive xmlns='urn:xmpp:csi:0'/>")));
+        for (int i = 0; i < turns; i++)
+            loop_turn(f->w.loop);
+        client_close(&c);
+    }
+    c2s_count(f->w.c2s, &n);
+    for (int i = 0; i < PATIENCE_TURNS && n.connections; i++) {
+        world_turn(&f->w);
+        c2s_count(f->w.c2s, &n);
+    }
+    world_settle_down(&f->w);
+    for (unsigned i = 0; i < f->x.resource_count; i++)
+        if (f->x.resources[i]->bound)
+            assert_int_equal(f->x.resources[i]->state, LINK_HIBERNATING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -576,6 +601,7 @@ int main(void)
         BOTH(upgrade_bad_input),
         BOTH(upgrade_overtaken),
         BOTH(leaves_meanwhile),
+        BOTH(leaves_inactive),
     };
     return cmocka_run_group_tests_name("c2s_sasl2", tests, NULL, NULL);
 }
