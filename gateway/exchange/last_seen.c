@@ -3,6 +3,8 @@
  * last seen before that. */
 #include "gateway/exchange/last_seen.h"
 
+#include <string.h>
+
 #include "gateway/base/mem.h"
 #include "gateway/exchange/person.h"
 #include "gateway/store/seen.h"
@@ -36,6 +38,7 @@ void last_seen_note(struct person *p, const struct stanza *presence)
     n->account = arena_dup(&n->arena, p->jid->bare);
     n->status = status ? arena_dup(&n->arena, status->text) : NULL;
     n->job.run = run;
+    n->job.bytes = sizeof *n + (n->status ? strlen(n->status) : 0); /* who comes and goes without end is slowed down */
     n->job.discard = discard;
     store_write(exchange_store(p->x), &n->job);
 }
