@@ -48,7 +48,7 @@ static void request_end(struct request *r)
     mem_free(r);
 }
 
-/* architecture.md section 5: marked in the store, or listed in the configuration. */
+/* By the configuration; others are marked in the store. */
 static bool is_listed(struct exchange *x, const struct jid *j)
 {
     const struct community *c = exchange_community(x, j->domain);

@@ -56,7 +56,7 @@ struct adhoc_stage {
 
 enum adhoc_who {
     ADHOC_PERSON, /* every account of the community, at its own address and at the domain */
-    ADHOC_ADMIN,  /* the community's admins (architecture.md section 5), at the domain */
+    ADHOC_ADMIN,  /* the community's admins (README.md), at the domain */
 };
 
 struct adhoc_command {

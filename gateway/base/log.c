@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One write(2) a line, so lines of threads do not mix. Time stamps are UTC. The level and the sink
- * are the one mutable global of the product (style.md). */
+ * are the one mutable global of the product. */
 #include "gateway/base/log.h"
 
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Heap memory that cannot fail: sizes from a peer are bounded before they are allocated, and when
- * the machine has no memory left the process ends (style.md, "When something goes wrong").
+ * the machine has no memory left the process ends: what it has acknowledged is on disk.
  * The only callers of malloc in the product are here. */
 #ifndef CAUSEWAY_BASE_MEM_H
 #define CAUSEWAY_BASE_MEM_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* PURE: who has let whom in. One machine for each pair of callee and peer; the store keeps it, so
- * that it outlives archive, session and process until it is revoked. architecture.md section 6.
+ * that it outlives archive, session and process until it is revoked.
  *
  * A request is open from the first message that is held until it is answered or its time is over.
  * To the asker a silent decline is the same as no answer: messages are held, and come back when the

@@ -2,8 +2,8 @@
 /* Events and the lanes that keep their order. An event is something that concerns one actor: a local
  * person, or a pair of domains ("LOCAL REMOTE") that stanzas leave by. It is looked at when it arrives
  * (admit: decide, start the write that it needs) and done when everything before it in its lane is
- * done (perform). So writes are pipelined, and nothing overtakes what waits for its commit.
- * architecture.md section 2, "Order". */
+ * done (perform). So writes are pipelined, and nothing overtakes what waits for its commit:
+ * README.md, "The life of an event". */
 #ifndef CAUSEWAY_EXCHANGE_EVENT_H
 #define CAUSEWAY_EXCHANGE_EVENT_H
 

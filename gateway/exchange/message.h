@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* PURE: what a message weighs. Worth keeping or only passing on; worth an archive; is it somebody
- * writing to somebody? architecture.md sections 4 and 6, XEP-0334, XEP-0313 section 5.1.3. */
+ * writing to somebody? XEP-0334, XEP-0313 section 5.1.3. */
 #ifndef CAUSEWAY_EXCHANGE_MESSAGE_H
 #define CAUSEWAY_EXCHANGE_MESSAGE_H
 

@@ -47,7 +47,7 @@ enum reach_progress {
     REACH_FAILED,      /* each device that was tried, or would have been, refused or did not answer */
 };
 /* `device` is a word for people: "text message", "e-mail". What the asker learns of it is decided in
- * the exchange (architecture.md section 6). */
+ * the exchange (session_reach.c). */
 void exchange_reach_progress(struct exchange *x, const char *callee, const char *peer, uint64_t seq,
                              enum reach_progress p, const char *device);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* PURE: how far reaching a person has got in one conversation. It says when an event for
  * contact-router is due, when what was planned need not be done any more, and when the one who
- * wrote may be told (whether they are, depends on what they may see: session_reach.c).
- * architecture.md section 6. */
+ * wrote may be told (whether they are, depends on what they may see: session_reach.c). */
 #ifndef CAUSEWAY_EXCHANGE_REACH_STATE_H
 #define CAUSEWAY_EXCHANGE_REACH_STATE_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a client says again after its stream broke, because it did not see the acknowledgement: the same
  * origin-id (XEP-0359) to the same recipient, on a later stream, within ten minutes of the broken one.
- * It is settled without a second delivery (architecture.md section 4). Internal; in memory only, for
+ * It is settled without a second delivery. Internal; in memory only, for
  * the newest messages of a person. */
 #ifndef CAUSEWAY_EXCHANGE_REPEAT_H
 #define CAUSEWAY_EXCHANGE_REPEAT_H

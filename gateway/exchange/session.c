@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Messaging sessions of one person: loading, admission, and what a keep carries. Consent and reach are
- * performed in session_consent.c and session_reach.c. architecture.md section 6.
+ * performed in session_consent.c and session_reach.c.
  *
  * Invariant: memory is changed when a write is asked, and writes run in the order in which they are
  * asked, so what is in memory is what the store will say when all that was asked is committed. */

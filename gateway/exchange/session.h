@@ -2,7 +2,7 @@
 /* Messaging sessions of one person: consent (who has let whom in) and reach (how far reaching the
  * person has got). Performs the effects of the two pure machines (consent.h, reach_state.h):
  * hold, notify, wake, deliver, expire. Called by the person's inbox; everything here is on the
- * person's loop and touches that person only. architecture.md section 6.
+ * person's loop and touches that person only.
  *
  * A PERSON_NOBODY goes through the same functions as a PERSON_READY (load, admit, prepare_keep, kept),
  * so that an asker cannot tell the two apart. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reach, performed: an event for contact-router with each message that finds nobody linked, what its
  * reports mean to the one who wrote, and what the person answers on a device. Who wrote learns of
- * devices only with a subscription to the person's presence, and if the person allows it
- * (architecture.md section 6). */
+ * devices only with a subscription to the person's presence, and if the person allows it. */
 #include <stddef.h>
 
 #include "gateway/base/log.h"

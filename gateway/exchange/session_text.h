@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* PURE: what people are told about a messaging session, in words that an ordinary client shows, with
  * <contact xmlns='urn:causeway:contact:1'/> for machines. Every stanza made here but the
- * receipt (which has no body) carries it, so none makes a request, a notice or a wake anywhere. architecture.md section 6. */
+ * receipt (which has no body) carries it, so none makes a request, a notice or a wake anywhere. */
 #ifndef CAUSEWAY_EXCHANGE_SESSION_TEXT_H
 #define CAUSEWAY_EXCHANGE_SESSION_TEXT_H
 

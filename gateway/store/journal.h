@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The journal: every kept message, payload once, in the order of commits. Archives and queues refer to
- * it by `seq`; it goes when nothing refers to it (architecture.md section 4). What an archive holds is
+ * it by `seq`; it goes when nothing refers to it. What an archive holds is
  * packed, several messages a row (pack.h).
  *
  * A queue is a named list of journal rows that somebody has not been served yet:

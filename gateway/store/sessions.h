@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What outlives the process of messaging sessions (architecture.md section 6): consent, a row for
+/* What outlives the process of messaging sessions: consent, a row for
  * each pair of callee and peer; the conversation, a row with its short code and how far reaching the
  * callee has got; what a person prefers; and the events that somebody must be reached for, which
  * contact-router reads. Tables: schemas/sql/0002_sessions.sql. */

@@ -3,7 +3,7 @@
  * a job: run() happens on a store thread inside a transaction, done() on the loop that asked, after
  * the commit. What done() reports as committed survives kill -9, and with STORE_DISK a power cut.
  *
- * SQL is written once for SQLite and PostgreSQL (probes.md, "one dialect"): bigint, text, bytea only;
+ * SQL is written once for SQLite and PostgreSQL (README.md, "Rules for a record family"): bigint, text, bytea only;
  * times in microseconds; $1 parameters. Record families (account.h, rosters.h, journal.h, ...) wrap
  * it; nothing above gateway/store writes SQL but the record families of the edges. */
 #ifndef CAUSEWAY_STORE_STORE_H

@@ -193,7 +193,7 @@ def rule_provider_names():
 
 
 def rule_provider_format():
-    """Each key and name that a profile may have stands in FORMAT.md, and each shipped key is one of them."""
+    """Each key and name that a profile may have stands in schemas/provider/FORMAT.md, and each shipped key is one of them."""
     source, manual = text("contact-router/profile_keys.c"), text("schemas/provider/FORMAT.md")
     keys = re.findall(r'\{ "([a-z_.:]+)", KEY_', source)
     names = [n for block in re.findall(r"_names\[\] = \{(.*?)\}", source, re.S) for n in re.findall(r'"([a-z0-9_.]+)"', block)]
@@ -202,6 +202,15 @@ def rule_provider_format():
     for word in sorted(set(keys + names)):
         if not re.search(r"(?<![\w.])%s%s" % (re.escape(word), "" if word[-1] in ".:" else r"(?!\w)"), manual):
             yield "format", "schemas/provider/FORMAT.md", f"does not mention {word}"
+
+
+def rule_documents():
+    """A document that a comment or a README names can be read by whoever has this repository alone."""
+    files = set(tracked(""))
+    for path in tracked(".c", ".h", ".md", ".txt", ".py", ".sql", ".xsd"):
+        for name in re.findall(r"[\w./-]+\.md\b", text(path)):
+            if name not in files and str(Path(path).parent / name) not in files:
+                yield "documents", path, f"there is no {name}"
 
 
 def rule_exports(objects):
@@ -227,7 +236,7 @@ def main():
     options = parser.parse_args()
     findings = []
     for rule in (rule_layers, rule_headers_alone, rule_stems, rule_banned, rule_sizes, rule_state_switch, rule_heads,
-                 rule_words, rule_provider_names, rule_provider_format):
+                 rule_words, rule_provider_names, rule_provider_format, rule_documents):
         findings += list(rule())
     if options.objects:
         findings += list(rule_exports(options.objects))

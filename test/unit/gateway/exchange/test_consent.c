@@ -113,7 +113,7 @@ static void no_pair_is_forgotten(void **state)
         }
 }
 
-/* architecture.md section 6: silent decline, no answer, and no account look alike to the asker. */
+/* Silent decline, no answer, and no account look alike to the asker. */
 static void the_asker_cannot_tell(void **state)
 {
     (void)state;

@@ -103,7 +103,7 @@ static struct bytes story_of(const struct story *s)
     return out;
 }
 
-/* architecture.md section 6: unanswered, declined silently, linked, and no such account are one to the
+/* Unanswered, declined silently, linked, and no such account are one to the
  * asker: notice, number of messages, and errors at the end. */
 static void the_asker_cannot_tell(void **state)
 {
@@ -432,7 +432,7 @@ static enum error_code answers(const char *peer, enum reach_verb verb, const cha
     return answered;
 }
 
-/* architecture.md section 6: hibernating counts as none after 60 s. */
+/* Hibernating counts as none after 60 s. */
 static void a_link_that_hibernates(void **state)
 {
     (void)state;
