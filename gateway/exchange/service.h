@@ -36,6 +36,7 @@ struct service_iq {
     enum service_result (*handle)(struct exchange *x, struct person *who, struct stanza *iq);
 };
 
+/* Stands in the README's table too: lint compares. `note`: what of it, where not all; NULL: all. */
 struct service_xep { const char *number, *version, *note; };
 
 struct service {

@@ -204,6 +204,17 @@ def rule_provider_format():
             yield "format", "schemas/provider/FORMAT.md", f"does not mention {word}"
 
 
+def rule_xeps():
+    """The README's table has each XEP that a service names."""
+    table = text("README.md").partition("## What it speaks")[2].partition("\n## ")[0]
+    known = set(re.findall(r"\b(\d{4})\b", "".join(row.split("|")[1] for row in table.split("\n") if row.startswith("|"))))
+    for path in sources():
+        for rows in re.findall(r"struct service_xep \w+\[\] = \{(.*?)\};", text(path), re.S):
+            for number in re.findall(r'\{"(\d{4})"', rows):
+                if number not in known:
+                    yield "xeps", path, f"XEP-{number} does not stand in the README's table"
+
+
 def rule_documents():
     """A document that a comment or a README names can be read by whoever has this repository alone."""
     files = set(tracked(""))
@@ -236,7 +247,7 @@ def main():
     options = parser.parse_args()
     findings = []
     for rule in (rule_layers, rule_headers_alone, rule_stems, rule_banned, rule_sizes, rule_state_switch, rule_heads,
-                 rule_words, rule_provider_names, rule_provider_format, rule_documents):
+                 rule_words, rule_provider_names, rule_provider_format, rule_xeps, rule_documents):
         findings += list(rule())
     if options.objects:
         findings += list(rule_exports(options.objects))
