@@ -13,6 +13,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/base/utf8.h"
+#include "gateway/xmpp/bare.h"
 
 enum { EVENTS_MAX = 64, TEXT_MAX = 2000,
        ZONE_READS_MAX = 16 /* then a batch ends early; one event looks for 30 at most */ };
@@ -53,12 +54,6 @@ static bool read_events(struct store_tx *tx, const char *callee, struct arena *a
         };
     }
     return r && e->code == ERROR_NONE;
-}
-
-static const char *domain_of(const char *bare)
-{
-    const char *at = strchr(bare, '@');
-    return at ? at + 1 : bare;
 }
 
 static bool is_reachable(const struct contact_router *r, const struct contact_router_community *c, const struct device *d)
@@ -115,7 +110,7 @@ static bool look(struct planning *p, struct store_tx *tx, const struct reach_eve
                  const struct contact_router_community *c, int64_t now_us, struct situation *s, struct error *e)
 {
     if (!device_store_list(tx, ev->callee, &p->arena, &s->devices, e) ||
-        !outbox_query_use(tx, &(struct outbox_spender){ ev->callee, c->domain, ev->peer, domain_of(ev->peer) }, &s->in.use, e))
+        !outbox_query_use(tx, &(struct outbox_spender){ ev->callee, c->domain, ev->peer, bare_domain(ev->peer) }, &s->in.use, e))
         return false;
     s->in.now_us = now_us;
     s->in.presence = PLANNER_NONE; /* why the exchange wrote the event */
@@ -166,7 +161,7 @@ static bool write_step(struct planning *p, struct store_tx *tx, const struct rea
         .d = { .state = OUTBOX_PLANNED, .due_us = step->due_us },
         .account = ev->callee, .n = d->n, .kind = d->kind, .address = d->address, .community = c->domain,
         .purpose = ev->kind == REACH_MESSAGE ? OUTBOX_PURPOSE_MESSAGE : OUTBOX_PURPOSE_REQUEST,
-        .peer = ev->peer, .peer_domain = domain_of(ev->peer), .code = ev->code, .provider = sender ? sender->name : "",
+        .peer = ev->peer, .peer_domain = bare_domain(ev->peer), .code = ev->code, .provider = sender ? sender->name : "",
         .step = step->step, .urgent = ev->kind == REACH_MESSAGE && s->in.urgency >= PLANNER_HIGH, .texts = 1,
         .readable = ev->text != NULL, .text = text,
     };
@@ -226,7 +221,7 @@ static void warn_of_devices(struct planning *p, const struct reach_event *ev, co
     for (unsigned i = 0; i < devices->count; i++)
         if (devices->v[i].damaged)
             warn_once(p, arena_printf(&p->arena, "device %lld of %s cannot be read and is not used: let them write \"remove %lld\" to %s, and list it again\n",
-                                      (long long)devices->v[i].n, ev->callee, (long long)devices->v[i].n, domain_of(ev->callee)));
+                                      (long long)devices->v[i].n, ev->callee, (long long)devices->v[i].n, bare_domain(ev->callee)));
 }
 
 static void warn_of_rule(struct planning *p, const struct reach_event *ev, unsigned rule)
@@ -234,12 +229,12 @@ static void warn_of_rule(struct planning *p, const struct reach_event *ev, unsig
     warn_once(p, arena_printf(&p->arena,
                                     "rule %u of %s cannot be read, so none of their rules holds, but the default: let them write "
                                     "\"remove rule %u\" to %s, and the rule again; \"rules\" shows what is left of it\n",
-                                    rule, ev->callee, rule, domain_of(ev->callee)));
+                                    rule, ev->callee, rule, bare_domain(ev->callee)));
 }
 
 static bool plan_event(struct planning *p, struct store_tx *tx, const struct reach_event *ev, struct error *e)
 {
-    const struct contact_router_community *c = contact_router_community(p->r, domain_of(ev->callee));
+    const struct contact_router_community *c = contact_router_community(p->r, bare_domain(ev->callee));
     struct situation *s = arena_new(&p->arena, struct situation);
     if (c && !look(p, tx, ev, c, store_now_us(tx), s, e))
         return false;
@@ -350,7 +345,7 @@ void planning_stop(struct contact_router *r, const char *callee, const char *pee
 bool planning_foresee(struct contact_router *r, struct store_tx *tx, const struct reach_event *ev, struct bytes *words,
                       struct error *e)
 {
-    const struct contact_router_community *c = contact_router_community(r, domain_of(ev->callee));
+    const struct contact_router_community *c = contact_router_community(r, bare_domain(ev->callee));
     struct zone_cache zones; /* the router's belongs to the writing thread; this is a reading one */
     struct planning p = { .r = r, .zones = &zones };
     zone_cache_init(&zones, r->zone_dir);

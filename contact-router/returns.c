@@ -15,6 +15,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/xmpp/bare.h"
 
 #define WINDOW_US ((int64_t)72 * 3600 * 1000000)
 #define AGAIN_US ((int64_t)10 * 60 * 1000000) /* the same words without an id are the same text so long */
@@ -78,12 +79,6 @@ struct texting {
     unsigned talk_count;
 };
 
-static const char *domain_of(const char *bare)
-{
-    const char *at = strchr(bare, '@');
-    return at ? at + 1 : bare;
-}
-
 static const char *number(struct arena *a, const char *text)
 {
     const char *as = text ? device_phone(a, text) : NULL;
@@ -94,7 +89,7 @@ static const char *number(struct arena *a, const char *text)
 static bool say(struct texting *t, const char *text, struct error *e)
 {
     const struct device *d = &t->devices.v[0];
-    const struct contact_router_community *c = contact_router_community(t->g->q.r, domain_of(d->account));
+    const struct contact_router_community *c = contact_router_community(t->g->q.r, bare_domain(d->account));
     struct budget_use use;
     int64_t replies;
     if (!outbox_query_count_day(t->tx, d->account, t->from, OUTBOX_PURPOSE_REPLY, &replies, e) ||
@@ -237,7 +232,7 @@ static void keep_ours(struct texting *t)
     unsigned kept = 0;
     for (unsigned i = 0; i < t->devices.count; i++) {
         const struct device *d = &t->devices.v[i];
-        const char *domain = domain_of(d->account);
+        const char *domain = bare_domain(d->account);
         if (!d->opted_out && provider_serves(p, domain) && contact_router_community(t->g->q.r, domain))
             t->devices.v[kept++] = *d;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gateway/base/text.h"
+#include "gateway/xmpp/bare.h"
 
 static const char *const sender_words[] = {
 #define S(name, word) word,
@@ -29,12 +30,6 @@ static bool is_in_group(const char *groups, const char *group)
     return false;
 }
 
-static const char *domain_of(const char *bare)
-{
-    const char *at = strchr(bare, '@');
-    return at ? at + 1 : bare;
-}
-
 static bool is_sender(const struct rule *r, const struct rule_event *ev)
 {
     switch (r->sender) {
@@ -43,7 +38,7 @@ static bool is_sender(const struct rule *r, const struct rule_event *ev)
     case RULE_STRANGERS: return ev->stranger;
     case RULE_GROUP: return is_in_group(ev->groups, r->whom);
     case RULE_ADDRESS: return text_eq(r->whom, ev->peer);
-    case RULE_DOMAIN: return text_eq(r->whom, domain_of(ev->peer));
+    case RULE_DOMAIN: return text_eq(r->whom, bare_domain(ev->peer));
     case RULE_SENDER_COUNT: break;
     }
     return false;
@@ -89,7 +84,7 @@ bool rule_hides(const struct rule *earlier, const struct rule *later)
     if (earlier->sender == RULE_ANYBODY)
         return true;
     if (earlier->sender == RULE_DOMAIN && later->sender == RULE_ADDRESS)
-        return text_eq(earlier->whom, domain_of(later->whom));
+        return text_eq(earlier->whom, bare_domain(later->whom));
     return earlier->sender == later->sender && text_eq(earlier->whom, later->whom);
 }
 

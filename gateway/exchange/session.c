@@ -6,8 +6,6 @@
  * asked, so what is in memory is what the store will say when all that was asked is committed. */
 #include "gateway/exchange/session.h"
 
-#include <string.h>
-
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
@@ -16,6 +14,7 @@
 #include "gateway/exchange/message.h"
 #include "gateway/exchange/session_internal.h"
 #include "gateway/exchange/session_text.h"
+#include "gateway/xmpp/bare.h"
 #include "gateway/xmpp/ns.h"
 
 /* ---- one peer ---- */
@@ -280,12 +279,6 @@ static enum session_verdict refuse(enum stanza_error with, enum stanza_error *wh
     return SESSION_REFUSE;
 }
 
-static bool is_of_domain(const char *bare, const char *domain)
-{
-    const char *at = strchr(bare, '@');
-    return text_eq(at ? at + 1 : bare, domain);
-}
-
 static bool may_open(struct person *p, const char *domain)
 {
     unsigned count = 0;
@@ -293,7 +286,7 @@ static bool may_open(struct person *p, const char *domain)
     if (p->sessions->open < SESSION_DOMAIN_REQUESTS_MAX)
         return true;
     for (size_t i = 0; (s = map_next(&p->sessions->peers, &i));)
-        count += s->expires_us && is_of_domain(s->peer, domain);
+        count += s->expires_us && text_eq(bare_domain(s->peer), domain);
     return p->sessions->open < SESSION_REQUESTS_MAX && count < SESSION_DOMAIN_REQUESTS_MAX;
 }
 

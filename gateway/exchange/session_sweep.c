@@ -5,7 +5,6 @@
  * was not told before the process ended are found the same way. */
 #include <pthread.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "gateway/base/log.h"
 #include "gateway/base/map.h"
@@ -13,6 +12,7 @@
 #include "gateway/exchange/exchange_internal.h"
 #include "gateway/exchange/session_internal.h"
 #include "gateway/net/timer.h"
+#include "gateway/xmpp/bare.h"
 
 enum {
     EVERY_MS = 60000,
@@ -107,11 +107,10 @@ bool session_sweep_room(struct exchange *x, const char *domain)
 void session_sweep_held(struct exchange *x, const char *peer, int change)
 {
     struct session_sweep *w = exchange_session_sweep(x);
-    const char *at = strchr(peer, '@');
     if (!change)
         return;
     pthread_mutex_lock(&w->lock);
-    held_of(w, at ? at + 1 : peer)->held += change;
+    held_of(w, bare_domain(peer))->held += change;
     pthread_mutex_unlock(&w->lock);
 }
 

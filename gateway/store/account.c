@@ -13,14 +13,9 @@
 #include "gateway/store/private_xml.h"
 #include "gateway/store/seen.h"
 #include "gateway/store/sessions.h"
+#include "gateway/xmpp/bare.h"
 #include "gateway/xmpp/sasl.h"
 #include "gateway/xmpp/scram.h"
-
-static const char *domain_of(const char *bare)
-{
-    const char *at = strchr(bare, '@');
-    return at ? at + 1 : bare;
-}
 
 static bool read_key(struct store_rows *r, struct account_keys *k)
 {
@@ -137,7 +132,7 @@ bool account_put(struct store_tx *tx, const struct account *a, bool replace, str
                                 " is_admin = excluded.is_admin, disabled = excluded.disabled"
                               : "insert into accounts (bare, domain, is_admin, disabled, created_us)"
                                 " values ($1, $2, $3, $4, $5) on conflict (bare) do nothing";
-    if (!store_exec(tx, e, sql, "ttiii", a->bare, domain_of(a->bare), (int64_t)a->is_admin,
+    if (!store_exec(tx, e, sql, "ttiii", a->bare, bare_domain(a->bare), (int64_t)a->is_admin,
                     (int64_t)a->disabled, created_us))
         return false;
     if (store_changes(tx) == 0)

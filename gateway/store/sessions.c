@@ -5,11 +5,10 @@
 #include "gateway/store/sessions.h"
 
 #include <stdint.h>
-#include <string.h>
 
 #include "gateway/base/map.h"
-
 #include "gateway/store/blocks.h"
+#include "gateway/xmpp/bare.h"
 
 enum { ROWS_FIRST = 16 };
 
@@ -201,12 +200,6 @@ static bool due_rows(struct store_tx *tx, struct sessions_due *d, struct error *
     return e->code == ERROR_NONE;
 }
 
-static const char *domain_of(const char *bare)
-{
-    const char *at = strchr(bare, '@');
-    return at ? at + 1 : bare;
-}
-
 static bool held_rows(struct store_tx *tx, struct sessions_due *d, struct map *places, struct error *e)
 {
     struct store_rows *r = store_query(tx, e, "select peer, held from consent where expires_us > 0", "");
@@ -214,7 +207,7 @@ static bool held_rows(struct store_tx *tx, struct sessions_due *d, struct map *p
         return false;
     unsigned cap = 0;
     while (store_next(r, e)) {
-        const char *domain = domain_of(store_text(r, 0));
+        const char *domain = bare_domain(store_text(r, 0));
         uintptr_t place = (uintptr_t)map_get(places, domain); /* one above the index */
         if (!place) {
             d->held = grown(&d->arena, d->held, d->held_count, &cap, sizeof *d->held);
