@@ -4,11 +4,8 @@
 #include <string.h>
 
 #include "contact-router/delivery.h"
-#include "contact-router/device_store.h"
-#include "contact-router/outbox_query.h"
-#include "contact-router/planner.h"
 #include "contact-router/router_internal.h"
-#include "contact-router/rule_store.h"
+#include "contact-router/situation.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
@@ -56,87 +53,13 @@ static bool read_events(struct store_tx *tx, const char *callee, struct arena *a
     return r && e->code == ERROR_NONE;
 }
 
-static bool is_reachable(const struct contact_router *r, const struct contact_router_community *c, const struct device *d)
-{
-    if (d->kind == DEVICE_SMS)
-        return contact_router_sender(r, c->domain, DEVICE_SMS) && contact_router_address_allowed(r, c, DEVICE_SMS, d->address);
-    if (d->kind == DEVICE_VOICE) /* a provider fetches from us what it says */
-        return contact_router_sender(r, c->domain, DEVICE_VOICE) && contact_router_address_allowed(r, c, DEVICE_VOICE, d->address) &&
-               r->public_url;
-    if (d->kind == DEVICE_PAGER)
-        return contact_router_sender(r, c->domain, DEVICE_PAGER) && contact_router_address_allowed(r, c, DEVICE_PAGER, d->address);
-    return d->kind == DEVICE_EMAIL && c->mail_url && r->mail;
-}
-
-struct situation {
-    struct device_list devices;
-    struct planner_device planned[PLANNER_DEVICES_MAX];
-    struct rule_list rules;
-    unsigned damaged; /* the number of one that cannot be read: then `rules` is empty; 0: none */
-    struct planner_rule ruled[RULE_PER_ACCOUNT_MAX];
-    struct outbox_told told[PLANNER_DEVICES_MAX];
-    struct planner_input in;
-    struct planner_plan plan;
-};
-
-static int offset_of(const struct planning *p, const struct situation *s, const char *zone)
-{
-    int offset_s = 0;
-    if (*zone)
-        zone_cache_offset(p->zones, zone, s->in.now_us / 1000000, &offset_s);
-    return offset_s;
-}
-
-static bool look_at_rules(struct planning *p, struct store_tx *tx, const struct reach_event *ev, struct situation *s, struct error *e)
-{
-    bool groups = false;
-    if (!rule_store_list(tx, ev->callee, &p->arena, &s->rules, e))
-        return false;
-    s->damaged = rule_list_damaged(&s->rules);
-    if (s->damaged)
-        s->rules.count = 0;
-    for (unsigned i = 0; i < s->rules.count; i++) {
-        s->ruled[i] = (struct planner_rule){ &s->rules.v[i], offset_of(p, s, s->rules.v[i].zone) };
-        groups = groups || s->rules.v[i].sender == RULE_GROUP;
-    }
-    s->in.peer = ev->peer;
-    s->in.groups = "";
-    s->in.rules = s->ruled;
-    s->in.rule_count = s->rules.count;
-    return !groups || rule_store_groups(tx, ev->callee, ev->peer, &p->arena, &s->in.groups, e);
-}
-
 static bool look(struct planning *p, struct store_tx *tx, const struct reach_event *ev,
                  const struct contact_router_community *c, int64_t now_us, struct situation *s, struct error *e)
 {
-    if (!device_store_list(tx, ev->callee, &p->arena, &s->devices, e) ||
-        !outbox_query_use(tx, &(struct outbox_spender){ ev->callee, c->domain, ev->peer, bare_domain(ev->peer) }, &s->in.use, e))
-        return false;
-    s->in.now_us = now_us;
-    s->in.presence = PLANNER_NONE; /* why the exchange wrote the event */
-    s->in.kind = ev->kind;
-    s->in.urgency = planner_urgency_parse(ev->urgency);
-    s->in.devices = s->planned;
-    s->in.sms_per_day = c->sms_per_day;
-    s->in.calls_per_day = c->calls_per_day;
-    s->in.gather_s = c->gather_seconds;
-    if (!look_at_rules(p, tx, ev, s, e))
-        return false;
-    for (unsigned i = 0; i < s->devices.count && i < PLANNER_DEVICES_MAX; i++) {
-        struct planner_device *d = &s->planned[s->in.device_count++];
-        d->device = &s->devices.v[i];
-        d->reachable = is_reachable(p->r, c, d->device);
-        if (d->device->quiet.set)
-            d->quiet_offset_s = offset_of(p, s, d->device->quiet.zone);
-        if (ev->kind != REACH_MESSAGE)
-            continue;
-        if (!outbox_query_told(tx, &(struct outbox_about){ ev->callee, ev->peer, d->device->n }, &p->arena, &s->told[i], e))
-            return false;
-        d->last_told_us = s->told[i].last_told_us;
-        d->pending_due_us = s->told[i].pending_due_us;
-        d->pending_step = (unsigned)s->told[i].pending_step;
-    }
-    return true;
+    const struct situation_question q = {
+        .r = p->r, .tx = tx, .arena = &p->arena, .zones = p->zones, .ev = ev, .community = c, .now_us = now_us,
+    };
+    return situation_read(&q, s, e);
 }
 
 /* What is kept of the text: only where it will be shown, and not more than a few text messages hold. */
