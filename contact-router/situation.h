@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the planner is told of one event: the person's devices and rules, what they were told of this peer lately, what is
- * used of the budgets, and what the router can reach now. planner.c decides; here is only read. */
+/* What the planner is told of one event: the person's devices and rules, what they were told of
+ * this peer lately, what is used of the budgets, and what the router can reach now. planner.c
+ * decides; here is only read. */
 #ifndef CAUSEWAY_CONTACT_ROUTER_SITUATION_H
 #define CAUSEWAY_CONTACT_ROUTER_SITUATION_H
 
@@ -35,6 +36,7 @@ struct situation_question {
     int64_t now_us;
 };
 /* `s` is zero before. */
-MUST_USE bool situation_read(const struct situation_question *q, struct situation *s, struct error *e);
+MUST_USE bool situation_read(const struct situation_question *q, struct situation *s,
+                             struct error *e);
 
 #endif
