@@ -485,18 +485,10 @@ static void backlog_add(struct bytes *backlog, const struct index_entry *entry)
 
 static bool load_singles(struct store_tx *tx, int64_t indexed, struct bytes *backlog, struct error *e)
 {
-    struct store_rows *r = store_query(tx, e,
-                                       "select seq, kept_us, first_us, archive1, peer1, archive2, peer2, queue1,"
-                                       " queue2 from journal where seq > $1",
-                                       "i", indexed);
+    static const char sql[] = "select " KEPT_COLUMNS " from journal where seq > $1";
+    struct store_rows *r = store_query(tx, e, sql, "i", indexed);
     while (r && store_next(r, e)) {
-        struct index_entry entry = {
-            .seq = (uint64_t)store_int(r, 0),
-            .first_us = store_int(r, 2) ? store_int(r, 2) : store_int(r, 1),
-            .archive = {store_int(r, 3), store_int(r, 5)},
-            .peer = {store_int(r, 4), store_int(r, 6)},
-            .queue = {store_int(r, 7), store_int(r, 8)},
-        };
+        struct index_entry entry = kept_entry(r);
         backlog_add(backlog, &entry);
     }
     return r && e->code == ERROR_NONE;
@@ -517,7 +509,7 @@ static bool load_packed(struct store_tx *tx, int64_t indexed, struct bytes *back
             if (entry.seq > (uint64_t)indexed)
                 backlog_add(backlog, &entry);
         if (w.is_broken) {
-            pack_is_broken(r, e);
+            pack_say_broken(r, e);
             store_end(r);
             return false;
         }

@@ -21,27 +21,32 @@ static bool find_packed(struct store_tx *tx, uint64_t seq, struct kept_row *out,
     }
     out->entry.seq = 0;
     if (w.is_broken)
-        pack_is_broken(r, e);
+        pack_say_broken(r, e);
     store_end(r);
     return e->code == ERROR_NONE;
 }
 
+struct index_entry kept_entry(struct store_rows *r)
+{
+    return (struct index_entry){
+        .seq = (uint64_t)store_int(r, 0),
+        .first_us = store_int(r, 2) ? store_int(r, 2) : store_int(r, 1),
+        .archive = {store_int(r, 3), store_int(r, 5)},
+        .peer = {store_int(r, 4), store_int(r, 6)},
+        .queue = {store_int(r, 7), store_int(r, 8)},
+    };
+}
+
 static bool find_single(struct store_tx *tx, uint64_t seq, struct kept_row *out, struct error *e)
 {
-    struct store_rows *r = store_query(tx, e,
-                                       "select kept_us, first_us, archive1, peer1, archive2, peer2, queue1, queue2,"
-                                       " stanza from journal where seq = $1",
-                                       "i", (int64_t)seq);
+    static const char sql[] = "select " KEPT_COLUMNS ", stanza from journal where seq = $1";
+    struct store_rows *r = store_query(tx, e, sql, "i", (int64_t)seq);
     if (!r || !store_next(r, e))
         return r && e->code == ERROR_NONE;
     *out = (struct kept_row){
-        .entry = {.seq = seq,
-                  .first_us = store_int(r, 1) ? store_int(r, 1) : store_int(r, 0),
-                  .archive = {store_int(r, 2), store_int(r, 4)},
-                  .peer = {store_int(r, 3), store_int(r, 5)},
-                  .queue = {store_int(r, 6), store_int(r, 7)}},
-        .kept_us = store_int(r, 0),
-        .xml = store_blob(r, 8),
+        .entry = kept_entry(r),
+        .kept_us = store_int(r, 1),
+        .xml = store_blob(r, 9),
         .rows = r,
     };
     return true;
@@ -59,6 +64,7 @@ void kept_end(struct kept_row *row)
     *row = (struct kept_row){0};
 }
 
+/* Raises *kept_us to what the row says, if there is one. */
 static bool newest_time(struct store_rows *r, int64_t *kept_us, struct error *e)
 {
     if (!r)
@@ -73,11 +79,11 @@ static bool newest_time(struct store_rows *r, int64_t *kept_us, struct error *e)
 
 bool kept_time(struct store_tx *tx, int64_t seq, int64_t *kept_us, struct error *e)
 {
+    static const char packed[] =
+        "select kept_us from packs where seq <= $1 order by seq desc limit 1";
+    static const char single[] =
+        "select kept_us from journal where seq <= $1 order by seq desc limit 1";
     *kept_us = 0;
-    return newest_time(store_query(tx, e, "select kept_us from packs where seq <= $1 order by seq desc limit 1",
-                                   "i", seq),
-                       kept_us, e) &&
-           newest_time(store_query(tx, e, "select kept_us from journal where seq <= $1 order by seq desc limit 1",
-                                   "i", seq),
-                       kept_us, e);
+    return newest_time(store_query(tx, e, packed, "i", seq), kept_us, e) &&
+           newest_time(store_query(tx, e, single, "i", seq), kept_us, e);
 }

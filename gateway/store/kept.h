@@ -8,6 +8,10 @@
 #include "gateway/store/indexer.h"
 #include "gateway/store/store.h"
 
+/* What a row of the journal says of its message; select these columns first. */
+#define KEPT_COLUMNS "seq, kept_us, first_us, archive1, peer1, archive2, peer2, queue1, queue2"
+struct index_entry kept_entry(struct store_rows *r);
+
 /* A message as it stands in the store. */
 struct kept_row {
     struct index_entry entry; /* seq 0: there is no such message */
@@ -15,6 +19,7 @@ struct kept_row {
     struct span xml;          /* borrowed until kept_end */
     struct store_rows *rows;
 };
+
 /* By seq, wherever it is. On success kept_end is due. */
 MUST_USE bool kept_find(struct store_tx *tx, uint64_t seq, struct kept_row *out, struct error *e);
 void kept_end(struct kept_row *row);

@@ -108,7 +108,7 @@ struct pack_walk pack_walk_of(struct store_rows *r)
         .left = store_blob(r, 2), .seq = (uint64_t)store_int(r, 0), .kept_us = store_int(r, 1)};
 }
 
-bool pack_is_broken(struct store_rows *r, struct error *e)
+bool pack_say_broken(struct store_rows *r, struct error *e)
 {
     return error_set(e, ERROR_IO, "pack %lld of the journal does not hold what a pack holds",
                      (long long)store_int(r, 0));
@@ -139,7 +139,7 @@ bool pack_newest(struct store_tx *tx, uint64_t *seq, int64_t *kept_us, struct er
     while (pack_next(&w, &entry, &xml))
         *seq = entry.seq;
     if (w.is_broken)
-        pack_is_broken(r, e);
+        pack_say_broken(r, e);
     store_end(r);
     return e->code == ERROR_NONE;
 }
@@ -185,7 +185,7 @@ static bool forget_packed(struct store_tx *tx, struct store_rows *r, int64_t own
     struct pack_walk w = pack_walk_of(r);
     int64_t kept_us = w.kept_us;
     rest->key = w.seq;
-    bool ok = rewrite(w, seq, owner, rest, &was, xml) || pack_is_broken(r, e);
+    bool ok = rewrite(w, seq, owner, rest, &was, xml) || pack_say_broken(r, e);
     store_end(r);
     *found = was.seq != 0;
     if (!ok || !*found)

@@ -45,7 +45,8 @@ struct pack_walk {
 };
 struct pack_walk pack_walk_of(struct store_rows *r);
 bool pack_next(struct pack_walk *w, struct index_entry *entry, struct span *xml);
-bool pack_is_broken(struct store_rows *r, struct error *e); /* false, with *e filled */
+/* Fills *e: this row does not hold what a pack holds. Returns false. */
+bool pack_say_broken(struct store_rows *r, struct error *e);
 
 /* The pack that may hold `seq`, its columns as pack_walk_of wants them; *out NULL: none does, otherwise
  * store_end is due. */
