@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Accounts from the command line. Passwords come from standard input or a prompt, never from an argument,
- * and become SCRAM keys here; the store never sees them. Works beside a running gateway: a new account counts from
- * the next login on; of whatever takes an account's right to be there the gateway is told. */
+/* Accounts from the command line. Passwords come from standard input or a prompt, never from an
+ * argument, and become SCRAM keys here; the store never sees them. Works beside a running gateway:
+ * a new account counts from the next login on; of whatever takes an account's right to be there
+ * the gateway is told. */
 #include "gateway/accounts_cli.h"
 
 #include <pthread.h>
@@ -99,7 +100,8 @@ static int take_account(struct work *w, const char *text, const char *password)
     if (!j || !j->local || j->resource)
         return complain(arena_printf(&w->arena, "'%s' is not an account like name@domain", text));
     if (!community_of(w->config, j->domain))
-        return complain(arena_printf(&w->arena, "%s is no community of %s", j->domain, w->config->file));
+        return complain(arena_printf(&w->arena, "%s is no community of %s", j->domain,
+                                     w->config->file));
     if (w->count == w->cap) {
         w->cap = w->cap * 2 + 1;
         w->accounts = mem_grow(w->accounts, w->cap * sizeof *w->accounts);
@@ -136,13 +138,15 @@ static void *make_some_keys(void *work)
     return NULL;
 }
 
-/* Three keys of 10,000 iterations take 10 ms an account: so each processor makes some. 0, or the exit
- * code after a complaint. */
+/* Three keys of 10,000 iterations take 10 ms an account: so each processor makes some. 0, or the
+ * exit code after a complaint. */
 static int make_keys(struct work *w)
 {
     pthread_t threads[THREADS_MOST];
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned wanted = processors < 1 ? 1 : processors > THREADS_MOST ? THREADS_MOST : (unsigned)processors;
+    unsigned wanted = processors < 1              ? 1
+                      : processors > THREADS_MOST ? THREADS_MOST
+                                                  : (unsigned)processors;
     unsigned started = 0;
     while (started + 1 < wanted && started + 1 < w->count &&
            pthread_create(&threads[started], NULL, make_some_keys, w) == 0)
@@ -152,7 +156,10 @@ static int make_keys(struct work *w)
         pthread_join(threads[i], NULL);
     for (unsigned i = 0; i < w->count; i++)
         if (w->passwords[i])
-            return complain(arena_printf(&w->arena, "%s: this password cannot be used: it has characters that SASLprep refuses", w->accounts[i].bare));
+            return complain(arena_printf(&w->arena,
+                                         "%s: this password cannot be used: it has characters that"
+                                         " SASLprep refuses",
+                                         w->accounts[i].bare));
     return 0;
 }
 
@@ -176,7 +183,8 @@ static int take_lines(struct work *w)
 static int take_one(struct work *w, const char *jid)
 {
     char line[LINE_BYTES];
-    int rc = accounts_cli_ask_password(jid, line) ? take_account(w, jid, line) : complain("no password was given");
+    int rc = accounts_cli_ask_password(jid, line) ? take_account(w, jid, line)
+                                                  : complain("no password was given");
     mem_wipe(line, sizeof line);
     return rc;
 }
@@ -191,9 +199,13 @@ static bool run_put(struct store_tx *tx, struct store_job *job, struct error *e)
         if (!account_find(tx, bare, &w->arena, &before, &found, e))
             return false;
         if (found && !w->replace)
-            return error_set(e, ERROR_EXISTS, "%s exists already; `causeway account password %s` sets its password", bare, bare);
+            return error_set(e, ERROR_EXISTS,
+                             "%s exists already; `causeway account password %s` sets its password",
+                             bare, bare);
         if (!found && w->replace)
-            return error_set(e, ERROR_NOT_FOUND, "there is no account %s; `causeway account add %s` makes it", bare, bare);
+            return error_set(e, ERROR_NOT_FOUND,
+                             "there is no account %s; `causeway account add %s` makes it", bare,
+                             bare);
         w->accounts[i].disabled = found && before.disabled;
         if (!account_put(tx, &w->accounts[i], w->replace, e))
             return false;
@@ -231,7 +243,8 @@ static bool run_list(struct store_tx *tx, struct store_job *job, struct error *e
     struct shown l = {0};
     do {
         l.given = 0;
-        if (!account_list(tx, w->domain, l.last[0] ? l.last : NULL, LIST_SLICE, print_account, &l, e))
+        const char *after = l.last[0] ? l.last : NULL;
+        if (!account_list(tx, w->domain, after, LIST_SLICE, print_account, &l, e))
             return false;
     } while (l.given == LIST_SLICE);
     return true;
@@ -253,7 +266,6 @@ static void print_text(const char *text)
 static void print_client(void *user, const struct client_row *row)
 {
     char seen[DATETIME_MAX];
-
     (void)user;
     datetime_write(seen, row->seen_us / 1000000 * 1000000);
     printf("%s\t%s", row->agent, seen);
@@ -265,17 +277,18 @@ static void print_client(void *user, const struct client_row *row)
 static bool run_clients(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct work *w = container_of(job, struct work, job);
-
     return clients_each(tx, w->bare, print_client, NULL, e);
 }
 
 static bool run_revoke(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct work *w = container_of(job, struct work, job);
-
-    return clients_forget(tx, w->bare, w->agent, e) &&
-           (store_changes(tx) || error_set(e, ERROR_NOT_FOUND, "%s has no such client; `causeway account clients %s` lists them", w->bare,
-                                           w->bare));
+    if (!clients_forget(tx, w->bare, w->agent, e))
+        return false;
+    return store_changes(tx) ||
+           error_set(e, ERROR_NOT_FOUND,
+                     "%s has no such client; `causeway account clients %s` lists them", w->bare,
+                     w->bare);
 }
 
 /* ---- the store, for the length of one job ---- */
@@ -287,8 +300,9 @@ static void on_done(struct store_job *job, const struct error *e)
     loop_stop(job->reply_on);
 }
 
-static bool with_store(struct work *w, bool (*run)(struct store_tx *, struct store_job *, struct error *), bool writes,
-                       struct error *e)
+static bool with_store(struct work *w,
+                       bool (*run)(struct store_tx *, struct store_job *, struct error *),
+                       bool writes, struct error *e)
 {
     struct store *s = store_open(&(struct store_options){.path = w->config->store_path,
                                                          .durability = w->config->durability,
@@ -313,10 +327,12 @@ static bool with_store(struct work *w, bool (*run)(struct store_tx *, struct sto
     return w->job.error.code == ERROR_NONE;
 }
 
-static int perform(struct work *w, bool (*run)(struct store_tx *, struct store_job *, struct error *), bool writes)
+static int perform(struct work *w,
+                   bool (*run)(struct store_tx *, struct store_job *, struct error *), bool writes)
 {
     struct error e = ERROR_INIT;
-    return owner_become(w->config->store_path, &e) && with_store(w, run, writes, &e) ? 0 : complain(e.text);
+    bool held = owner_become(w->config->store_path, &e) && with_store(w, run, writes, &e);
+    return held ? 0 : complain(e.text);
 }
 
 static bool run_find(struct store_tx *tx, struct store_job *job, struct error *e)
@@ -340,8 +356,8 @@ bool accounts_cli_add(const struct config *c, const char *jid, const char *passw
 {
     struct work w = {.config = c};
     arena_init(&w.arena);
-    bool held =
-        take_account(&w, jid, password) == 0 && make_keys(&w) == 0 && perform(&w, run_put, true) == 0;
+    bool held = take_account(&w, jid, password) == 0 && make_keys(&w) == 0 &&
+                perform(&w, run_put, true) == 0;
     drop_accounts(&w);
     arena_fini(&w.arena);
     return held;
@@ -361,9 +377,13 @@ static int tell(struct work *w, enum doorbell_news news, const char *bare)
     struct error e = ERROR_INIT;
     if (doorbell_ring(w->config->store_path, news, bare, &e))
         return 0;
-    return complain(arena_printf(&w->arena, "%s was changed, but the running gateway could not be told, and leaves its "
-                                            "sessions until it is restarted: %s", bare, e.text));
+    return complain(arena_printf(&w->arena,
+                                 "%s was changed, but the running gateway could not be told, and"
+                                 " leaves its sessions until it is restarted: %s",
+                                 bare, e.text));
 }
+
+/* ---- the verbs: what each does with the words behind it ---- */
 
 static int put(struct work *w, const char *who, bool replace)
 {
@@ -378,43 +398,86 @@ static int put(struct work *w, const char *who, bool replace)
     return rc == 0 && replace ? tell(w, DOORBELL_PASSWORD, w->accounts[0].bare) : rc;
 }
 
-static int change(struct work *w, const char *verb, const char *who)
+static int do_add(struct work *w, char **words)
+{
+    return put(w, words[0], false);
+}
+
+static int do_password(struct work *w, char **words)
+{
+    return put(w, words[0], true);
+}
+
+static int change(struct work *w, const char *who,
+                  bool (*run)(struct store_tx *, struct store_job *, struct error *))
 {
     const struct jid *j = jid_parse_text(&w->arena, who);
-    bool enables = strcmp(verb, "enable") == 0, deletes = strcmp(verb, "delete") == 0;
-    w->disabled = strcmp(verb, "disable") == 0;
-    if (!enables && !deletes && !w->disabled)
-        return 2;
     w->bare = j ? j->bare : who;
-    int rc = perform(w, deletes ? run_delete : run_disable, true);
+    int rc = perform(w, run, true);
     return rc == 0 ? tell(w, DOORBELL_ACCOUNT, w->bare) : rc;
+}
+
+static int do_delete(struct work *w, char **words)
+{
+    return change(w, words[0], run_delete);
+}
+
+static int do_disable(struct work *w, char **words)
+{
+    w->disabled = true;
+    return change(w, words[0], run_disable);
+}
+
+static int do_enable(struct work *w, char **words)
+{
+    return change(w, words[0], run_disable);
+}
+
+static int do_clients(struct work *w, char **words)
+{
+    w->bare = words[0];
+    return perform(w, run_clients, false);
+}
+
+static int do_revoke(struct work *w, char **words)
+{
+    w->bare = words[0];
+    w->agent = words[1];
+    return *w->agent ? perform(w, run_revoke, true) : 2;
+}
+
+static int do_list(struct work *w, char **words)
+{
+    w->domain = words[0];
+    return perform(w, run_list, false);
+}
+
+static const struct verb {
+    const char *name;
+    int least, most; /* words behind it */
+    int (*run)(struct work *w, char **words); /* NULL behind the last word; an exit code */
+} verbs[] = {
+    {"add", 1, 1, do_add},         {"password", 1, 1, do_password}, {"delete", 1, 1, do_delete},
+    {"disable", 1, 1, do_disable}, {"enable", 1, 1, do_enable},     {"clients", 1, 1, do_clients},
+    {"revoke", 2, 2, do_revoke},   {"list", 0, 1, do_list},
+};
+
+static const struct verb *find_verb(const char *name, int words)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return words >= verbs[i].least && words <= verbs[i].most ? &verbs[i] : NULL;
+    return NULL;
 }
 
 int accounts_cli(const struct config *c, int argc, char **argv)
 {
+    const struct verb *verb = find_verb(argv[1], argc - 2);
     struct work w = {.config = c};
+    if (!verb)
+        return 2;
     arena_init(&w.arena);
-    const char *verb = argv[1], *who = argc > 2 ? argv[2] : NULL;
-    bool add = strcmp(verb, "add") == 0, password = strcmp(verb, "password") == 0;
-    bool revoke = strcmp(verb, "revoke") == 0;
-    int rc = 2;
-    if ((argc > 3) != revoke) {
-        rc = 2; /* a word too many, or one too few */
-    } else if ((add || password) && who) {
-        rc = put(&w, who, password);
-    } else if (strcmp(verb, "list") == 0) {
-        w.domain = who;
-        rc = perform(&w, run_list, false);
-    } else if (strcmp(verb, "clients") == 0 && who) {
-        w.bare = who;
-        rc = perform(&w, run_clients, false);
-    } else if (revoke) {
-        w.bare = who;
-        w.agent = argv[3];
-        rc = *w.agent ? perform(&w, run_revoke, true) : 2;
-    } else if (who) {
-        rc = change(&w, verb, who);
-    }
+    int rc = verb->run(&w, argv + 2);
     drop_accounts(&w);
     arena_fini(&w.arena);
     return rc;

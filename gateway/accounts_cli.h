@@ -5,11 +5,13 @@
 
 #include "gateway/config.h"
 
-/* argv[0] is "account", argv[1] the verb: add, password, delete, list, clients, revoke... Returns the exit code; 2: the call is wrong. */
+/* argv[0] is "account", argv[1] the verb; argv ends with NULL. Returns the exit code; 2: the call is
+ * wrong. */
 int accounts_cli(const struct config *c, int argc, char **argv);
 
 /* For setup and doctor. Nobody is complained to by `find`. */
-MUST_USE bool accounts_cli_find(const struct config *c, const char *bare, bool *found, struct error *e);
+MUST_USE bool accounts_cli_find(const struct config *c, const char *bare, bool *found,
+                                struct error *e);
 /* As `account add`, but with the password given; false: complained of on standard error. */
 MUST_USE bool accounts_cli_add(const struct config *c, const char *jid, const char *password);
 /* One line of standard input, or from the terminal without echo. false: none, or an empty one. */
