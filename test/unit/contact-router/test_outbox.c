@@ -99,7 +99,7 @@ static void test_backoff(void **state)
 }
 
 /* Every state and event: the step never breaks its own table, and what is ended never sends. */
-static void test_all(void **state)
+static void test_every_state_and_event(void **state)
 {
     (void)state;
     for (unsigned s = 0; s < OUTBOX_STATE_COUNT; s++)
@@ -124,7 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_backoff),
-        cmocka_unit_test(test_all),
+        cmocka_unit_test(test_every_state_and_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,7 @@ static void test_hints(void **state)
 }
 
 /* Two senders, one by text message, one by e-mail; and nothing by night. */
-static void test_used(void **state)
+static void test_rules_decide(void **state)
 {
     (void)state;
     two_devices();
@@ -202,7 +202,7 @@ static void test_damaged_deliveries(void **state)
 }
 
 /* What one person's damaged row does to the events of all, when they are planned together, as at a start. */
-static void test_damaged(void **state)
+static void test_damaged_rule(void **state)
 {
     (void)state;
     static const char *const rows[] = { "for rome", "", "for group \"\xff\": text at once", "for romeo@montague.example: text at onc\x01" };
@@ -227,7 +227,7 @@ static void test_damaged(void **state)
 }
 
 /* Whose rule it is hears of it, is told by the default, and mends it by the lines that they know. */
-static void test_damaged_mended(void **state)
+static void test_damaged_rule_mended(void **state)
 {
     (void)state;
     two_devices();
@@ -285,12 +285,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_managing, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_refused, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_hints, world_setup, world_teardown),
-        cmocka_unit_test_setup_teardown(test_used, world_setup, world_teardown),
-        cmocka_unit_test_setup_teardown(test_damaged, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_rules_decide, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_rule, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_damaged_device, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_damaged_deliveries, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_many_zones, world_setup, world_teardown),
-        cmocka_unit_test_setup_teardown(test_damaged_mended, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_rule_mended, world_setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,7 +93,7 @@ static void test_too_late(void **state)
 }
 
 /* She logs on meanwhile: not needed any more. */
-static void test_stopped(void **state)
+static void test_no_longer_needed(void **state)
 {
     (void)state;
     waiting(RULE);
@@ -123,7 +123,7 @@ static void test_handed_over(void **state)
 }
 
 /* But not what the first one was asked to send. */
-static void test_tried(void **state)
+static void test_tried_is_not_handed_over(void **state)
 {
     (void)state;
     waiting(RULE);
@@ -153,7 +153,7 @@ static void test_gone(void **state)
     expect_log(JULIET " " ROMEO " 1 sent e-mail\n");
 }
 
-static void test_gone_alone(void **state)
+static void test_gone_and_nothing_left(void **state)
 {
     (void)state;
     waiting("add rule for anybody: text after 10 min");
@@ -173,7 +173,7 @@ static void test_gone_and_replaced(void **state)
 }
 
 /* A test of a device that nothing can be sent to is refused, not handed to the mail server. */
-static void test_test(void **state)
+static void test_of_a_device_is_refused(void **state)
 {
     (void)state;
     add_device(2, DEVICE_SMS, PHONE, true);
@@ -201,7 +201,7 @@ static bool clone_run(struct store_tx *tx, struct store_job *job, struct error *
 }
 
 /* More wait than a taking looks at: what is behind them goes out all the same. */
-static void test_many(void **state)
+static void test_more_than_a_taking(void **state)
 {
     struct store_job clone = { .run = clone_run };
     (void)state;
@@ -218,8 +218,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
-        T(test_off_and_on), T(test_too_late), T(test_stopped), T(test_handed_over), T(test_tried), T(test_gone), T(test_gone_alone),
-        T(test_gone_and_replaced), T(test_many), T(test_test),
+        T(test_off_and_on),
+        T(test_too_late),
+        T(test_no_longer_needed),
+        T(test_handed_over),
+        T(test_tried_is_not_handed_over),
+        T(test_gone),
+        T(test_gone_and_nothing_left),
+        T(test_gone_and_replaced),
+        T(test_more_than_a_taking),
+        T(test_of_a_device_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
