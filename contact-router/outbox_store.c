@@ -70,15 +70,32 @@ bool outbox_store_read(struct store_rows *r, struct arena *a, struct outbox_rows
     return r && e->code == ERROR_NONE;
 }
 
-static bool add_seq(struct store_tx *tx, const char *account, const char *ref, uint64_t seq, struct error *e)
+static bool add_seq(struct store_tx *tx, const char *account, const char *ref, uint64_t seq,
+                    struct error *e)
 {
-    return !seq || store_exec(tx, e,
-                              "insert into delivery_messages (ref, account, seq) values ($1, $2, $3)"
-                              " on conflict (ref, seq) do nothing",
-                              "tti", ref, account, (int64_t)seq);
+    static const char sql[] =
+        "insert into delivery_messages (ref, account, seq) values ($1, $2, $3)"
+        " on conflict (ref, seq) do nothing";
+    return !seq || store_exec(tx, e, sql, "tti", ref, account, (int64_t)seq);
 }
 
-bool outbox_store_insert(struct store_tx *tx, struct outbox_row *row, uint64_t seq, struct arena *a, struct error *e)
+static bool insert_row(struct store_tx *tx, const struct outbox_row *row, struct error *e)
+{
+    static const char sql[] =
+        "insert into deliveries (" OUTBOX_STORE_COLUMNS ")"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
+        " $19, $20, $21, $22, $23, $24)";
+    return store_exec(tx, e, sql, "ttitttt" "ttttt" "iiiiii" "iiittt", row->d.ref, row->account,
+                      row->n, device_kind_word(row->kind), row->address, row->community,
+                      outbox_store_purpose(row->purpose), row->peer, row->peer_domain, row->code,
+                      row->provider, outbox_state_name(row->d.state), row->step,
+                      (int64_t)row->urgent, (int64_t)row->d.attempts, row->d.due_us,
+                      row->d.created_us, (int64_t)0, (int64_t)0, row->texts,
+                      (int64_t)row->readable, row->text, "", "");
+}
+
+bool outbox_store_insert(struct store_tx *tx, struct outbox_row *row, uint64_t seq, struct arena *a,
+                         struct error *e)
 {
     if (!row->d.ref) {
         char ref[RANDOM_ID_LEN + 1];
@@ -86,26 +103,21 @@ bool outbox_store_insert(struct store_tx *tx, struct outbox_row *row, uint64_t s
         row->d.ref = arena_dup(a, ref);
     }
     row->d.created_us = store_now_us(tx);
-    return store_exec(tx, e,
-                      "insert into deliveries (" OUTBOX_STORE_COLUMNS ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,"
-                      " $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
-                      "ttitttt" "ttttt" "iiiiii" "iiittt", row->d.ref, row->account, row->n, device_kind_word(row->kind),
-                      row->address, row->community, outbox_store_purpose(row->purpose), row->peer, row->peer_domain,
-                      row->code, row->provider, outbox_state_name(row->d.state), row->step, (int64_t)row->urgent,
-                      (int64_t)row->d.attempts, row->d.due_us, row->d.created_us, (int64_t)0, (int64_t)0, row->texts,
-                      (int64_t)row->readable, row->text, "", "") &&
-           add_seq(tx, row->account, row->d.ref, seq, e);
+    return insert_row(tx, row, e) && add_seq(tx, row->account, row->d.ref, seq, e);
 }
 
-bool outbox_store_join(struct store_tx *tx, const char *account, const char *ref, const char *text, bool readable, uint64_t seq,
-                       struct error *e)
+bool outbox_store_join(struct store_tx *tx, const char *account, const char *ref, const char *text,
+                       bool readable, uint64_t seq, struct error *e)
 {
     enum { JOINED_MAX = 8000 };
-    return store_exec(tx, e,
-                      "update deliveries set texts = texts + 1, readable = case when $1 = 0 then 0 else readable end,"
-                      " text = case when $2 = '' or length(text) > $3 then text when text = '' then $4 else text || $5 || $6 end"
-                      " where ref = $7",
-                      "ititttt", (int64_t)readable, text, (int64_t)JOINED_MAX, text, "\n", text, ref) &&
+    static const char sql[] =
+        "update deliveries set texts = texts + 1,"
+        " readable = case when $1 = 0 then 0 else readable end,"
+        " text = case when $2 = '' or length(text) > $3 then text"
+        "  when text = '' then $4 else text || $5 || $6 end"
+        " where ref = $7";
+    return store_exec(tx, e, sql, "ititttt", (int64_t)readable, text, (int64_t)JOINED_MAX, text,
+                      "\n", text, ref) &&
            add_seq(tx, account, ref, seq, e);
 }
 
@@ -120,57 +132,79 @@ static bool get_one(struct store_rows *r, struct arena *a, struct outbox_row *ro
     return true;
 }
 
-bool outbox_store_get(struct store_tx *tx, const char *ref, struct arena *a, struct outbox_row *row, struct error *e)
+bool outbox_store_get(struct store_tx *tx, const char *ref, struct arena *a, struct outbox_row *row,
+                      struct error *e)
 {
-    return get_one(store_query(tx, e, "select " OUTBOX_STORE_COLUMNS " from deliveries where ref = $1", "t", ref), a, row, e);
+    static const char sql[] = "select " OUTBOX_STORE_COLUMNS " from deliveries where ref = $1";
+    return get_one(store_query(tx, e, sql, "t", ref), a, row, e);
 }
 
-bool outbox_store_by_provider_id(struct store_tx *tx, const char *provider, const char *id, struct arena *a,
-                                 struct outbox_row *row, struct error *e)
+bool outbox_store_by_provider_id(struct store_tx *tx, const char *provider, const char *id,
+                                 struct arena *a, struct outbox_row *row, struct error *e)
 {
-    return get_one(store_query(tx, e, "select " OUTBOX_STORE_COLUMNS " from deliveries where provider = $1 and provider_id = $2", "tt",
-                               provider, id), a, row, e);
+    static const char sql[] =
+        "select " OUTBOX_STORE_COLUMNS " from deliveries where provider = $1 and provider_id = $2";
+    return get_one(store_query(tx, e, sql, "tt", provider, id), a, row, e);
+}
+
+/* A call that was asked for is not over: its code is still to be spoken. */
+static bool is_calling(const struct outbox_row *row)
+{
+    return row->kind == DEVICE_VOICE &&
+           (row->d.state == OUTBOX_SENT || row->d.state == OUTBOX_IN_DOUBT);
 }
 
 bool outbox_store_update(struct store_tx *tx, const struct outbox_row *row, struct error *e)
 {
-    /* A call that was asked for is not over: its code is still to be spoken. */
-    bool calling = row->kind == DEVICE_VOICE && (row->d.state == OUTBOX_SENT || row->d.state == OUTBOX_IN_DOUBT);
-    bool erase = row->purpose == OUTBOX_PURPOSE_CODE && outbox_is_ended(row->d.state) && !calling;
-    return store_exec(tx, e,
-                      "update deliveries set state = $1, attempts = $2, due_us = $3, told_us = $4, ended_us = $5,"
-                      " provider_id = $6, reason = $7, text = case when $8 = 1 then '' else text end where ref = $9",
-                      "tiiiittit", outbox_state_name(row->d.state), (int64_t)row->d.attempts, row->d.due_us, row->told_us,
-                      row->ended_us, row->provider_id, row->reason, (int64_t)erase, row->d.ref);
+    static const char sql[] =
+        "update deliveries set state = $1, attempts = $2, due_us = $3, told_us = $4, ended_us = $5,"
+        " provider_id = $6, reason = $7, text = case when $8 = 1 then '' else text end"
+        " where ref = $9";
+    bool erase = row->purpose == OUTBOX_PURPOSE_CODE && outbox_is_ended(row->d.state) &&
+                 !is_calling(row);
+    return store_exec(tx, e, sql, "tiiiittit", outbox_state_name(row->d.state),
+                      (int64_t)row->d.attempts, row->d.due_us, row->told_us, row->ended_us,
+                      row->provider_id, row->reason, (int64_t)erase, row->d.ref);
 }
 
-bool outbox_store_hand_over(struct store_tx *tx, const char *ref, const char *provider, struct error *e)
+bool outbox_store_hand_over(struct store_tx *tx, const char *ref, const char *provider,
+                            struct error *e)
 {
-    return store_exec(tx, e, "update deliveries set provider = $1 where ref = $2", "tt", provider, ref);
+    static const char sql[] = "update deliveries set provider = $1 where ref = $2";
+    return store_exec(tx, e, sql, "tt", provider, ref);
 }
 
 bool outbox_store_bury(struct store_tx *tx, const char *ref, struct error *e)
 {
-    return store_exec(tx, e, "update deliveries set state = $1, ended_us = $2, reason = 'it cannot be read' where ref = $3", "tit",
-                      outbox_state_name(OUTBOX_DEAD), store_now_us(tx), ref);
+    static const char sql[] =
+        "update deliveries set state = $1, ended_us = $2, reason = 'it cannot be read'"
+        " where ref = $3";
+    return store_exec(tx, e, sql, "tit", outbox_state_name(OUTBOX_DEAD), store_now_us(tx), ref);
 }
 
-bool outbox_store_hurry(struct store_tx *tx, const char *account, uint64_t seq, int64_t step, struct error *e)
+bool outbox_store_hurry(struct store_tx *tx, const char *account, uint64_t seq, int64_t step,
+                        struct error *e)
 {
-    return store_exec(tx, e,
-                      "update deliveries set due_us = $1 where state = 'planned' and step = $2 and due_us > $3 and ref in"
-                      " (select ref from delivery_messages where account = $4 and seq = $5)",
-                      "iiiti", store_now_us(tx), step + 1, store_now_us(tx), account, (int64_t)seq);
+    static const char sql[] =
+        "update deliveries set due_us = $1 where state = 'planned' and step = $2 and due_us > $3"
+        " and ref in (select ref from delivery_messages where account = $4 and seq = $5)";
+    int64_t now = store_now_us(tx);
+    return store_exec(tx, e, sql, "iiiti", now, step + 1, now, account, (int64_t)seq);
 }
 
 bool outbox_store_sweep(struct store_tx *tx, struct error *e)
 {
-    int64_t now = store_now_us(tx);
-    return store_exec(tx, e, "update deliveries set text = '' where ended_us > 0 and ended_us < $1 and text <> ''", "i", now - DAY) &&
-           store_exec(tx, e,
-                      "delete from delivery_messages where ref in"
-                      " (select ref from deliveries where ended_us > 0 and ended_us < $1)", "i", now - 30 * DAY) &&
-           store_exec(tx, e, "delete from deliveries where ended_us > 0 and ended_us < $1", "i", now - 30 * DAY) &&
-           store_exec(tx, e, "delete from hooks_seen where at_us < $1", "i", now - 30 * DAY) &&
-           store_exec(tx, e, "delete from held_answers where at_us < $1", "i", now - 3 * DAY);
+    static const char texts[] =
+        "update deliveries set text = '' where ended_us > 0 and ended_us < $1 and text <> ''";
+    static const char messages[] =
+        "delete from delivery_messages"
+        " where ref in (select ref from deliveries where ended_us > 0 and ended_us < $1)";
+    static const char rows[] = "delete from deliveries where ended_us > 0 and ended_us < $1";
+    static const char hooks[] = "delete from hooks_seen where at_us < $1";
+    static const char answers[] = "delete from held_answers where at_us < $1";
+    int64_t now = store_now_us(tx), month_ago = now - 30 * DAY;
+    return store_exec(tx, e, texts, "i", now - DAY) &&
+           store_exec(tx, e, messages, "i", month_ago) && store_exec(tx, e, rows, "i", month_ago) &&
+           store_exec(tx, e, hooks, "i", month_ago) &&
+           store_exec(tx, e, answers, "i", now - 3 * DAY);
 }
