@@ -17,7 +17,8 @@ struct message_weight {
 };
 
 struct message_weight message_weigh(const struct stanza *msg);
-/* Body-less state, marker or receipt: what a stranger's message of that kind is dropped for. */
+/* Body-less state, real-time text, marker or receipt: what a stranger's message of that kind is
+ * dropped for. */
 bool message_is_state(const struct stanza *msg);
 /* Without what its recipient must not see of it: <stanza-id/> that claims to be by `by` (a bare JID;
  * XEP-0359 section 6), carbons that others made, and <private/> (XEP-0280). A new count; the same stanza,

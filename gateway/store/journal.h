@@ -8,7 +8,6 @@
  *     h:CALLEE PEER       held by a contact request (bare JIDs)
  *     b:ERROR CALLEE PEER was held, and goes back to its sender with that error
  *     s:LOCAL REMOTE      waiting for another community
- *     d:BARE              waiting for a device
  *
  * On the acknowledging path only the journal is written, and one row a group that lists what was
  * done. An indexer on the writer's thread, between groups, turns them into archive and queue rows in

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The journal's state, shared by journal.c, indexer.c, queues.c and archives.c. All of it belongs to
- * the writer's thread, but for what stands under the store's lock. */
+/* The journal's state, shared by journal.c, pack.c, queues.c, archives.c and what opens and commits.
+ * All of it belongs to the writer's thread, but for what stands under the store's lock. */
 #ifndef CAUSEWAY_STORE_JOURNAL_INTERNAL_H
 #define CAUSEWAY_STORE_JOURNAL_INTERNAL_H
 
