@@ -112,7 +112,21 @@ static bool can_send(const struct command_job *j, enum device_kind kind)
 /* "DOMAIN does not ..." */
 static const char *doing(enum device_kind kind)
 {
-    return kind == DEVICE_EMAIL ? "send e-mail" : kind == DEVICE_VOICE ? "make calls" : kind == DEVICE_PAGER ? "send pages" : "send text messages";
+    switch (kind) {
+    case DEVICE_EMAIL:
+        return "send e-mail";
+    case DEVICE_VOICE:
+        return "make calls";
+    case DEVICE_PAGER:
+        return "send pages";
+    case DEVICE_SMS:
+    case DEVICE_WEBHOOK:
+    case DEVICE_TERMINAL:
+    case DEVICE_PUSH:
+    case DEVICE_KIND_COUNT:
+        break;
+    }
+    return "send text messages";
 }
 
 static bool community_can(struct command_job *j)
@@ -134,53 +148,97 @@ static bool community_can(struct command_job *j)
 }
 
 /* Does one more that this person asked for fit into the community's budget? */
-static bool affordable(const struct command_job *j, enum device_kind kind, const struct budget_use *use)
+static bool affordable(const struct command_job *j, enum device_kind kind,
+                       const struct budget_use *use)
 {
-    bool text = kind == DEVICE_SMS || kind == DEVICE_PAGER;
-    return text                   ? budget_sms(use, j->community->sms_per_day, 0) == BUDGET_FITS
-           : kind == DEVICE_VOICE ? budget_call(use, j->community->calls_per_day, 0) == BUDGET_FITS
-                                  : true;
+    switch (kind) {
+    case DEVICE_SMS:
+    case DEVICE_PAGER:
+        return budget_sms(use, j->community->sms_per_day, 0) == BUDGET_FITS;
+    case DEVICE_VOICE:
+        return budget_call(use, j->community->calls_per_day, 0) == BUDGET_FITS;
+    case DEVICE_EMAIL:
+    case DEVICE_WEBHOOK:
+    case DEVICE_TERMINAL:
+    case DEVICE_PUSH:
+    case DEVICE_KIND_COUNT:
+        break;
+    }
+    return true;
 }
 
-static bool queue(struct command_job *j, struct store_tx *tx, const struct device *d, enum outbox_purpose purpose,
-                  const char *text, struct error *e)
+static bool queue(struct command_job *j, struct store_tx *tx, const struct device *d,
+                  enum outbox_purpose purpose, const char *text, struct error *e)
 {
     const struct provider *p = contact_router_sender(j->r, j->community->domain, d->kind);
     struct outbox_row row = {
         .d = { .state = OUTBOX_PLANNED, .due_us = store_now_us(tx) },
-        .account = j->account, .n = d->n, .kind = d->kind, .address = d->address, .community = j->community->domain,
-        .purpose = purpose, .peer = "", .peer_domain = "", .code = "", .provider = p ? p->name : "", .urgent = true,
-        .texts = 1, .readable = true, .text = text,
+        .account = j->account,
+        .n = d->n,
+        .kind = d->kind,
+        .address = d->address,
+        .community = j->community->domain,
+        .purpose = purpose,
+        .peer = "",
+        .peer_domain = "",
+        .code = "",
+        .provider = p ? p->name : "",
+        .urgent = true,
+        .texts = 1,
+        .readable = true,
+        .text = text,
     };
     j->sends = true;
     return outbox_store_insert(tx, &row, 0, &j->arena, e);
 }
 
-static bool send_code(struct command_job *j, struct store_tx *tx, const struct device *d, struct error *e)
+static void say_listed(struct command_job *j, const struct device *d)
 {
+    long long n = (long long)d->n;
+    bytes_printf(&j->reply,
+                 "%lld: %s to %s is listed. If codes may be sent there, one is on its way: write it"
+                 " to me within 15 minutes. ",
+                 n, device_kind_people(d->kind), d->address);
+    bytes_printf(&j->reply,
+                 d->full_text ? "Whole texts to it will pass through %s."
+                                " (\"notice %lld\" changes that.)"
+                              : "It gets notices only, through %s."
+                                " (\"full %lld\" lets it have whole texts.)",
+                 carrier(j, d->kind), n);
+}
+
+/* What codes to such addresses are counted by. */
+static const char *prefix_of(struct command_job *j, const struct device *d)
+{
+    if (d->kind == DEVICE_EMAIL)
+        return "";
+    return arena_dup_n(&j->arena, d->address, strnlen(d->address, PREFIX_LEN));
+}
+
+static bool send_code(struct command_job *j, struct store_tx *tx, const struct device *d,
+                      struct error *e)
+{
+    const char *domain = j->community->domain, *prefix = prefix_of(j, d);
+    struct outbox_spender spender = { j->account, domain, "", "" };
     char code[DEVICE_CODE_LEN + 1];
-    const char *prefix = d->kind != DEVICE_EMAIL ? arena_dup_n(&j->arena, d->address, strnlen(d->address, PREFIX_LEN)) : "";
     struct budget_codes used;
     struct budget_use use;
     bool refused;
-    if (!device_store_codes_used(tx, j->account, j->community->domain, prefix, &used, e) ||
+    if (!device_store_codes_used(tx, j->account, domain, prefix, &used, e) ||
         !device_store_is_refused(tx, d->kind, d->address, &refused, e) ||
-        !outbox_query_use(tx, &(struct outbox_spender){ j->account, j->community->domain, "", "" }, &use, e))
+        !outbox_query_use(tx, &spender, &use, e))
         return false;
     if (!budget_code_fits(&used) || !affordable(j, d->kind, &use)) {
         j->warn = "a limit of verification codes was reached";
-        return no(j, STANZA_POLICY_VIOLATION, "No more codes can be sent for now. Write the same again tomorrow.");
+        return no(j, STANZA_POLICY_VIOLATION,
+                  "No more codes can be sent for now. Write the same again tomorrow.");
     }
-    bytes_printf(&j->reply, "%lld: %s to %s is listed. If codes may be sent there, one is on its way: write it to me within"
-                            " 15 minutes. ", (long long)d->n, device_kind_people(d->kind), d->address);
-    bytes_printf(&j->reply, d->full_text ? "Whole texts to it will pass through %s. (\"notice %lld\" changes that.)"
-                                         : "It gets notices only, through %s. (\"full %lld\" lets it have whole texts.)",
-                 carrier(j, d->kind), (long long)d->n);
+    say_listed(j, d);
     if (refused) {
         j->warn = "a code was not sent: the address refused one";
         return true;
     }
-    return device_store_code_new(tx, j->account, d->n, j->community->domain, prefix, code, e) &&
+    return device_store_code_new(tx, j->account, d->n, domain, prefix, code, e) &&
            queue(j, tx, d, OUTBOX_PURPOSE_CODE, arena_dup(&j->arena, code), e);
 }
 
