@@ -33,6 +33,7 @@ struct resource {
 struct exchange {
     struct loop *loop;
     bool settle_at_once;
+    bool holds_bind;       /* binds are answered by script_answer */
     uint64_t revocations;
     enum stanza_error refuse_bind;          /* the next bind */
     struct resource *resources[SCRIPT_MAX]; /* all that were ever bound, in order */
@@ -89,7 +90,8 @@ void exchange_bind(struct exchange *x, struct edge_link *l, const struct jid *ac
     arena_fini(&a);
     x->resources[x->resource_count++] = r;
     r->answer.run = script_on_answer;
-    loop_post(x->loop, &r->answer);
+    if (!x->holds_bind)
+        loop_post(x->loop, &r->answer);
 }
 
 bool exchange_receive(struct resource *r, struct stanza *st, struct settle *s)
@@ -153,6 +155,12 @@ const struct jid *exchange_resource_jid(const struct resource *r)
 }
 
 /* ---- for tests ---- */
+
+static inline void script_answer(struct exchange *x, unsigned i)
+{
+    CHECK(x->holds_bind && i < x->resource_count);
+    loop_post(x->loop, &x->resources[i]->answer);
+}
 
 /* `xml` to the client of resource `i`. */
 static inline void script_deliver(struct exchange *x, unsigned i, const char *xml, uint64_t seq)
