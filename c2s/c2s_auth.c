@@ -80,7 +80,6 @@ void c2s_auth_begin_work(struct c2s_auth *a)
     c2s_conn_pause(a->conn, C2S_PAUSE_ANSWER);
 }
 
-/* false: the connection has gone, and `a` with it. */
 bool c2s_auth_end_work(struct c2s_auth *a)
 {
     struct c2s_io *io = a->io;
@@ -121,18 +120,13 @@ void c2s_auth_refuse(struct c2s_conn *k, const struct c2s_profile *p, enum sasl_
 }
 
 /* `name` lives in the exchange, which fail() ends. */
-static void fail_exchange(struct c2s_conn *k, enum sasl_failure why)
+void c2s_auth_fail(struct c2s_conn *k, enum sasl_failure why)
 {
     const char *name = sasl_username(k->auth->sasl);
     char *copy = name ? mem_dup(name) : NULL;
 
     fail(k, k->auth->profile, copy, why);
     mem_free(copy);
-}
-
-void c2s_auth_fail(struct c2s_conn *k, enum sasl_failure why)
-{
-    fail_exchange(k, why);
 }
 
 static void succeed(struct c2s_conn *k)
@@ -142,7 +136,7 @@ static void succeed(struct c2s_conn *k)
     const struct jid *account = jid_make(&a->get.arena, sasl_username(a->sasl), k->domain, NULL);
 
     if (!account) {
-        fail_exchange(k, SASL_NOT_AUTHORIZED);
+        c2s_auth_fail(k, SASL_NOT_AUTHORIZED);
         return;
     }
     k->account = jid_dup(account);
@@ -167,9 +161,9 @@ void c2s_auth_proved(struct c2s_conn *k)
 static void tell(struct c2s_conn *k)
 {
     if (!k->auth->right)
-        fail_exchange(k, SASL_NOT_AUTHORIZED);
+        c2s_auth_fail(k, SASL_NOT_AUTHORIZED);
     else if (k->auth->disabled)
-        fail_exchange(k, SASL_ACCOUNT_DISABLED);
+        c2s_auth_fail(k, SASL_ACCOUNT_DISABLED);
     else
         c2s_auth_prepared(k);
 }
@@ -201,7 +195,7 @@ static void judged(struct c2s_conn *k, bool right)
     a->key = c2s_brake_key(&k->peer.sa, sasl_username(a->sasl), k->domain);
     if (!c2s_brake_judged(k->io->brake, a->key, !right, loop_now_ms(k->io->loop), &delay_ms)) {
         log_warn(stream_log(k->stream), "too many guesses at %s wait; this one is not told", sasl_username(a->sasl));
-        fail_exchange(k, SASL_TEMPORARY_AUTH_FAILURE);
+        c2s_auth_fail(k, SASL_TEMPORARY_AUTH_FAILURE);
     } else if (!delay_ms) {
         tell(k);
     } else {
@@ -335,7 +329,7 @@ static void go_on(struct c2s_conn *k, enum sasl_step step)
         if (sasl_failure(a->sasl) == SASL_NOT_AUTHORIZED && sasl_username(a->sasl))
             judged(k, false);
         else
-            fail_exchange(k, sasl_failure(a->sasl));
+            c2s_auth_fail(k, sasl_failure(a->sasl));
         break;
     }
 }
@@ -353,7 +347,14 @@ void c2s_auth_begin(struct c2s_conn *k, const struct c2s_profile *p, struct stan
     go_on(k, sasl_begin(k->auth->sasl, mechanism, initial));
 }
 
-void c2s_auth_respond(struct c2s_conn *k, const char *data)
+void c2s_auth_go_on(struct c2s_conn *k, const struct c2s_profile *p, const struct element *e)
 {
-    go_on(k, sasl_respond(k->auth->sasl, data));
+    if (text_eq(e->name, "response") && k->auth)
+        go_on(k, sasl_respond(k->auth->sasl, e->text));
+    else if (text_eq(e->name, "response"))
+        c2s_auth_refuse(k, p, SASL_MALFORMED_REQUEST);
+    else if (text_eq(e->name, "abort"))
+        c2s_auth_refuse(k, p, SASL_ABORTED);
+    else
+        c2s_conn_close(k, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
 }

@@ -50,12 +50,13 @@ struct c2s_auth {
  * NULL) is counted; `initial` as sasl_begin takes it. */
 void c2s_auth_begin(struct c2s_conn *k, const struct c2s_profile *p, struct stanza *request,
                     const char *mechanism, const char *initial);
-/* k->auth is there. */
-void c2s_auth_respond(struct c2s_conn *k, const char *data);
+/* What is spelt alike in both but for its namespace: <response/>, <abort/>; anything else closes the stream. No exchange
+ * of another profile is under way. */
+void c2s_auth_go_on(struct c2s_conn *k, const struct c2s_profile *p, const struct element *e);
 /* A failure that no mechanism had a part in: counts like any other. Ends the exchange, if there is one. */
 void c2s_auth_refuse(struct c2s_conn *k, const struct c2s_profile *p, enum sasl_failure why);
 void c2s_auth_prepared(struct c2s_conn *k);
-/* Ends an exchange that went right all the same. */
+/* Ends the exchange that is under way, as one that names who failed. */
 void c2s_auth_fail(struct c2s_conn *k, enum sasl_failure why);
 /* A token was looked at. */
 void c2s_auth_token_judged(struct c2s_conn *k, enum sasl_step step);

@@ -23,14 +23,11 @@ static void append_stable(struct bytes *out, const struct c2s *c, const char *ac
 {
     unsigned char digest[SCRAM_KEY_MAX];
     struct bytes text = BYTES_EMPTY;
-    size_t start = out->len;
 
     bytes_printf(&text, "resource %s %s", account, agent);
     scram_hmac(SCRAM_SHA256, c->secret, sizeof(c->secret), bytes_span(&text), digest);
     bytes_fini(&text);
-    base64_encode(out, digest, SUFFIX_BYTES);
-    for (char *at = out->data + start; at < out->data + out->len; at++)
-        *at = *at == '+' ? '-' : *at == '/' ? '_' : *at;
+    base64_encode_url(out, digest, SUFFIX_BYTES);
 }
 
 /* Not one that a resource cannot carry, nor one that leaves no room. */

@@ -300,15 +300,14 @@ static void refuse_element(struct c2s_conn *k, const struct stanza *st)
 
 static void plain_element(struct c2s_conn *k, const struct stanza *st)
 {
+    bool sasl1 = nonza_is(st, "auth", NS_SASL), sasl2 = nonza_is(st, "authenticate", NS_SASL2);
+
     if (nonza_is(st, "starttls", NS_TLS)) {
         stream_send_text(k->stream, "<proceed xmlns='" NS_TLS "'/>");
         c2s_conn_enter(k, C2S_CONN_SECURING);
         stream_accept_tls(k->stream, k->io->c2s->tls, k->domain, false);
-    } else if (nonza_is(st, "auth", NS_SASL) || nonza_is(st, "authenticate", NS_SASL2)) {
-        if (nonza_is(st, "auth", NS_SASL))
-            c2s_sasl1_refuse_plain(k);
-        else
-            c2s_sasl2_refuse_plain(k);
+    } else if (sasl1 || sasl2) {
+        (sasl1 ? c2s_sasl1_refuse_plain : c2s_sasl2_refuse_plain)(k);
         if (++k->failures >= k->io->c2s->limits.auth_tries)
             c2s_conn_close(k, STREAM_POLICY_VIOLATION, "TLS is required before login");
     } else {

@@ -49,14 +49,8 @@ void c2s_sasl1_nonza(struct c2s_conn *k, const struct stanza *st)
         c2s_conn_close(k, STREAM_POLICY_VIOLATION, "another login is under way");
     else if (text_eq(e->name, "auth"))
         c2s_auth_begin(k, &profile, NULL, mechanism ? mechanism : "", e->text);
-    else if (text_eq(e->name, "response") && k->auth)
-        c2s_auth_respond(k, e->text);
-    else if (text_eq(e->name, "response"))
-        c2s_auth_refuse(k, &profile, SASL_MALFORMED_REQUEST);
-    else if (text_eq(e->name, "abort"))
-        c2s_auth_refuse(k, &profile, SASL_ABORTED);
     else
-        c2s_conn_close(k, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+        c2s_auth_go_on(k, &profile, e);
 }
 
 void c2s_sasl1_refuse_plain(struct c2s_conn *k)

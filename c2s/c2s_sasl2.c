@@ -253,16 +253,10 @@ void c2s_sasl2_nonza(struct c2s_conn *k, struct stanza *st)
         authenticate(k, st);
     else if (k->auth && !ours)
         c2s_conn_close(k, STREAM_POLICY_VIOLATION, "another login is under way");
-    else if (text_eq(e->name, "response") && ours)
-        c2s_auth_respond(k, e->text);
     else if ((text_eq(e->name, "next") || text_eq(e->name, "task-data")) && ours)
         take_task(k, e);
-    else if (text_eq(e->name, "response"))
-        c2s_auth_refuse(k, &profile, SASL_MALFORMED_REQUEST);
-    else if (text_eq(e->name, "abort"))
-        c2s_auth_refuse(k, &profile, SASL_ABORTED);
     else
-        c2s_conn_close(k, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+        c2s_auth_go_on(k, &profile, e);
 }
 
 void c2s_sasl2_refuse_plain(struct c2s_conn *k)
