@@ -4,11 +4,11 @@
  * only the last entry is the proxy's own word, and connections an address are the proxy's to count. */
 #include "c2s/c2s_web.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "c2s/c2s_conn.h"
 #include "gateway/base/text.h"
+#include "gateway/net/address.h"
 #include "gateway/net/web_socket.h"
 #include "gateway/xmpp/stanza_build.h"
 
@@ -134,28 +134,13 @@ static const char *last_forwarded(const struct http_incoming *in)
     return list ? text_skip_blank(comma ? comma + 1 : list) : NULL;
 }
 
-static bool address_of(const char *text, struct sockaddr_storage *out)
-{
-    struct sockaddr_in v4 = {.sin_family = AF_INET};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-
-    memset(out, 0, sizeof(*out));
-    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
-        memcpy(out, &v4, sizeof(v4));
-    else if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1)
-        memcpy(out, &v6, sizeof(v6));
-    else
-        return false;
-    return true;
-}
-
 static void on_upgrade(void *user, struct wire *w, const struct sockaddr_storage *peer, const struct http_incoming *in)
 {
     struct c2s_port *port = user;
     struct sockaddr_storage client;
     const char *behind = port->direct_tls ? NULL : last_forwarded(in);
 
-    if (behind && address_of(behind, &client)) {
+    if (behind && address_parse(&client, behind, 0)) {
         log_info(NULL, "websocket: %s is %s", wire_peer_text(w), behind);
         peer = &client;
     }
@@ -187,6 +172,6 @@ void c2s_web_forget(struct c2s_port *port, const struct sockaddr *peer)
 
     if (!port->direct_tls)
         return; /* not counted */
-    memcpy(&whole, peer, peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    memcpy(&whole, peer, address_len(peer));
     http_server_forget(port->web, &whole);
 }

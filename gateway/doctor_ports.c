@@ -2,32 +2,17 @@
 /* The listeners, from this machine: does the gateway answer there, or is the port free for it? */
 #include "gateway/doctor_internal.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/net/address.h"
 #include "gateway/probe.h"
-
-static bool address_of(struct sockaddr_storage *out, const char *address, uint16_t port)
-{
-    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-    memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
-        out->ss_family = AF_INET;
-        v4->sin_port = htons(port);
-        return true;
-    }
-    out->ss_family = AF_INET6;
-    v6->sin6_port = htons(port);
-    return inet_pton(AF_INET6, address, &v6->sin6_addr) == 1;
-}
 
 /* 0: it is free for us; else errno. */
 static int bind_error(const struct sockaddr_storage *at)
 {
-    socklen_t len = at->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    socklen_t len = address_len((const struct sockaddr *)at);
     int fd = socket(at->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1, why = 0;
     if (fd < 0)
         return errno;
@@ -43,7 +28,7 @@ static int bind_error(const struct sockaddr_storage *at)
 static void say_silent(struct doctor *d, const char *address, uint16_t port, const char *who)
 {
     struct sockaddr_storage at;
-    address_of(&at, address, port);
+    CHECK(address_parse(&at, address, port)); /* the configuration was checked */
     int why = bind_error(&at);
     if (why == 0)
         doctor_say(d, DOCTOR_NOTE, "start it: systemctl enable --now causeway, or causeway run", "port %u at %s is free for %s; nothing listens yet", port, address, who);
@@ -60,7 +45,7 @@ static void examine_door(struct doctor *d, const char *address, uint16_t port, e
 {
     struct sockaddr_storage at;
     const char *from_here = strcmp(address, "0.0.0.0") == 0 ? "127.0.0.1" : strcmp(address, "::") == 0 ? "::1" : address;
-    address_of(&at, from_here, port);
+    CHECK(address_parse(&at, from_here, port));
     struct probe p = probe_door(&at, kind, d->c->communities[0].exchange.domain, d->c->ca_file);
     switch (p.result) {
     case PROBE_NO_CONNECTION:

@@ -14,6 +14,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "gateway/net/address.h"
 #include "gateway/net/tls.h"
 #include "gateway/xmpp/ns.h"
 
@@ -33,7 +34,7 @@ static struct probe outcome(enum probe_result r, const char *text)
 
 int probe_connect(const struct sockaddr_storage *at, char *text, size_t cap)
 {
-    socklen_t len = at->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    socklen_t len = address_len((const struct sockaddr *)at);
     int fd = socket(at->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int why = fd < 0 ? errno : 0;
     if (fd >= 0 && connect(fd, (const struct sockaddr *)at, len) != 0) {

@@ -15,6 +15,7 @@
 
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/net/address.h"
 #include "gateway/net/timer.h"
 
 enum {
@@ -148,11 +149,6 @@ static void on_writable(uv_poll_t *poll, int status, int events)
     end(d, fd, NULL);
 }
 
-static socklen_t address_len(const struct sockaddr_storage *ss)
-{
-    return ss->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-}
-
 static uv_os_sock_t start_connect(const struct sockaddr_storage *ss)
 {
     int on = 1;
@@ -160,7 +156,7 @@ static uv_os_sock_t start_connect(const struct sockaddr_storage *ss)
     if (fd < 0)
         return -1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(fd, (const struct sockaddr *)ss, address_len(ss)) == 0 || errno == EINPROGRESS)
+    if (connect(fd, (const struct sockaddr *)ss, address_len((const struct sockaddr *)ss)) == 0 || errno == EINPROGRESS)
         return fd;
     int err = errno;
     close(fd);

@@ -6,7 +6,6 @@
  */
 #include "gateway/net/dns.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/random.h"
 #include "gateway/base/text.h"
+#include "gateway/net/address.h"
 #include "gateway/net/endings.h"
 #include "gateway/net/timer.h"
 
@@ -504,8 +504,6 @@ struct dns_query *dns_srv(struct dns *d, const char *service, const char *name,
 /* A numeric address, IPv6 also in brackets. */
 static bool parse_numeric(const char *name, struct sockaddr_storage *out)
 {
-    struct sockaddr_in *four = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
     char plain[INET6_ADDRSTRLEN + 2];
     if (!text_copy(plain, sizeof plain, name))
         return false;
@@ -513,14 +511,7 @@ static bool parse_numeric(const char *name, struct sockaddr_storage *out)
     bool brackets = len > 2 && plain[0] == '[' && plain[len - 1] == ']';
     if (brackets)
         plain[len - 1] = '\0';
-    if (!brackets && inet_pton(AF_INET, plain, &four->sin_addr) == 1) {
-        four->sin_family = AF_INET;
-        return true;
-    }
-    if (inet_pton(AF_INET6, plain + brackets, &six->sin6_addr) != 1)
-        return false;
-    six->sin6_family = AF_INET6;
-    return true;
+    return address_parse(out, plain + brackets, 0) && (!brackets || out->ss_family == AF_INET6);
 }
 
 struct dns_query *dns_addresses(struct dns *d, const char *name,

@@ -16,6 +16,7 @@
 #include "gateway/base/map.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/net/address.h"
 #include "gateway/net/timer.h"
 
 enum {
@@ -139,31 +140,12 @@ static void on_ready(uv_poll_t *p, int status, int events)
 
 /* ---- life */
 
-static socklen_t parse_address(const char *address, uint16_t port, struct sockaddr_storage *out)
-{
-    struct sockaddr_in *in = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
-    memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, address, &in->sin_addr) == 1) {
-        in->sin_family = AF_INET;
-        in->sin_port = htons(port);
-        return sizeof *in;
-    }
-    if (inet_pton(AF_INET6, address, &in6->sin6_addr) == 1) {
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons(port);
-        return sizeof *in6;
-    }
-    return 0;
-}
-
 static uv_os_sock_t open_socket(const char *address, uint16_t port, uint16_t *bound,
                                 struct error *e)
 {
     struct sockaddr_storage a;
-    socklen_t len = parse_address(address, port, &a);
     int on = 1;
-    if (!len) {
+    if (!address_parse(&a, address, port)) {
         error_set(e, ERROR_INVALID, "listening on %s: not a numeric address", address);
         return -1;
     }
@@ -174,6 +156,7 @@ static uv_os_sock_t open_socket(const char *address, uint16_t port, uint16_t *bo
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (a.ss_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    socklen_t len = address_len((struct sockaddr *)&a);
     if (bind(fd, (struct sockaddr *)&a, len) != 0 || listen(fd, BACKLOG) != 0)
         goto fail;
     len = sizeof a;
