@@ -138,14 +138,6 @@ bool device_store_refuse(struct store_tx *tx, enum device_kind kind, const char 
                 : store_exec(tx, e, forget, "tt", word, address);
 }
 
-static bool one_number(struct store_rows *r, int64_t *out, struct error *e)
-{
-    *out = 0;
-    while (r && store_next(r, e))
-        *out = store_int(r, 0);
-    return r && e->code == ERROR_NONE;
-}
-
 bool device_store_is_refused(struct store_tx *tx, enum device_kind kind, const char *address,
                              bool *out, struct error *e)
 {
@@ -154,7 +146,7 @@ bool device_store_is_refused(struct store_tx *tx, enum device_kind kind, const c
     struct store_rows *r = store_query(tx, e, sql, "tti", device_kind_word(kind), address,
                                        store_now_us(tx) - REFUSAL_LIFE_US);
     int64_t n;
-    bool ok = one_number(r, &n, e);
+    bool ok = store_number(r, 0, &n, e);
     *out = n > 0;
     return ok;
 }
@@ -172,9 +164,9 @@ bool device_store_codes_used(struct store_tx *tx, const char *account, const cha
         "select count(*) from device_codes_sent"
         " where community = $1 and prefix = $2 and prefix <> '' and at_us > $3";
     int64_t now = store_now_us(tx), day = now - DAY, hour = now - HOUR, a, c, p;
-    if (!one_number(store_query(tx, e, of_account, "ti", account, day), &a, e) ||
-        !one_number(store_query(tx, e, of_community, "ti", community, hour), &c, e) ||
-        !one_number(store_query(tx, e, of_prefix, "tti", community, prefix, day), &p, e))
+    if (!store_number(store_query(tx, e, of_account, "ti", account, day), 0, &a, e) ||
+        !store_number(store_query(tx, e, of_community, "ti", community, hour), 0, &c, e) ||
+        !store_number(store_query(tx, e, of_prefix, "tti", community, prefix, day), 0, &p, e))
         return false;
     *out = (struct budget_codes){ (unsigned)a, (unsigned)c, (unsigned)p };
     return true;

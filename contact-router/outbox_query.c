@@ -57,15 +57,6 @@ bool outbox_query_too_late(struct store_tx *tx, const struct outbox_too_late *la
     return outbox_store_read(r, a, out, e);
 }
 
-static bool one_number(struct store_rows *r, int64_t *out, struct error *e)
-{
-    *out = 0;
-    while (r && store_next(r, e))
-        if (!store_is_null(r, 0))
-            *out = store_int(r, 0);
-    return r && e->code == ERROR_NONE;
-}
-
 bool outbox_query_next_due(struct store_tx *tx, int64_t now_us, int64_t *out, struct error *e)
 {
     static const char sql[] =
@@ -73,7 +64,7 @@ bool outbox_query_next_due(struct store_tx *tx, int64_t now_us, int64_t *out, st
         " where" WAITS
         " and due_us > $1"
         " order by due_us limit 1";
-    return one_number(store_query(tx, e, sql, "i", now_us), out, e);
+    return store_number(store_query(tx, e, sql, "i", now_us), 0, out, e);
 }
 
 bool outbox_query_sending(struct store_tx *tx, struct arena *a, struct outbox_rows *out,
@@ -186,7 +177,8 @@ static bool count_today(struct store_tx *tx, const char *sql, const char *whose,
                         struct error *e)
 {
     int64_t n;
-    bool ok = one_number(store_query(tx, e, sql, "ti", whose, store_now_us(tx) - DAY), &n, e);
+    bool ok =
+        store_number(store_query(tx, e, sql, "ti", whose, store_now_us(tx) - DAY), 0, &n, e);
     *out = (unsigned)n;
     return ok;
 }
@@ -256,9 +248,9 @@ bool outbox_query_count_day(struct store_tx *tx, const char *account, const char
         "select count(*) from deliveries"
         " where account = $1 and ($2 = '' or address = $3) and purpose = $4 and created_us > $5";
     const char *to = address ? address : "";
-    return one_number(store_query(tx, e, sql, "tttti", account, to, to, outbox_store_purpose(p),
-                                  store_now_us(tx) - DAY),
-                      out, e);
+    return store_number(store_query(tx, e, sql, "tttti", account, to, to, outbox_store_purpose(p),
+                                    store_now_us(tx) - DAY),
+                        0, out, e);
 }
 
 bool outbox_query_calling(struct store_tx *tx, const char *address, int64_t since_us, bool *out,
@@ -268,7 +260,7 @@ bool outbox_query_calling(struct store_tx *tx, const char *address, int64_t sinc
         "select count(*) from deliveries"
         " where kind = 'voice' and address = $1 and told_us > $2 and state = 'sent'";
     int64_t count;
-    bool ok = one_number(store_query(tx, e, sql, "ti", address, since_us), &count, e);
+    bool ok = store_number(store_query(tx, e, sql, "ti", address, since_us), 0, &count, e);
     *out = ok && count > 0;
     return ok;
 }

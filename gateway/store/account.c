@@ -189,13 +189,7 @@ bool account_list(struct store_tx *tx, const char *domain, const char *after, un
 
 bool account_count(struct store_tx *tx, const char *domain, int64_t *out, struct error *e)
 {
-    struct store_rows *r = store_query(tx, e, "select count(*) from accounts where domain = $1", "t", domain);
-    *out = 0;
-    if (r && store_next(r, e)) {
-        *out = store_int(r, 0);
-        store_end(r);
-    }
-    return e->code == ERROR_NONE;
+    return store_number(store_query(tx, e, "select count(*) from accounts where domain = $1", "t", domain), 0, out, e);
 }
 
 bool account_admins(struct store_tx *tx, const char *domain, void (*each)(void *user, const char *bare), void *user, struct error *e)

@@ -31,26 +31,13 @@ static bool flush_owner(struct store_tx *tx, struct store_job *job, struct error
     return names_find(tx, &journal_of(tx)->names, p->owner, &id, e) && (!id || journal_flush(tx, id, e));
 }
 
-/* One number, or `otherwise` when there is no row. */
-static bool read_int(struct store_rows *r, int64_t otherwise, int64_t *out, struct error *e)
-{
-    *out = otherwise;
-    if (!r)
-        return false;
-    if (store_next(r, e)) {
-        *out = store_int(r, 0);
-        store_end(r);
-    }
-    return e->code == ERROR_NONE;
-}
-
 /* A seq such that everything up to it was committed before start_us. */
 static bool seq_before(struct store_tx *tx, int64_t start_us, int64_t *above, struct error *e)
 {
     int64_t low = 0, high, packed;
     *above = 0;
-    if (!read_int(store_query(tx, e, "select seq from journal order by seq desc limit 1", ""), 0, &high, e) ||
-        !read_int(store_query(tx, e, "select seq from packs order by seq desc limit 1", ""), 0, &packed, e))
+    if (!store_number(store_query(tx, e, "select seq from journal order by seq desc limit 1", ""), 0, &high, e) ||
+        !store_number(store_query(tx, e, "select seq from packs order by seq desc limit 1", ""), 0, &packed, e))
         return false;
     if (packed > high)
         high = packed;
@@ -87,7 +74,7 @@ static bool newest_run(struct walk *w, int64_t *seq, struct error *e)
     *seq = INT64_MAX;
     if (w->below == INT64_MAX)
         return true;
-    return read_int(store_query(w->tx, e,
+    return store_number(store_query(w->tx, e,
                                 "select seq from archive where owner = $1 and seq >= $2 order by seq limit 1", "ii",
                                 w->filter->owner, w->below),
                     INT64_MAX, seq, e);

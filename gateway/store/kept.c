@@ -15,7 +15,6 @@ static bool find_packed(struct store_tx *tx, uint64_t seq, struct kept_row *out,
             continue;
         if (out->entry.seq > seq)
             break;
-        out->kept_us = w.kept_us;
         out->rows = r;
         return true;
     }
@@ -45,7 +44,6 @@ static bool find_single(struct store_tx *tx, uint64_t seq, struct kept_row *out,
         return r && e->code == ERROR_NONE;
     *out = (struct kept_row){
         .entry = kept_entry(r),
-        .kept_us = store_int(r, 1),
         .xml = store_blob(r, 9),
         .rows = r,
     };
@@ -64,26 +62,17 @@ void kept_end(struct kept_row *row)
     *row = (struct kept_row){0};
 }
 
-/* Raises *kept_us to what the row says, if there is one. */
-static bool newest_time(struct store_rows *r, int64_t *kept_us, struct error *e)
-{
-    if (!r)
-        return false;
-    if (store_next(r, e)) {
-        if (store_int(r, 0) > *kept_us)
-            *kept_us = store_int(r, 0);
-        store_end(r);
-    }
-    return e->code == ERROR_NONE;
-}
-
 bool kept_time(struct store_tx *tx, int64_t seq, int64_t *kept_us, struct error *e)
 {
     static const char packed[] =
         "select kept_us from packs where seq <= $1 order by seq desc limit 1";
     static const char single[] =
         "select kept_us from journal where seq <= $1 order by seq desc limit 1";
-    *kept_us = 0;
-    return newest_time(store_query(tx, e, packed, "i", seq), kept_us, e) &&
-           newest_time(store_query(tx, e, single, "i", seq), kept_us, e);
+    int64_t other;
+    if (!store_number(store_query(tx, e, packed, "i", seq), 0, kept_us, e) ||
+        !store_number(store_query(tx, e, single, "i", seq), 0, &other, e))
+        return false;
+    if (other > *kept_us)
+        *kept_us = other;
+    return true;
 }

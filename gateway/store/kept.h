@@ -15,7 +15,6 @@ struct index_entry kept_entry(struct store_rows *r);
 /* A message as it stands in the store. */
 struct kept_row {
     struct index_entry entry; /* seq 0: there is no such message */
-    int64_t kept_us;
     struct span xml;          /* borrowed until kept_end */
     struct store_rows *rows;
 };

@@ -6,17 +6,6 @@
 
 /* ---- keeping ---- */
 
-static bool next_number(struct store_tx *tx, int64_t *n, struct error *e)
-{
-    struct store_rows *r = store_query(tx, e, "select n from reports order by n desc limit 1", "");
-    *n = 1;
-    if (r && store_next(r, e)) {
-        *n = store_int(r, 0) + 1;
-        store_end(r);
-    }
-    return r && e->code == ERROR_NONE;
-}
-
 static bool put_one(struct store_tx *tx, const char *community, const struct report *p, int64_t n, struct error *e)
 {
     return store_exec(tx, e, "delete from reports where reporter = $1 and jid = $2", "tt", p->reporter, p->jid) &&
@@ -44,11 +33,11 @@ static bool trim(struct store_tx *tx, const char *community, const char *reporte
 static bool run_put(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     const struct reports_put *p = container_of(job, struct reports_put, job);
-    int64_t n;
-    if (!next_number(tx, &n, e))
+    int64_t newest;
+    if (!store_number(store_query(tx, e, "select n from reports order by n desc limit 1", ""), 0, &newest, e))
         return false;
     for (unsigned i = 0; i < p->count; i++)
-        if (!put_one(tx, p->community, &p->all[i], n + i, e))
+        if (!put_one(tx, p->community, &p->all[i], newest + 1 + i, e))
             return false;
     return !p->count || trim(tx, p->community, p->all[0].reporter, e);
 }

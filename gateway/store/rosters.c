@@ -51,13 +51,8 @@ static bool read_exists(struct store_tx *tx, struct roster_load *l, struct error
 
 static bool count_rows(struct store_tx *tx, const char *owner, int64_t *count, struct error *e)
 {
-    struct store_rows *r =
-        store_query(tx, e, "select count(*) from rosters where owner = $1 and removed = 0", "t", owner);
-    if (!r || !store_next(r, e))
-        return false;
-    *count = store_int(r, 0);
-    store_end(r);
-    return true;
+    return store_number(
+        store_query(tx, e, "select count(*) from rosters where owner = $1 and removed = 0", "t", owner), 0, count, e);
 }
 
 static bool load_run(struct store_tx *tx, struct store_job *job, struct error *e)
@@ -154,13 +149,8 @@ static bool forget_tombstones(struct store_tx *tx, const char *owner, struct err
 
 static bool count_tombstones(struct store_tx *tx, const char *owner, int64_t *count, struct error *e)
 {
-    struct store_rows *r =
-        store_query(tx, e, "select count(*) from rosters where owner = $1 and removed = 1", "t", owner);
-    if (!r || !store_next(r, e))
-        return false;
-    *count = store_int(r, 0);
-    store_end(r);
-    return true;
+    return store_number(
+        store_query(tx, e, "select count(*) from rosters where owner = $1 and removed = 1", "t", owner), 0, count, e);
 }
 
 bool roster_remove(struct store_tx *tx, const char *owner, const char *contact, int64_t version, struct error *e)

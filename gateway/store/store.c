@@ -293,6 +293,17 @@ struct span store_blob(struct store_rows *r, int column)
     return r->ops->blob(r, column);
 }
 
+bool store_number(struct store_rows *r, int64_t otherwise, int64_t *out, struct error *e)
+{
+    *out = otherwise;
+    if (!r || !store_next(r, e))
+        return r && e->code == ERROR_NONE;
+    if (!store_is_null(r, 0))
+        *out = store_int(r, 0);
+    store_end(r);
+    return true;
+}
+
 int64_t store_now_us(struct store_tx *tx)
 {
     return tx->now_us;

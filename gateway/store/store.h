@@ -93,6 +93,10 @@ int64_t store_int(struct store_rows *r, int column);
 const char *store_text(struct store_rows *r, int column); /* NULL: null; borrowed until store_next */
 struct span store_blob(struct store_rows *r, int column); /* borrowed until store_next */
 
+/* Of a query for one number: the first column of its first row, or `otherwise` when there is no row or it is
+ * null. Ends the query; `r` as store_query returned it. */
+MUST_USE bool store_number(struct store_rows *r, int64_t otherwise, int64_t *out, struct error *e);
+
 /* Wall time of the transaction, the same for all its jobs; never behind the last row's. */
 int64_t store_now_us(struct store_tx *tx);
 
