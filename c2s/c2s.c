@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "c2s/c2s_census.h"
 #include "c2s/c2s_conn.h"
 #include "c2s/c2s_link.h"
 #include "c2s/c2s_web.h"
@@ -203,7 +204,7 @@ bool c2s_start(struct c2s *c, struct error *e)
     if (!c->has_secret && !secret_load(c->store, "c2s-login", c->secret, e))
         return false;
     c->has_secret = true;
-    if (!c2s_keep_start(c, e))
+    if (!c2s_keep_start(c, e) || !c2s_census_start(c, e))
         return false;
     for (unsigned i = 0; i < c->io_count; i++) {
         if (open_ports(&c->ios[i], e))
@@ -352,6 +353,7 @@ void c2s_destroy(struct c2s **at)
     mem_free(c->websocket_url);
     for (unsigned i = 0; c->domains[i]; i++)
         mem_free(c->domains[i]);
+    c2s_census_destroy(c);
     mem_free(c->domains);
     mem_free(c->listeners);
     mem_free(c->ios);

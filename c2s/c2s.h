@@ -91,6 +91,10 @@ struct http_incoming;
 /* host-meta (XEP-0156), for whoever else serves HTTP: answers where the target is one of its two. Any thread. */
 bool c2s_web_host_meta(const struct c2s *c, struct http_exchange *x, const struct http_incoming *in);
 
+/* An account was added, deleted, disabled or enabled, or has a new password: what is announced to its domain may change.
+ * Loop: exchange_loop_of(bare). */
+void c2s_account_changed(struct c2s *c, const char *bare);
+
 /* Drains: no new connections, every stream is closed with system-shutdown, every link unbound. Then
  * on_stopped, once, later, on `reply_on`. Any thread. */
 void c2s_stop(struct c2s *c, struct loop *reply_on, void (*on_stopped)(void *user), void *user);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "c2s/c2s_auth.h"
+#include "c2s/c2s_census.h"
 #include "c2s/c2s_conn.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
@@ -34,14 +35,16 @@ static struct c2s_auth *auth_create(struct c2s_conn *k, unsigned tokens)
     a->conn = k;
     a->io = k->io;
     c2s_offer_hashed(k, &advertised);
-    a->sasl = sasl_create(&(struct sasl_config){
+    struct sasl_config config = {
         .domain = k->domain,
         .offered = c2s_offer_mechanisms(k) | tokens,
         .fake_secret = {(const char *)c->secret, sizeof(c->secret)},
         .fake_iterations = SCRAM_ITERATIONS,
         .binding = {binds ? find_binding : NULL, a},
         .advertised = bytes_text(&advertised),
-    });
+    };
+    c2s_census_older(c, k->domain, &config);
+    a->sasl = sasl_create(&config);
     bytes_fini(&advertised);
     return a;
 }
@@ -170,6 +173,7 @@ static void tell(struct c2s_conn *k)
 
 void c2s_auth_prepared(struct c2s_conn *k)
 {
+    c2s_heal_keep(k);
     if (!k->auth->profile->prepare || !k->auth->profile->prepare(k))
         succeed(k);
 }
@@ -287,8 +291,11 @@ static void on_account(struct store_job *job, const struct error *e)
         return;
     }
     a->disabled = a->get.found && a->get.account.disabled;
-    go_on(a->conn, sasl_give_keys(a->sasl, find_keys(a, &keys) ? &keys : NULL));
+    enum sasl_step step = sasl_give_keys(a->sasl, find_keys(a, &keys) ? &keys : NULL);
     mem_wipe(&keys, sizeof(keys));
+    if (step == SASL_NEED_WORK)
+        sasl_want_keys(a->sasl, c2s_heal_wanted(a));
+    go_on(a->conn, step);
 }
 
 static void ask_store(struct c2s_conn *k)

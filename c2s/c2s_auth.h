@@ -35,7 +35,8 @@ struct c2s_auth {
     struct sasl *sasl;      /* owned */
     bool busy;              /* `get` or `work` is under way */
     bool disabled;          /* the account may not log in */
-    uint64_t proved; /* exchange_revocations() before the account was read */
+    uint64_t proved;        /* exchange_revocations() before the account was read */
+    bool healed;            /* keys that were made are on their way into the store */
     bool held;              /* the outcome waits for `hold` */
     bool right;             /* what that is */
     struct c2s_brake_key key;
@@ -92,6 +93,13 @@ bool c2s_upgrade_begin(struct c2s_conn *k);
 bool c2s_upgrade_take(struct c2s_conn *k, const struct element *e);
 bool c2s_upgrade_has_told(const struct c2s_auth *a); /* sasl_data() went out with it */
 void c2s_upgrade_destroy(struct c2s_upgrade **u);
+
+/* ---- keys of a password that was shown (c2s_heal.c) ---- */
+
+/* Bits of enum scram_hash: what the account lacks, or has by fewer rounds. */
+unsigned c2s_heal_wanted(struct c2s_auth *a);
+/* The exchange went right: what was made goes into the store, and the login on. */
+void c2s_heal_keep(struct c2s_conn *k);
 
 /* ---- what is offered (c2s_offer.c) ---- */
 

@@ -61,7 +61,7 @@ static void append_name(struct bytes *out, const struct c2s *c, const char *acco
 
 void c2s_bind2_begin(struct c2s_shard *shard, struct c2s_conn *k, struct stanza *request)
 {
-    struct c2s_link *l = c2s_link_create(shard, k->account);
+    struct c2s_link *l = c2s_link_create(shard, k);
     struct bytes name = BYTES_EMPTY;
 
     ref_take(&k->ref);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "c2s/c2s_auth.h"
+#include "c2s/c2s_census.h"
 #include "c2s/c2s_sasl2.h"
 #include "c2s/c2s_web.h"
 #include "gateway/base/mem.h"
@@ -97,6 +98,7 @@ void c2s_conn_unref(struct c2s_conn **k)
     CHECK(!gone->stream && !gone->auth && !gone->sasl2 && !gone->link);
     jid_destroy(&gone->account);
     mem_free(gone->from);
+    mem_free(gone->agent);
     mem_free(gone);
 }
 
@@ -188,6 +190,7 @@ void c2s_conn_send_features(struct c2s_conn *k)
         bytes_append_text(&out, "<starttls xmlns='" NS_TLS "'><required/></starttls>");
         break;
     case C2S_CONN_SECURE:
+        k->sha512 = c2s_census_all_have(k->io->c2s, k->domain, SCRAM_SHA512);
         c2s_sasl2_features(k, &out);
         c2s_sasl1_features(k, &out);
         c2s_offer_write_bindings(k, &out);

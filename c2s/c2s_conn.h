@@ -49,6 +49,7 @@ struct c2s_conn {
     uint8_t failures;        /* of SASL */
     bool by_sasl2;           /* the shard's answer will be a part of <success/>; changes only while it is asked nothing */
     bool counted;            /* XEP-0198 came with the binding */
+    bool sha512;             /* SCRAM by it was announced, and may be used */
     bool asked;              /* BOUND: the client was asked whether it lives */
     const char *domain;      /* one of c2s->domains, from the header; NULL before */
     struct jid *account;     /* owned; NULL before PROVED */
@@ -57,6 +58,7 @@ struct c2s_conn {
     struct c2s_link *link;   /* counted; NULL before BOUND */
     struct c2s_auth *auth;   /* owned; NULL outside PROVING */
     struct c2s_sasl2 *sasl2; /* owned; its <success/> waits for the shard; NULL outside of BINDING */
+    char *agent;             /* owned; user-agent id of XEP-0388; NULL: not told, or not PROVED */
     char *from;              /* owned; of the header; NULL: none, or PROVED */
     struct timer timer;      /* login_ms until BOUND, then silence */
     uint64_t heard_ms;       /* when something last came */

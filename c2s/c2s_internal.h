@@ -89,6 +89,8 @@ struct c2s {
     uint64_t started_ms; /* streams of before can be resumed until so long after */
     bool refuse_plain;
     char *websocket_url; /* owned; NULL: made of the first WebSocket listener with TLS */
+    struct c2s_census *census;     /* of each domain; owned (c2s_census.c) */
+    atomic_bool recount, counting; /* somebody wants a count; one is under way */
     atomic_uint connections, links, hibernating;
     atomic_ullong auth_failures, auth_successes, stanzas_in, stanzas_out;
     /* stopping */

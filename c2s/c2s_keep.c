@@ -332,7 +332,7 @@ static unsigned missing(const struct c2s_restore *r, uint64_t *seqs, const char 
 static void restore_bind(struct c2s_restore *r)
 {
     const struct stream_row *row = &r->load.row;
-    struct c2s_link *l = c2s_link_create(r->shard, r->conn->account);
+    struct c2s_link *l = c2s_link_create(r->shard, r->conn);
 
     (void)missing(r, NULL, arena_printf(&r->load.arena, "u:%s", row->account));
     ref_take(&r->conn->ref);

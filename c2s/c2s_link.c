@@ -91,7 +91,15 @@ void c2s_link_out_pop(struct c2s_link *l, bool arrived)
 static void on_turn_end(struct turn_hook *h);
 static const struct edge_link_ops link_ops;
 
-struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct jid *account)
+void c2s_link_take_agent(struct c2s_link *l, const struct c2s_conn *k)
+{
+    if (!k->agent)
+        return;
+    mem_free(l->agent);
+    l->edge.agent = l->agent = mem_dup(k->agent);
+}
+
+struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct c2s_conn *k)
 {
     struct c2s_link *l = mem_new(struct c2s_link);
 
@@ -99,7 +107,8 @@ struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct jid *acco
     ref_init(&l->ref);
     l->shard = shard;
     l->state = C2S_LINK_BINDING;
-    l->account = jid_dup(account);
+    l->account = jid_dup(k->account);
+    c2s_link_take_agent(l, k);
     l->hook.run = on_turn_end;
     list_init(&l->unsettled);
     list_append(&shard->links, &l->node);
@@ -123,6 +132,7 @@ void c2s_link_unref(struct c2s_link **l)
         return;
     CHECK(gone->state == C2S_LINK_ENDED && !gone->conn && !gone->resuming && !gone->out_count);
     jid_destroy(&gone->account);
+    mem_free(gone->agent);
     mem_free(gone->out);
     mem_free(gone);
 }
@@ -508,7 +518,7 @@ static void bind_resource(struct c2s_shard *shard, const struct c2s_mail *m)
 {
     const struct element *e = stanza_child(m->st, "bind", NS_BIND);
     const struct element *wish = element_child(e, "resource", NS_BIND);
-    struct c2s_link *l = c2s_link_create(shard, m->conn->account);
+    struct c2s_link *l = c2s_link_create(shard, m->conn);
 
     ref_take(&m->conn->ref);
     l->conn = m->conn;

@@ -59,6 +59,7 @@ struct c2s_link {
     struct c2s_conn *resuming;     /* counted; waits until `unsettled` is empty; NULL: none */
     struct stanza *request;        /* counted; the bind iq or <resume/> that is being answered */
     struct jid *account;           /* owned */
+    char *agent;                   /* owned; edge.agent: of the newest connection that told one */
     char token[RANDOM_ID_LEN + 1]; /* for resumption; "" without */
     /* in */
     struct list unsettled;      /* of struct c2s_inbound, in order of arrival */
@@ -90,7 +91,9 @@ struct c2s_link {
     struct turn_hook hook; /* answers and credit, once a turn */
 };
 
-struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct jid *account);
+struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct c2s_conn *k);
+/* `k` is its connection from now on: so is the installation that logged in there, if it is told. */
+void c2s_link_take_agent(struct c2s_link *l, const struct c2s_conn *k);
 void c2s_link_send(struct c2s_link *l, const struct c2s_out *o);
 void c2s_link_send_text(struct c2s_link *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Sends what waits in the ring, up to the first that is not saved yet. */

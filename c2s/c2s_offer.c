@@ -27,10 +27,13 @@ bool c2s_offer_binds(const struct c2s_conn *k)
 
 unsigned c2s_offer_mechanisms(const struct c2s_conn *k)
 {
-    unsigned all = SASL_BIT(SCRAM_SHA_512) | SASL_BIT(SCRAM_SHA_256) | SASL_BIT(SCRAM_SHA_1);
+    unsigned all = SASL_BIT(SCRAM_SHA_256) | SASL_BIT(SCRAM_SHA_1);
+    bool binds = bindings_of(k) != 0;
 
-    if (bindings_of(k))
-        all |= SASL_BIT(SCRAM_SHA_512_PLUS) | SASL_BIT(SCRAM_SHA_256_PLUS) | SASL_BIT(SCRAM_SHA_1_PLUS);
+    if (binds)
+        all |= SASL_BIT(SCRAM_SHA_256_PLUS) | SASL_BIT(SCRAM_SHA_1_PLUS);
+    if (k->sha512)
+        all |= SASL_BIT(SCRAM_SHA_512) | (binds ? SASL_BIT(SCRAM_SHA_512_PLUS) : 0);
     return k->io->c2s->refuse_plain ? all : all | SASL_BIT(PLAIN);
 }
 

@@ -132,7 +132,9 @@ static void succeeded(struct c2s_conn *k)
     s->request = stanza_ref(k->auth->request);
     s->data = data && !c2s_upgrade_has_told(k->auth) ? mem_dup(data) : NULL;
     c2s_fast_tell(k->auth, &s->token);
+    const char *agent = element_attr(asked(s->request, "user-agent", NS_SASL2), "id");
     k->sasl2 = s;
+    k->agent = agent ? mem_dup(agent) : NULL;
     k->by_sasl2 = true;
     c2s_auth_proved(k);
     go_on(k, true);

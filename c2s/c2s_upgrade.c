@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "c2s/c2s_auth.h"
+#include "c2s/c2s_census.h"
 #include "c2s/c2s_conn.h"
 #include "gateway/base/base64.h"
 #include "gateway/base/mem.h"
@@ -81,6 +82,14 @@ static bool is_lacking(const struct account *acc, enum scram_hash hash)
         if (text_eq(acc->keys[i].mechanism, sasl_hash_name(hash)))
             return acc->keys[i].iterations < SCRAM_ITERATIONS;
     return acc->key_count < ACCOUNT_KEYS_MAX;
+}
+
+static bool has_keys(const struct account *acc, enum scram_hash hash)
+{
+    for (unsigned i = 0; i < acc->key_count; i++)
+        if (text_eq(acc->keys[i].mechanism, sasl_hash_name(hash)))
+            return true;
+    return false;
 }
 
 static struct c2s_upgrade *look(struct c2s_auth *a)
@@ -177,8 +186,10 @@ static void on_kept(struct store_job *job, const struct error *e)
     else
         log_info(stream_log(a->conn->stream), "%s %s keys of %s", a->get.bare, u->added ? "has" : "has a new password, not",
                  u->kept.mechanism);
-    if (!e->code && u->added)
+    if (!e->code && u->added) {
+        c2s_census_gained(a->io, a->conn->domain, u->keys.hash, has_keys(&a->get.account, u->keys.hash));
         remember(&a->get.account, &u->kept);
+    }
     u->left &= ~(1u << u->keys.hash);
     c2s_auth_prepared(a->conn);
 }

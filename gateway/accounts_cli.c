@@ -441,9 +441,11 @@ static int do_clients(struct work *w, char **words)
 
 static int do_revoke(struct work *w, char **words)
 {
-    w->bare = words[0];
+    const struct jid *j = jid_parse_text(&w->arena, words[0]);
+    w->bare = j ? j->bare : words[0];
     w->agent = words[1];
-    return *w->agent ? perform(w, run_revoke, true) : 2;
+    int rc = *w->agent ? perform(w, run_revoke, true) : 2;
+    return rc == 0 ? tell(w, DOORBELL_CLIENT, arena_printf(&w->arena, "%s %s", w->bare, w->agent)) : rc;
 }
 
 static int do_list(struct work *w, char **words)

@@ -33,7 +33,8 @@ static const struct service *const services[] = {
 };
 
 /* The ad-hoc commands, in the order in which disco shows them. */
-static const struct adhoc_command *const commands[] = {my_devices, my_rules, my_requests, admin_accounts, admin_admins, admin_tables, NULL};
+static const struct adhoc_command *const commands[] = {my_devices, my_rules, my_requests, my_clients, admin_accounts, admin_clients,
+                                                       admin_admins, admin_tables, NULL};
 
 enum { LISTINGS_MAX = 8 };
 
@@ -228,6 +229,12 @@ static void make_adhoc(struct gateway *g)
                                                     .listings = g->listed});
 }
 
+static void on_account_changed(void *user, const char *bare)
+{
+    struct gateway *g = user;
+    c2s_account_changed(g->c2s, bare);
+}
+
 struct gateway *compose_create(const struct config *c, struct error *e)
 {
     struct gateway *g = mem_new(struct gateway);
@@ -244,6 +251,7 @@ struct gateway *compose_create(const struct config *c, struct error *e)
         return NULL;
     }
     make_adhoc(g);
+    exchange_watch_accounts(g->exchange, on_account_changed, g);
     exchange_attach(g->exchange, s2s_edge(g->s2s), contact_router_reach(g->router));
     return g;
 }
@@ -376,17 +384,40 @@ static void on_links_ended(void *user, unsigned ended)
     log_info(NULL, "%u links ended with the password that they were made with", ended);
 }
 
+static void on_client_ended(void *user, unsigned ended)
+{
+    (void)user;
+    log_info(NULL, "%u links ended with the client that was revoked", ended);
+}
+
+/* "BARE AGENT" */
+static void end_client(struct gateway *g, const char *said)
+{
+    struct arena a;
+    arena_init(&a);
+    const char *blank = strchr(said, ' ');
+    const struct jid *j = blank ? jid_parse(&a, said, (size_t)(blank - said)) : NULL;
+    if (j && j->local && exchange_is_local_domain(g->exchange, j->domain))
+        exchange_end_clients(g->exchange, &(struct exchange_revocation){.account = j, .agent = blank + 1}, g->exchange_loop,
+                             on_client_ended, g);
+    arena_fini(&a);
+}
+
 static void on_ring(void *user, enum doorbell_news news, const char *bare)
 {
     struct gateway *g = user;
     struct arena a;
+    if (news == DOORBELL_CLIENT) {
+        end_client(g, bare);
+        return;
+    }
     arena_init(&a);
     const struct jid *j = jid_parse_text(&a, bare);
     bool ours = j && j->local && exchange_is_local_domain(g->exchange, j->domain);
     log_info(NULL, "account %s was changed", bare);
-    if (ours && news == DOORBELL_ACCOUNT)
+    if (ours)
         exchange_account_changed(g->exchange, bare);
-    else if (ours)
+    if (ours && news == DOORBELL_PASSWORD)
         exchange_end_links(g->exchange, j, STREAM_NOT_AUTHORIZED, g->exchange_loop, on_links_ended, g);
     arena_fini(&a);
 }

@@ -43,7 +43,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)status, (void)events;
     while ((n = recv(d->fd, said, SAID_BYTES, MSG_DONTWAIT)) >= 0) {
         said[n] = '\0';
-        if (said[0] == DOORBELL_ACCOUNT || said[0] == DOORBELL_PASSWORD)
+        if (said[0] == DOORBELL_ACCOUNT || said[0] == DOORBELL_PASSWORD || said[0] == DOORBELL_CLIENT)
             d->on_ring(d->user, (enum doorbell_news)said[0], said + 1);
         else
             log_warn(NULL, "%s: rung by who knows not how", d->at.sun_path);

@@ -13,6 +13,7 @@ struct doorbell;
 enum doorbell_news {
     DOORBELL_ACCOUNT = 'a',  /* deleted, disabled or enabled */
     DOORBELL_PASSWORD = 'p', /* has a new password: who logged in with the old one goes */
+    DOORBELL_CLIENT = 'c',   /* "BARE AGENT": that client was revoked, and goes */
 };
 
 /* The gateway's side; it has the store's lock, so what lies there from a former life is removed. on_ring on

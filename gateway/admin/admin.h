@@ -7,6 +7,8 @@
 
 extern const struct adhoc_command admin_accounts[]; /* XEP-0133: accounts and who is linked */
 extern const struct adhoc_command admin_admins[];   /* XEP-0133: who is an admin */
+extern const struct adhoc_command admin_clients[];  /* clients of an account */
+extern const struct adhoc_command my_clients[];     /* a person's own clients */
 extern const struct adhoc_command admin_tables[];   /* communities, links, sessions, outbox, providers */
 extern const struct adhoc_command my_devices[];     /* a person's devices, and what would happen if */
 extern const struct adhoc_command my_rules[];       /* whose messages are told by which devices, when */

@@ -47,18 +47,16 @@ static bool change_one(struct change_job *j, struct store_tx *tx, const char *ba
     bool found;
     if (j->change == CHANGE_DELETE)
         return account_delete(tx, bare, e);
+    if (j->change == CHANGE_DISABLE || j->change == CHANGE_ENABLE)
+        return account_set_disabled(tx, bare, j->change == CHANGE_DISABLE, e);
     if (!account_find(tx, bare, &j->arena, &a, &found, e))
         return false;
     if (!found && j->change != CHANGE_ADD)
         return error_set(e, ERROR_NOT_FOUND, "there is no account %s", bare);
     if (j->change == CHANGE_ADD)
         a = (struct account){.bare = bare};
-    if (j->change == CHANGE_ADD || j->change == CHANGE_PASSWORD) {
-        memcpy(a.keys, j->keys.keys, sizeof a.keys);
-        a.key_count = j->keys.key_count;
-    } else {
-        a.disabled = j->change == CHANGE_DISABLE;
-    }
+    memcpy(a.keys, j->keys.keys, sizeof a.keys);
+    a.key_count = j->keys.key_count;
     bool ok = account_put(tx, &a, j->change != CHANGE_ADD, e);
     mem_wipe(&a, sizeof a);
     return ok;

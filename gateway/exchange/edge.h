@@ -24,6 +24,7 @@ enum link_state { LINK_ACTIVE, LINK_INACTIVE /* XEP-0352 */, LINK_HIBERNATING /*
 /* Lies in the edge's object. Lives on the loop exchange_loop_of(account). */
 struct edge_link {
     const struct edge_link_ops *ops;
+    const char *agent; /* the installation that logged in, as it names itself (XEP-0388); the edge's; NULL: not told */
     struct resource *resource; /* set before on_bound, NULL after exchange_unbind or on_replaced */
     uint64_t proved;           /* exchange_revocations() before what its client logged in with was looked at */
 };
@@ -36,7 +37,7 @@ struct edge_link_ops {
      * Order of calls is the order on the stream. */
     void (*deliver)(struct edge_link *l, struct stanza *st, uint64_t seq);
     /* Another client took the resource (RFC 6120 7.7.2.2: conflict), or what it logged in with holds no
-     * more: the account is deleted or disabled, or has a new password (not-authorized). The
+     * more: the account is deleted or disabled, has a new password, or the client was revoked (not-authorized). The
      * resource is unbound already; close the stream with `why`. */
     void (*on_replaced)(struct edge_link *l, enum stream_error why);
 };

@@ -383,7 +383,7 @@ static enum event_fate recheck_perform(struct event *ev)
         log_error(NULL, "%s changed, but cannot be read, so its links stay: %s", p->jid->bare, ev->error.text);
     arena_fini(&c->get.arena);
     if (p->barred) {
-        revocation_add(&p->x->revocations, p->jid->bare);
+        revocation_add(&p->x->revocations, p->jid->bare, NULL);
         resource_each(r, p) resource_replace(r, STREAM_NOT_AUTHORIZED);
     }
     return EVENT_FINISHED;
@@ -397,10 +397,19 @@ static void on_account_changed(struct command *cmd)
     struct event *ev = container_of(cmd, struct event, cmd);
     const struct jid *actor = ev->data;
     ev->data = NULL;
+    if (ev->x->account_changed)
+        ev->x->account_changed(ev->x->account_user, actor->bare);
     if (map_get(&exchange_shard_of(ev->x, actor->bare)->persons, actor->bare))
         event_post(ev, actor);
     else
         event_destroy(&ev);
+}
+
+void exchange_watch_accounts(struct exchange *x, void (*changed)(void *user, const char *bare), void *user)
+{
+    CHECK(!x->account_changed);
+    x->account_changed = changed;
+    x->account_user = user;
 }
 
 void exchange_account_changed(struct exchange *x, const char *bare)

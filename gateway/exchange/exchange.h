@@ -44,13 +44,25 @@ void exchange_start(struct exchange *x);
 void exchange_destroy(struct exchange **x);
 
 const struct community *exchange_community(struct exchange *x, const char *domain); /* NULL: not ours */
-/* An account was deleted, disabled or enabled, and that is committed. Links of one that may not log in any
+/* An account was added, deleted, disabled or enabled, or has a new password, and that is committed. Links of one that may not log in any
  * more end (not-authorized), and what is in memory of the person is loaded anew. Any thread. */
 void exchange_account_changed(struct exchange *x, const char *bare);
+/* Whoever keeps something of accounts hears of each exchange_account_changed, on exchange_loop_of(bare). One, before
+ * exchange_start. */
+void exchange_watch_accounts(struct exchange *x, void (*changed)(void *user, const char *bare), void *user);
 /* Ends the links of a local account, or the one of a full JID, with that stream error; then done, on
  * `reply_on`. Any thread. */
 void exchange_end_links(struct exchange *x, const struct jid *who, enum stream_error why, struct loop *reply_on,
                         void (*done)(void *user, unsigned ended), void *user);
+/* The same for what was revoked: links of the installation `agent` (NULL: of all), but not those of `but` (NULL: none is
+ * spared); and not the one of the full JID `but_link` (NULL: none is spared). */
+struct exchange_revocation {
+    const struct jid *account;
+    const char *agent, *but;
+    const struct jid *but_link;
+};
+void exchange_end_clients(struct exchange *x, const struct exchange_revocation *which, struct loop *reply_on,
+                          void (*done)(void *user, unsigned ended), void *user);
 /* The table of links (listing.h): key NULL or a bare JID. */
 struct listing exchange_links(struct exchange *x);
 

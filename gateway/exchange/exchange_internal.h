@@ -49,6 +49,8 @@ struct exchange {
     struct edge_remote *remote;      /* NULL: none */
     struct reach *reach;             /* NULL: none */
     struct session_sweep *sweep;     /* of requests whose time is over */
+    void (*account_changed)(void *user, const char *bare); /* NULL: nobody watches */
+    void *account_user;
     unsigned resources_max;
     uint64_t created_mono_ms;
     atomic_uint answers_kept;        /* errors of ours that wait for other communities (route.c) */

@@ -163,7 +163,7 @@ static enum event_fate bind_perform(struct event *ev)
     struct person *p = ev->person;
     const struct bind *b = ev->data;
     if (p->state == PERSON_NOBODY || p->barred ||
-        revocation_since(&ev->x->revocations, p->jid->bare, b->link->proved)) {
+        revocation_since(&ev->x->revocations, p->jid->bare, b->link->agent, b->link->proved)) {
         b->link->ops->on_bound(b->link, NULL, STANZA_NOT_AUTHORIZED);
         return EVENT_FINISHED;
     }

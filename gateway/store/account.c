@@ -149,7 +149,7 @@ static bool found_one(struct store_tx *tx, const char *bare, struct error *e)
 bool account_set_disabled(struct store_tx *tx, const char *bare, bool disabled, struct error *e)
 {
     return store_exec(tx, e, "update accounts set disabled = $2 where bare = $1", "ti", bare, (int64_t)disabled) &&
-           found_one(tx, bare, e);
+           found_one(tx, bare, e) && (!disabled || clients_forget(tx, bare, NULL, e));
 }
 
 bool account_delete(struct store_tx *tx, const char *bare, struct error *e)
@@ -190,6 +190,43 @@ bool account_list(struct store_tx *tx, const char *domain, const char *after, un
 bool account_count(struct store_tx *tx, const char *domain, int64_t *out, struct error *e)
 {
     return store_number(store_query(tx, e, "select count(*) from accounts where domain = $1", "t", domain), 0, out, e);
+}
+
+static void count_keys(struct account_census *out, struct store_rows *r)
+{
+    struct account_census_row *row = &out->rows[out->count];
+
+    if (!text_copy(row->mechanism, sizeof row->mechanism, store_text(r, 0)))
+        return;
+    row->have = store_int(r, 1);
+    row->older = store_int(r, 2);
+    row->least = (uint32_t)store_int(r, 3);
+    out->count++;
+}
+
+bool account_census(struct store_tx *tx, const char *domain, unsigned rounds, struct account_census *out, struct error *e)
+{
+    *out = (struct account_census){0};
+    struct store_rows *r = store_query(tx, e, "select count(*) from accounts where domain = $1 and disabled = 0", "t", domain);
+    if (r && store_next(r, e)) {
+        out->accounts = store_int(r, 0);
+        store_end(r);
+    }
+    if (e->code != ERROR_NONE)
+        return false;
+    r = store_query(tx, e,
+                    "select k.mechanism, count(*), sum(case when k.iterations < $2 then 1 else 0 end), min(k.iterations)"
+                    " from accounts a join account_keys k on k.bare = a.bare where a.domain = $1 and a.disabled = 0"
+                    " group by k.mechanism order by k.mechanism",
+                    "ti", domain, (int64_t)rounds);
+    while (r && store_next(r, e)) {
+        if (out->count == ACCOUNT_KEYS_MAX) {
+            store_end(r);
+            break;
+        }
+        count_keys(out, r);
+    }
+    return r && e->code == ERROR_NONE;
 }
 
 bool account_admins(struct store_tx *tx, const char *domain, void (*each)(void *user, const char *bare), void *user, struct error *e)

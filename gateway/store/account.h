@@ -39,6 +39,7 @@ void account_get(struct store *s, struct account_get *g);
 MUST_USE bool account_put(struct store_tx *tx, const struct account *a, bool replace, struct error *e); /* ERROR_EXISTS */
 MUST_USE bool account_delete(struct store_tx *tx, const char *bare, struct error *e); /* ERROR_NOT_FOUND; with all that is its own */
 /* Nobody may log in; what comes for the account is kept. ERROR_NOT_FOUND. */
+/* Disabling takes the tokens of all its clients (clients.h): what was given to them does not come back. */
 MUST_USE bool account_set_disabled(struct store_tx *tx, const char *bare, bool disabled, struct error *e);
 MUST_USE bool account_find(struct store_tx *tx, const char *bare, struct arena *a, struct account *out, bool *found, struct error *e);
 /* Names in order, from `after` (NULL: the first) on; domain NULL: all. */
@@ -50,6 +51,22 @@ MUST_USE bool account_admins(struct store_tx *tx, const char *domain, void (*eac
                              struct error *e);
 MUST_USE bool account_mark_admin(struct store_tx *tx, const char *bare, bool is_admin, struct error *e); /* ERROR_NOT_FOUND */
 MUST_USE bool account_count(struct store_tx *tx, const char *domain, int64_t *out, struct error *e);
+
+/* Which keys the accounts of a domain have that are not disabled. */
+struct account_census_row {
+    char mechanism[16];
+    int64_t have;   /* so many have keys of it */
+    int64_t older;  /* of these by fewer rounds than were asked for */
+    uint32_t least; /* the fewest rounds */
+};
+struct account_census {
+    int64_t accounts;
+    struct account_census_row rows[ACCOUNT_KEYS_MAX]; /* of each mechanism that somebody has */
+    unsigned count;
+};
+/* One walk over the domain's keys: at start, and when what may log in has changed. */
+MUST_USE bool account_census(struct store_tx *tx, const char *domain, unsigned rounds, struct account_census *out,
+                             struct error *e);
 
 /* Adds or replaces the keys of one mechanism, if the account still has those of `witness`: else (added false) its
  * password has changed since they were read. */

@@ -49,7 +49,11 @@ static bool note_used(struct store_tx *tx, struct client_use *u, struct error *e
                     "ttbi", u->bare, u->agent, &seed, u->count))
         return false;
     u->refused = store_changes(tx) == 0;
-    if (u->refused || !u->used->fresh)
+    if (u->refused)
+        return true;
+    if (!store_exec(tx, e, "update clients set seen_us = $3 where bare = $1 and agent = $2", "tti", u->bare, u->agent, store_now_us(tx)))
+        return false;
+    if (!u->used->fresh)
         return true;
     return store_exec(tx, e, "delete from client_tokens where bare = $1 and agent = $2 and fresh = 0 and seed <> $3", "ttb", u->bare,
                       u->agent, &seed) &&
@@ -106,6 +110,12 @@ bool clients_forget(struct store_tx *tx, const char *bare, const char *agent, st
 
     return store_exec(tx, e, "delete from client_tokens where bare = $1 and ($2 = '' or agent = $2)", "tt", bare, one) &&
            store_exec(tx, e, "delete from clients where bare = $1 and ($2 = '' or agent = $2)", "tt", bare, one);
+}
+
+bool clients_forget_others(struct store_tx *tx, const char *bare, const char *agent, struct error *e)
+{
+    return store_exec(tx, e, "delete from client_tokens where bare = $1 and agent <> $2", "tt", bare, agent) &&
+           store_exec(tx, e, "delete from clients where bare = $1 and agent <> $2", "tt", bare, agent);
 }
 
 bool clients_each(struct store_tx *tx, const char *bare, void (*each)(void *user, const struct client_row *row), void *user,

@@ -68,6 +68,7 @@
 /* Ours: schemas/xsd. */
 #define NS_CONTACT "urn:causeway:contact:1"
 #define NS_DEVICES "urn:causeway:devices:1"
+#define NS_CLIENTS "urn:causeway:clients:1"
 #define NS_QUEUE "urn:causeway:queue:1"
 
 #endif

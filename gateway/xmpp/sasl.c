@@ -72,6 +72,8 @@ struct sasl {
     struct bytes password;  /* PLAIN, until it was compared */
     struct scram_keys keys; /* PLAIN */
     bool matched;           /* what sasl_work found */
+    unsigned wanted, made;  /* bits of enum scram_hash */
+    struct scram_keys fresh[SCRAM_HASH_COUNT]; /* those of `made` */
     unsigned char shown[HT_LEN]; /* HT */
     unsigned token;
 };
@@ -171,6 +173,12 @@ static void forget_secrets(struct sasl *s)
     scram_server_fini(&s->scram);
 }
 
+static void forget_made(struct sasl *s)
+{
+    mem_wipe(s->fresh, sizeof s->fresh);
+    s->wanted = s->made = 0;
+}
+
 void sasl_destroy(struct sasl **at)
 {
     struct sasl *s = *at;
@@ -178,6 +186,7 @@ void sasl_destroy(struct sasl **at)
     if (!s)
         return;
     forget_secrets(s);
+    forget_made(s);
     bytes_fini(&s->data);
     mem_free(s->domain);
     mem_free(s->advertised);
@@ -194,6 +203,7 @@ static enum sasl_step fail(struct sasl *s, enum sasl_failure why)
 {
     enter(s, STATE_OVER);
     forget_secrets(s);
+    forget_made(s);
     s->has_data = false;
     s->failure = why;
     return SASL_FAILED;
@@ -322,6 +332,7 @@ static enum sasl_step take_base64(struct sasl *s, const char *base64,
 static void start_over(struct sasl *s)
 {
     forget_secrets(s);
+    forget_made(s);
     scram_server_init(&s->scram, s->config.binding);
     s->scram.advertised = s->advertised;
     s->failure = SASL_OK;
@@ -364,13 +375,29 @@ enum sasl_step sasl_respond(struct sasl *s, const char *base64)
     return SASL_FAILED;
 }
 
+/* As many names of nobody have older keys as accounts do. A name has one place among all of them for every hash, so
+ * that while accounts get new keys nobody's do, too, one after the other, and never back. */
+static unsigned fake_rounds(const struct sasl *s, struct span bare)
+{
+    unsigned share = s->config.older[sasl_hash(s)].share;
+    unsigned char digest[SCRAM_KEY_MAX];
+    struct bytes text = BYTES_EMPTY;
+
+    bytes_append_text(&text, "rounds ");
+    bytes_append(&text, bare.data, bare.len);
+    scram_hmac(SCRAM_SHA256, s->config.fake_secret.data, s->config.fake_secret.len, bytes_span(&text), digest);
+    bytes_fini(&text);
+    unsigned place = (unsigned)digest[0] << 8 | digest[1];
+    return place < share ? s->config.older[sasl_hash(s)].iterations : s->config.fake_iterations;
+}
+
 /* Of the whole address: one name in two domains has two salts, as accounts have. */
 static void fake_keys(struct sasl *s)
 {
     struct bytes bare = BYTES_EMPTY;
 
     bytes_printf(&bare, "%s@%s", s->username, s->domain);
-    scram_keys_fake(&s->keys, sasl_hash(s), s->config.fake_iterations, bytes_text(&bare),
+    scram_keys_fake(&s->keys, sasl_hash(s), fake_rounds(s, bytes_span(&bare)), bytes_text(&bare),
                     s->config.fake_secret);
     bytes_fini(&bare);
 }
@@ -446,10 +473,30 @@ enum sasl_step sasl_give_tokens(struct sasl *s, const char *const *tokens, unsig
     return succeed(s);
 }
 
+void sasl_want_keys(struct sasl *s, unsigned hashes)
+{
+    CHECK(s->state == STATE_WORK);
+    s->wanted = hashes;
+}
+
+const struct scram_keys *sasl_made_keys(const struct sasl *s, enum scram_hash hash)
+{
+    return s->made & (1u << hash) ? &s->fresh[hash] : NULL;
+}
+
+static void make_wanted(struct sasl *s)
+{
+    for (unsigned h = 0; h < SCRAM_HASH_COUNT; h++)
+        if (s->wanted & (1u << h) && scram_keys_make(&s->fresh[h], (enum scram_hash)h, bytes_text(&s->password)))
+            s->made |= 1u << h;
+}
+
 void sasl_work(struct sasl *s)
 {
     CHECK(s->state == STATE_WORK);
     s->matched = scram_keys_match(&s->keys, bytes_text(&s->password));
+    if (s->matched)
+        make_wanted(s);
     if (s->keys.iterations >= s->config.fake_iterations)
         return;
     struct scram_keys rest = s->keys; /* older keys are no quicker than those of nobody */

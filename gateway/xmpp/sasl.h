@@ -74,6 +74,10 @@ struct sasl_config {
     unsigned offered;        /* SASL_BIT()s; others are refused with invalid-mechanism */
     struct span fake_secret; /* of the server, stable: makes salts for accounts that do not exist */
     unsigned fake_iterations;     /* as new accounts have; PLAIN takes at least so long */
+    /* Of the accounts that there are, `share` of 65536 show fewer rounds: so do those that there are not. */
+    struct {
+        unsigned share, iterations;
+    } older[SCRAM_HASH_COUNT];
     /* Channel binding; find NULL: none. Given where a -PLUS mechanism was announced, and only there:
      * then a client that says it saw none has been lied to. */
     struct scram_binding binding;
@@ -106,6 +110,10 @@ enum sasl_step sasl_respond(struct sasl *s, const char *base64);
 /* NULL: no such account (or it may not log in); the exchange goes on and fails at its end. Keys for
  * another hash than sasl_hash() are fit for PLAIN only. */
 enum sasl_step sasl_give_keys(struct sasl *s, const struct scram_keys *keys);
+/* After SASL_NEED_WORK: if the password is right, make new keys of these hashes (bits of enum scram_hash) of it. */
+void sasl_want_keys(struct sasl *s, unsigned hashes);
+/* After SASL_SUCCESS, until the next exchange; NULL: none were made. */
+const struct scram_keys *sasl_made_keys(const struct sasl *s, enum scram_hash hash);
 /* Any thread, while nobody else touches `s`. */
 void sasl_work(struct sasl *s);
 enum sasl_step sasl_worked(struct sasl *s);

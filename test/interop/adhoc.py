@@ -232,7 +232,7 @@ def accounts_by_shell(t):
     links = as_json(t, "links", "--accountjid", juliet)["items"]
     hold([(l["jid"], l["state"], l["presence"]) for l in links] == [(session.full_jid, "active", "available")], f"links: {links}")
     table = ctl(t, "links", "--accountjid", juliet).split("\n")
-    hold(table[0].split() == ["Address", "Link", "Presence", "Priority"] and table[1].startswith(session.full_jid), f"table: {table}")
+    hold(table[0].split() == ["Address", "Link", "Presence", "Priority", "Client"] and table[1].startswith(session.full_jid), f"table: {table}")
 
     t.lab.account("juliet", HERE)["password"] = "second one"
     said = ctl(t, "change-user-password", "--accountjid", juliet, "--password-file", "-", stdin="second one\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.raw import BIND2, C, SASL2, SM, condition, name_of  # noqa: E402
-from lablib.suite import hold, token  # noqa: E402
+from lablib.suite import hold, token, wait_for  # noqa: E402
 
 HERE = "montague.example"
 ROMEO, BENVOLIO = f"romeo@{HERE}", f"benvolio@{HERE}"
@@ -100,6 +100,13 @@ def refused(t):
     hold(raw.jid.startswith(f"{ROMEO}/Raw/"), f"then the right one does not: {condition(answer)}")
 
 
+def given(t):
+    """A token, given to AGENT at a login by password."""
+    raw, answer = begin(t, inside=AGENT + "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>")
+    raw.close()
+    return answer.find("{urn:xmpp:fast:0}token").get("token")
+
+
 def shown(t, token, inside=BIND, **more):
     raw = t.raw(HERE)
     raw.secure(HERE)
@@ -107,18 +114,94 @@ def shown(t, token, inside=BIND, **more):
 
 
 def revoked(t):
-    """an admin sees the clients that hold tokens, and takes those of one"""
+    """an admin sees the clients that hold tokens, and takes those of one: it opens no more, and its streams end, the running
+    one and the one that could be resumed"""
     lab = t.make_lab([HERE], {HERE: ["romeo"]})
-    _, answer = begin(t, inside=BIND + "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>")
-    token = answer.find("{urn:xmpp:fast:0}token").get("token")
+    token = given(t)
     listed = lab.causeway(HERE, "account", "clients", ROMEO).strip().split("\t")
     hold(listed[0] == AGENT.split("'")[1] and listed[2:] == ["Raw", "Lab"], f"the list says {listed}")
-    _, answer = shown(t, token)
+    raw, answer = shown(t, token)
     hold(name_of(answer) == "success", f"the token does not open: {condition(answer)}")
+    other = t.raw(HERE).log_in(ROMEO, t.lab.account("romeo", HERE)["password"])
     lab.causeway(HERE, "account", "revoke", ROMEO, listed[0])
+    hold(condition(raw.next()) == "not-authorized", "the running stream goes on")
     _, answer = shown(t, token)
     hold(condition(answer) == "not-authorized", "a token that was taken opens")
     hold(lab.causeway(HERE, "account", "clients", ROMEO) == "", "it is still listed")
+    other.iq("get", "<ping xmlns='urn:xmpp:ping'/>", HERE)  # another client is not touched
+    given(t)
+    raw, answer = begin(t, inside=BIND)
+    previous = answer.find(f"{BIND2}bound/{SM}enabled").get("id")
+    raw.drop()
+    lab.causeway(HERE, "account", "revoke", ROMEO, listed[0])
+    log = Path(lab.community(HERE)["log"])
+    wait_for(lambda: log.read_text().count("1 links ended with the client that was revoked") == 2, "the end of the stream")
+    _, answer = begin(t, inside=f"<resume xmlns='{SM[1:-1]}' previd='{previous}' h='0'/>" + BIND)
+    hold(condition(answer.find(SM + "failed")) == "item-not-found", "the stream of a client that was revoked was resumed")
+
+
+def disabled(t):
+    """disabling an account takes its tokens, from a shell as by a form; they do not come back when it is enabled"""
+    lab = t.make_lab([HERE], {HERE: ["romeo"]})
+    admin = t.raw(HERE).log_in(f"admin@{HERE}", lab.account("admin", HERE)["password"])
+
+    def by_form(node):
+        command = f"<command xmlns='http://jabber.org/protocol/commands' node='http://jabber.org/protocol/admin#{node}'"
+        first = admin.iq("set", command + "/>", HERE)[0]
+        form = (f"<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/admin</value></field>"
+                f"<field var='accountjids'><value>{ROMEO}</value></field></x>")
+        done = admin.iq("set", f"{command} sessionid='{first.get('sessionid')}'>{form}</command>", HERE)
+        hold(done[0].get("status") == "completed", f"{node}: {condition(done)}")
+    for off, on in ((lambda: lab.causeway(HERE, "account", "disable", ROMEO), lambda: lab.causeway(HERE, "account", "enable", ROMEO)),
+                    (lambda: by_form("disable-user"), lambda: by_form("reenable-user"))):
+        token = given(t)
+        off()
+        hold(lab.causeway(HERE, "account", "clients", ROMEO) == "", "a client is still listed")
+        on()
+        _, answer = shown(t, token)
+        hold(condition(answer) == "not-authorized", f"the token opens again: {name_of(answer)}")
+
+
+def own_clients(t):
+    """a person sees what is logged in as them, and logs one out, then all others: tokens and streams, not the own"""
+    t.make_lab([HERE], {HERE: ["romeo"]})
+    password = t.lab.account("romeo", HERE)["password"]
+    token = given(t)
+    tokened, _ = shown(t, token)
+    plain = t.raw(HERE).log_in(ROMEO, password, "plain")
+    other = AGENT.replace("d4565fa7", "00000000").replace("Lab", "Home")
+    mine, answer = begin(t, inside=BIND.replace(AGENT, other) + "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>")
+    kept = answer.find("{urn:xmpp:fast:0}token").get("token")
+    CLIENTS, X = "urn:causeway:clients:1", "{jabber:x:data}"
+
+    def perform(node, inside="", session=None):
+        attrs = f"node='{CLIENTS}#{node}'" + (f" sessionid='{session}'" if session else "")
+        return mine.iq("set", f"<command xmlns='http://jabber.org/protocol/commands' {attrs}>{inside}</command>", ROMEO)[0]
+
+    def table():
+        found = perform("my-clients").find(X + "x")
+        rows = [{f.get("var"): f.findtext(X + "value") or None for f in item} for item in found.findall(X + "item")]
+        return {r["client"]: (r["name"], r["software"], r["now"], r["by"]) for r in rows}
+    ids = [a.split("'")[1] for a in (AGENT, other)]
+    want = {ids[0]: ("Lab", "Raw", "yes", "token"), ids[1]: ("Home", "Raw", "yes, this one", "token"),
+            plain.jid: ("plain", None, "yes", "password")}
+    hold(table() == want, f"the list says {table()}")
+    form = perform("log-out")
+    options = {o.findtext(X + "value") for o in form.iter(X + "option")}
+    hold(options == {ids[0], plain.jid}, f"what can be logged out: {options}")
+    done = perform("log-out", f"<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>{CLIENTS}</value></field>"
+                   f"<field var='client'><value>{ids[0]}</value></field></x>", form.get("sessionid"))
+    hold(done.get("status") == "completed", "it was not logged out")
+    hold(condition(tokened.next()) == "not-authorized", "its stream goes on")
+    hold(condition(shown(t, token)[1]) == "not-authorized", "its token opens")
+    token = given(t)
+    hold(perform("log-out-others").get("status") == "completed", "the others were not logged out")
+    hold(condition(plain.next()) == "not-authorized", "another stream goes on")
+    hold(condition(shown(t, token)[1]) == "not-authorized", "another token opens")
+    hold(set(table()) == {ids[1]}, f"left are {table()}")
+    again = t.raw(HERE)
+    again.secure(HERE)
+    hold(name_of(again.show_token("romeo", kept, BIND.replace(AGENT, other))) == "success", "the own token was taken too")
 
 
 def tokens(t):
@@ -144,4 +227,4 @@ def tokens(t):
 
 
 if __name__ == "__main__":
-    suite.main(__doc__, at_once, resumed, refused, tokens, revoked)
+    suite.main(__doc__, at_once, resumed, refused, tokens, revoked, disabled, own_clients)

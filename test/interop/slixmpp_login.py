@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """slixmpp as Debian has it logs in unchanged: STARTTLS, direct TLS, roster, presence, chat, archive, stream
 management with resumption, ping, disco, version."""
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from lablib import suite  # noqa: E402
 from lablib.client import C  # noqa: E402
 from lablib.devices import log_off  # noqa: E402
 from lablib.events import Heard  # noqa: E402
-from lablib.suite import hold, token, wait_for  # noqa: E402
+from lablib.suite import ask_until, hold, token, wait_for  # noqa: E402
 
 OURS = "montague.example"
 ROMEO, BENVOLIO = f"romeo@{OURS}", f"benvolio@{OURS}"
@@ -61,6 +62,30 @@ def bound(t):
         name = client.xmpp["feature_mechanisms"].mech.name
         hold(t.home != "causeway" or name == "SCRAM-SHA-512-PLUS", f"it logged in by {name}")
         client.close()
+
+
+def older_keys(t):
+    """an account of an earlier build, without keys of SHA-512: slixmpp, which takes the strongest and does not fall back, logs
+    in; when PLAIN has shown the password, everybody is offered SHA-512 again, without a restart"""
+    home(t)
+    lab = t.lab
+    lab.stop(OURS)
+    with sqlite3.connect(lab.community(OURS)["store"]) as store:
+        store.execute("delete from account_keys where mechanism = 'SCRAM-SHA-512' and bare = ?", (ROMEO,))
+    store.close()
+    lab.start(OURS)
+
+    def mechanism(jid, **options):
+        client = t.slix(jid, plugins=PLUGINS, **options)
+        name = client.xmpp["feature_mechanisms"].mech.name
+        client.close()
+        return name
+    hold(mechanism(ROMEO) == mechanism(BENVOLIO) == "SCRAM-SHA-256-PLUS", "something else was the strongest")
+    raw = t.raw(OURS)
+    raw.secure(OURS)
+    hold(raw.auth_plain("romeo", lab.account("romeo", OURS)["password"]).tag.endswith("success"), "PLAIN does not open")
+    ask_until(lambda: mechanism(BENVOLIO) == "SCRAM-SHA-512-PLUS", "SHA-512 for everybody")
+    hold(mechanism(ROMEO) == "SCRAM-SHA-512-PLUS", "the new keys do not open")
 
 
 def contacts(t):
@@ -200,4 +225,4 @@ def wrong_password(t):
 
 
 if __name__ == "__main__":
-    suite.main(__doc__, both_doors, bound, contacts, archive, resumption, resumption_live, copies, wrong_password)
+    suite.main(__doc__, both_doors, bound, older_keys, contacts, archive, resumption, resumption_live, copies, wrong_password)

@@ -14,4 +14,5 @@ const struct service *const world_services[] = {
     &contact_request_service, NULL,
 };
 
-const struct adhoc_command *const world_commands[] = {my_devices, my_rules, my_requests, admin_accounts, admin_admins, admin_tables, NULL};
+const struct adhoc_command *const world_commands[] = {my_devices, my_rules, my_requests, my_clients, admin_accounts, admin_clients, admin_admins,
+                                                       admin_tables, NULL};

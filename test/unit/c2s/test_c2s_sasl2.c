@@ -374,8 +374,21 @@ static void one_policy(void **state)
 }
 
 #define UPGR(hash) "<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-" hash "</upgrade>"
-#define PLAIN_ABRAM(more) /* he has keys of SHA-1 alone */                                                  \
+#define PLAIN_ABRAM(more)                                                                                   \
     "<authenticate " SASL2 " mechanism='PLAIN'><initial-response>AGFicmFtAHRodW1i</initial-response>" more "</authenticate>"
+
+#define ASKING(more)                                                                                        \
+    {                                                                                                       \
+        "<authenticate " SASL2 " mechanism='", "'>" more "<initial-response>", "</initial-response></authenticate>", \
+            "</additional-data>", "<additional-data", "<response " SASL2 ">", "</response>",                \
+    }
+
+/* By SCRAM (the password does not pass); he has keys of SHA-1 alone. */
+static void begin_abram(struct client *c, struct world *w, const struct spelling *asking)
+{
+    client_secure_stage(c, w);
+    client_scram(c, asking, SCRAM_SHA1, "abram", "thumb", (struct bound){0}, "<additional-data");
+}
 
 /* Answers one task by the password, as a client does. */
 static void do_task(struct client *c, enum scram_hash hash, const char *password)
@@ -404,10 +417,10 @@ static void do_task(struct client *c, enum scram_hash hash, const char *password
 static void upgrade(void **state)
 {
     struct fixture *f = *state;
+    static const struct spelling both = ASKING(UPGR("256") UPGR("512") BIND_TAG(""));
     struct client c;
 
-    client_secure_stage(&c, &f->w);
-    client_send(&c, PLAIN_ABRAM(UPGR("256") UPGR("512") BIND_TAG("")));
+    begin_abram(&c, &f->w, &both);
     do_task(&c, SCRAM_SHA256, "thumb");
     do_task(&c, SCRAM_SHA512, "thumb");
     client_expect(&c, "<success");
@@ -429,10 +442,7 @@ static void upgrade_of_few_rounds(void **state)
 {
     struct fixture *f = *state;
     struct client c;
-    static const struct spelling asking = {
-        "<authenticate " SASL2 " mechanism='", "'>" UPGR("512") "<initial-response>", "</initial-response></authenticate>",
-        "</additional-data>", "<additional-data", "<response " SASL2 ">", "</response>",
-    };
+    static const struct spelling asking = ASKING(UPGR("512"));
 
     client_secure_stage(&c, &f->w);
     client_scram(&c, &asking, SCRAM_SHA1, "romeo", "rose", (struct bound){0}, "<additional-data");
@@ -446,22 +456,26 @@ static void upgrade_of_few_rounds(void **state)
     client_close(&c);
 }
 
+/* And no other account lacks keys of SHA-512, so that it is announced when he has them. */
 static bool keep_sha256_alone(struct store_tx *tx, void *user, struct error *e)
 {
     (void)user;
-    return store_exec(tx, e, "delete from account_keys where bare = 'romeo@montague.example' and mechanism <> 'SCRAM-SHA-256'", "");
+    return account_delete(tx, "abram@montague.example", e) &&
+           store_exec(tx, e, "delete from account_keys where bare = 'romeo@montague.example' and mechanism <> 'SCRAM-SHA-256'", "");
 }
 
 /* The only keys that the account had are made anew, others join them, and a token is given for the same password. */
 static void upgrade_and_token(void **state)
 {
+    static const struct spelling asking =
+        ASKING(AGENT UPGR("256") UPGR("512") "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>");
     struct fixture *f = *state;
     struct error e = ERROR_INIT;
     struct client c;
 
     assert_true(store_write_wait(f->w.store, keep_sha256_alone, NULL, &e));
     client_secure_stage(&c, &f->w);
-    client_send(&c, LOGIN(AGENT UPGR("256") UPGR("512") "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>"));
+    client_scram(&c, &asking, SCRAM_SHA256, "romeo", "rose", (struct bound){0}, "<additional-data");
     do_task(&c, SCRAM_SHA256, "rose");
     do_task(&c, SCRAM_SHA512, "rose");
     client_expect(&c, "<success");
@@ -493,13 +507,13 @@ static void upgrade_bad_input(void **state)
         {"<response " SASL2 "/>", "<malformed-request", "an answer to nothing"},
         {"<authenticate " SASL2 " mechanism='PLAIN'/>", "<policy-violation", "XEP-0388: again after <continue/>"},
     };
+    static const struct spelling asking = ASKING(UPGR("512") BIND_TAG(""));
     struct fixture *f = *state;
     struct client c;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         print_message("  %s\n", rows[i].proves);
-        client_secure_stage(&c, &f->w);
-        client_send(&c, PLAIN_ABRAM(UPGR("512") BIND_TAG("")));
+        begin_abram(&c, &f->w, &asking);
         client_expect(&c, "</continue>");
         client_send(&c, rows[i].send);
         client_expect(&c, rows[i].want);
@@ -515,12 +529,11 @@ static void upgrade_bad_input(void **state)
 /* A new password while the task is done: the keys of the old one are not kept. */
 static void upgrade_overtaken(void **state)
 {
+    static const struct spelling asking = ASKING(UPGR("512"));
     struct fixture *f = *state;
     struct client c;
 
-    client_secure_stage(&c, &f->w);
-    client_send(&c, PLAIN_ABRAM(UPGR("512")));
-    client_expect(&c, "<continue");
+    begin_abram(&c, &f->w, &asking);
     world_add_account(&f->w, (struct world_account){.bare = "abram@montague.example", .password = "sword", .only_sha1 = true});
     do_task(&c, SCRAM_SHA512, "thumb");
     client_expect(&c, "<success");

@@ -291,6 +291,50 @@ static void deleting_takes_what_is_its_own(void **state)
     arena_fini(&l.arena);
 }
 
+struct census {
+    const char *domain;
+    struct account_census found;
+};
+
+static bool census_run(struct store_tx *tx, void *user, struct error *e)
+{
+    struct census *c = user;
+    return account_census(tx, c->domain, 4097, &c->found, e);
+}
+
+/* What the accounts of one domain have that may log in. */
+static void census(void **state)
+{
+    (void)state;
+    world_open(false);
+    static const struct {
+        const char *bare;
+        unsigned keys;
+        bool disabled;
+    } rows[] = {{ROMEO, 2, false}, {"abram@montague.example", 1, false}, {"tybalt@montague.example", 2, true}, {JULIET, 2, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct step s = {.account = sample(rows[i].bare, rows[i].keys)};
+        s.account.disabled = rows[i].disabled;
+        assert_int_equal(do_step(put_run, &s), ERROR_NONE);
+    }
+    struct census c = {.domain = "montague.example"};
+    struct error e = ERROR_INIT;
+    assert_true(store_write_wait(world.store, census_run, &c, &e));
+    assert_int_equal(c.found.accounts, 2);
+    assert_int_equal(c.found.count, 2);
+    assert_string_equal(c.found.rows[0].mechanism, "SCRAM-SHA-1");
+    assert_int_equal(c.found.rows[0].have, 2);
+    assert_int_equal(c.found.rows[0].older, 2); /* 4096 < 4097 */
+    assert_int_equal(c.found.rows[0].least, 4096);
+    assert_string_equal(c.found.rows[1].mechanism, "SCRAM-SHA-256");
+    assert_int_equal(c.found.rows[1].have, 1);
+    assert_int_equal(c.found.rows[1].older, 0);
+    c.domain = "nobody.example";
+    assert_true(store_write_wait(world.store, census_run, &c, &e));
+    assert_int_equal(c.found.accounts, 0);
+    assert_int_equal(c.found.count, 0);
+}
+
 #define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 int main(void)
@@ -299,6 +343,7 @@ int main(void)
         WORLD_TEST(account_life),
         WORLD_TEST(account_is_disabled),
         WORLD_TEST(account_lists),
+        WORLD_TEST(census),
         WORLD_TEST(roster_versions),
         WORLD_TEST(tombstones_are_bounded),
         WORLD_TEST(deleting_takes_what_is_its_own),

@@ -540,6 +540,72 @@ static void plain_logins(void **state)
     bytes_fini(&b);
 }
 
+/* New keys are made of a password that was right, and of no other. */
+static void made_keys(void **state)
+{
+    (void)state;
+    struct bytes b = BYTES_EMPTY;
+    struct scram_keys keys = {.hash = SCRAM_SHA1, .iterations = 4096, .salt_len = SCRAM_SALT_LEN};
+    struct sasl *s = sasl_create(&config);
+    assert_true(scram_keys_derive(&keys, "r0m30"));
+    for (int right = 1; right >= 0; right--) {
+        const char *raw = right ? ENCODED(&b, "\0juliet\0r0m30") : ENCODED(&b, "\0juliet\0paris");
+        assert_int_equal(sasl_begin(s, "PLAIN", raw), SASL_NEED_KEYS);
+        assert_int_equal(sasl_give_keys(s, &keys), SASL_NEED_WORK);
+        sasl_want_keys(s, 1u << SCRAM_SHA256 | 1u << SCRAM_SHA512);
+        sasl_work(s);
+        assert_int_equal(sasl_worked(s), right ? SASL_SUCCESS : SASL_FAILED);
+        assert_null(sasl_made_keys(s, SCRAM_SHA1));
+        for (int h = SCRAM_SHA256; h <= SCRAM_SHA512; h++) {
+            const struct scram_keys *made = sasl_made_keys(s, (enum scram_hash)h);
+            assert_int_equal(made != NULL, right);
+            assert_true(!right || (made->iterations == SCRAM_ITERATIONS && scram_keys_match(made, "r0m30")));
+        }
+    }
+    sasl_destroy(&s);
+    bytes_fini(&b);
+}
+
+/* So many names of nobody show fewer rounds as accounts do, the same ones always, and by each hash. */
+static void nobodys_rounds(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned share, least, most;
+    } rows[] = {{0, 0, 0}, {65536 / 4, 25, 80}, {65536, 200, 200}};
+    struct bytes b = BYTES_EMPTY, raw = BYTES_EMPTY;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sasl_config c = config;
+        unsigned few = 0;
+        for (unsigned h = 0; h < SCRAM_HASH_COUNT; h++) {
+            c.older[h].share = rows[i].share;
+            c.older[h].iterations = 4096;
+        }
+        struct sasl *s = sasl_create(&c);
+        for (unsigned n = 0; n < 200; n++) {
+            bool is_few[2];
+            for (int k = 0; k < 2; k++) {
+                bytes_clear(&raw);
+                bytes_printf(&raw, "n,,n=nobody%u,r=x", n);
+                assert_int_equal(sasl_begin(s, k ? "SCRAM-SHA-1" : "SCRAM-SHA-256", encoded(&b, raw.data, raw.len)), SASL_NEED_KEYS);
+                assert_int_equal(sasl_give_keys(s, NULL), SASL_CONTINUE);
+                bytes_clear(&raw);
+                assert_true(base64_decode(&raw, sasl_data(s), strlen(sasl_data(s))));
+                is_few[k] = strstr(bytes_text(&raw), ",i=4096") != NULL;
+                assert_true(is_few[k] || strstr(bytes_text(&raw), ",i=10000"));
+                assert_int_equal(sasl_refuse(s, SASL_ABORTED), SASL_FAILED);
+            }
+            assert_int_equal(is_few[0], is_few[1]);
+            few += is_few[0];
+        }
+        if (few < rows[i].least || few > rows[i].most)
+            fail_msg("%u of 200 show few rounds", few);
+        sasl_destroy(&s);
+    }
+    bytes_fini(&b);
+    bytes_fini(&raw);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -548,6 +614,7 @@ int main(void)
         cmocka_unit_test(encodings),           cmocka_unit_test(scram_logins),
         cmocka_unit_test(bound_logins),        cmocka_unit_test(fake_keys),
         cmocka_unit_test(nobodys_salt),        cmocka_unit_test(advertised),           cmocka_unit_test(plain_logins),
+        cmocka_unit_test(made_keys),           cmocka_unit_test(nobodys_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
