@@ -2,8 +2,8 @@
 /* Which SCRAM keys the accounts of each domain have: SCRAM-SHA-512 is announced only where every account that may log
  * in has keys of it (clients that pick the strongest do not fall back), and nobody's rounds look like everybody's.
  *
- * Counted at start, when what may log in has changed, and when the last account that lacked keys seems to have got
- * them. Read by any thread, as figures of the moment. */
+ * Counted at start, and when a change of an account may make a difference. Read by any thread, as figures of the
+ * moment. */
 #ifndef CAUSEWAY_C2S_C2S_CENSUS_H
 #define CAUSEWAY_C2S_C2S_CENSUS_H
 
@@ -13,10 +13,10 @@
 /* One for each of c->domains. The store is read before this returns. */
 MUST_USE bool c2s_census_start(struct c2s *c, struct error *e);
 void c2s_census_destroy(struct c2s *c);
-/* `domain` is one of c->domains. */
-bool c2s_census_all_have(const struct c2s *c, const char *domain, enum scram_hash hash);
+/* Of SHA-512. `domain` is one of c->domains. */
+bool c2s_census_all_have(const struct c2s *c, const char *domain);
 void c2s_census_older(const struct c2s *c, const char *domain, struct sasl_config *config);
 /* An account got keys of that hash at a login; `had` older ones. Loop: io's. */
-void c2s_census_gained(struct c2s_io *io, const char *domain, enum scram_hash hash, bool had);
+void c2s_census_gained(struct c2s_io *io, const char *domain, const char *bare, enum scram_hash hash, bool had);
 
 #endif

@@ -190,7 +190,7 @@ void c2s_conn_send_features(struct c2s_conn *k)
         bytes_append_text(&out, "<starttls xmlns='" NS_TLS "'><required/></starttls>");
         break;
     case C2S_CONN_SECURE:
-        k->sha512 = c2s_census_all_have(k->io->c2s, k->domain, SCRAM_SHA512);
+        k->sha512 = c2s_census_all_have(k->io->c2s, k->domain);
         c2s_sasl2_features(k, &out);
         c2s_sasl1_features(k, &out);
         c2s_offer_write_bindings(k, &out);

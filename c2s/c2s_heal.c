@@ -67,7 +67,7 @@ static void tell_census(struct heal *n)
 
     for (unsigned i = 0; i < n->count; i++)
         if (sasl_mechanism_parse(n->keys[i].mechanism, &m))
-            c2s_census_gained(n->io, n->domain, sasl_mechanism_hash(m), n->had[i]);
+            c2s_census_gained(n->io, n->domain, n->bare, sasl_mechanism_hash(m), n->had[i]);
 }
 
 static void on_healed(struct store_job *job, const struct error *e)

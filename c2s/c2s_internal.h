@@ -90,7 +90,7 @@ struct c2s {
     bool refuse_plain;
     char *websocket_url; /* owned; NULL: made of the first WebSocket listener with TLS */
     struct c2s_census *census;     /* of each domain; owned (c2s_census.c) */
-    atomic_bool recount, counting; /* somebody wants a count; one is under way */
+    atomic_bool counting;          /* a count is under way */
     atomic_uint connections, links, hibernating;
     atomic_ullong auth_failures, auth_successes, stanzas_in, stanzas_out;
     /* stopping */

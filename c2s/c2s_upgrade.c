@@ -187,7 +187,7 @@ static void on_kept(struct store_job *job, const struct error *e)
         log_info(stream_log(a->conn->stream), "%s %s keys of %s", a->get.bare, u->added ? "has" : "has a new password, not",
                  u->kept.mechanism);
     if (!e->code && u->added) {
-        c2s_census_gained(a->io, a->conn->domain, u->keys.hash, has_keys(&a->get.account, u->keys.hash));
+        c2s_census_gained(a->io, a->conn->domain, a->get.bare, u->keys.hash, has_keys(&a->get.account, u->keys.hash));
         remember(&a->get.account, &u->kept);
     }
     u->left &= ~(1u << u->keys.hash);

@@ -229,6 +229,20 @@ bool account_census(struct store_tx *tx, const char *domain, unsigned rounds, st
     return r && e->code == ERROR_NONE;
 }
 
+bool account_without(struct store_tx *tx, const char *domain, const char *mechanism, void (*each)(void *user, const char *bare),
+                     void *user, struct error *e)
+{
+    struct store_rows *r = store_query(tx, e,
+                                       "select a.bare from accounts a where a.domain = $1 and a.disabled = 0 and not exists"
+                                       " (select 1 from account_keys k where k.bare = a.bare and k.mechanism = $2) limit 1",
+                                       "tt", domain, mechanism);
+    if (r && store_next(r, e)) {
+        each(user, store_text(r, 0));
+        store_end(r);
+    }
+    return r && e->code == ERROR_NONE;
+}
+
 bool account_admins(struct store_tx *tx, const char *domain, void (*each)(void *user, const char *bare), void *user, struct error *e)
 {
     struct store_rows *r = store_query(tx, e, "select bare from accounts where domain = $1 and is_admin > 0 order by bare", "t", domain);

@@ -68,6 +68,10 @@ struct account_census {
 MUST_USE bool account_census(struct store_tx *tx, const char *domain, unsigned rounds, struct account_census *out,
                              struct error *e);
 
+/* The name of one account of the domain, not disabled, that has no keys of that mechanism, if there is one. */
+MUST_USE bool account_without(struct store_tx *tx, const char *domain, const char *mechanism,
+                              void (*each)(void *user, const char *bare), void *user, struct error *e);
+
 /* Adds or replaces the keys of one mechanism, if the account still has those of `witness`: else (added false) its
  * password has changed since they were read. */
 MUST_USE bool account_add_keys(struct store_tx *tx, const char *bare, const struct account_keys *k,

@@ -207,7 +207,7 @@ static inline void world_start(struct world *w, struct c2s_limits limits)
     });
     if (!c2s_start(w->c2s, &e))
         fail_msg("%s", e.text);
-    /* Behind its back: until it is told of him (world_tell_of_old) all mechanisms are announced. */
+    /* Behind its back: until it is told of him all mechanisms are announced. */
     world_add_account(w, (struct world_account){.bare = "abram@montague.example", .password = "thumb", .only_sha1 = true});
     for (unsigned i = 0; world_has_threads(w) && i < w->io_count; i++)
         loop_start_thread(w->ios[i]);

@@ -294,12 +294,19 @@ static void deleting_takes_what_is_its_own(void **state)
 struct census {
     const char *domain;
     struct account_census found;
+    char without[64];
 };
+
+static void take_without(void *user, const char *bare)
+{
+    snprintf(((struct census *)user)->without, sizeof ((struct census *)user)->without, "%s", bare);
+}
 
 static bool census_run(struct store_tx *tx, void *user, struct error *e)
 {
     struct census *c = user;
-    return account_census(tx, c->domain, 4097, &c->found, e);
+    return account_census(tx, c->domain, 4097, &c->found, e) &&
+           account_without(tx, c->domain, "SCRAM-SHA-256", take_without, c, e);
 }
 
 /* What the accounts of one domain have that may log in. */
@@ -329,10 +336,12 @@ static void census(void **state)
     assert_string_equal(c.found.rows[1].mechanism, "SCRAM-SHA-256");
     assert_int_equal(c.found.rows[1].have, 1);
     assert_int_equal(c.found.rows[1].older, 0);
-    c.domain = "nobody.example";
+    assert_string_equal(c.without, "abram@montague.example");
+    c = (struct census){.domain = "nobody.example"};
     assert_true(store_write_wait(world.store, census_run, &c, &e));
     assert_int_equal(c.found.accounts, 0);
     assert_int_equal(c.found.count, 0);
+    assert_string_equal(c.without, "");
 }
 
 #define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
