@@ -59,12 +59,6 @@ static struct list *place_of(struct person *p, uint64_t seq)
     return at;
 }
 
-static bool is_held(struct person *p, uint64_t seq)
-{
-    struct list *at = place_of(p, seq);
-    return at != &p->outstanding && entry(at)->seq == seq;
-}
-
 static struct outstanding *outstanding_of(struct person *p, struct stanza *st, uint64_t seq)
 {
     struct list *at = place_of(p, seq);
@@ -87,8 +81,19 @@ void pending_give(struct resource *r, struct stanza *st, uint64_t seq)
     d->o = o;
     o->holders++;
     r->owed_bytes += o->bytes;
+    if (seq > r->given_top)
+        r->given_top = seq;
     list_append(&r->deliveries, &d->node);
     resource_give(r, st, seq);
+}
+
+static bool holds(const struct resource *r, uint64_t seq)
+{
+    if (seq <= r->given_top)
+        list_each (at, &r->deliveries)
+            if (list_entry(at, struct delivery, node)->o->seq == seq)
+                return true;
+    return false;
 }
 
 static void flush_if_rested(struct resource *r);
@@ -125,6 +130,8 @@ void pending_delivered(struct resource *r, uint64_t seq)
         if (!d->o->done)
             journal_done(p->x->store, p->queue, seq);
         d->o->done = true;
+        if (p->queue_is_read)
+            bytes_append(&p->reported, &seq, sizeof seq);
         let_go(r, d);
         flush_if_rested(r);
         return;
@@ -237,7 +244,7 @@ static void read_on(struct event *ev, struct flush *f)
     f->read.job.done = on_read;
     f->read.job.must_see = store_ticket(ev->x->store);
     arena_init(&f->read.arena);
-    f->reading = true;
+    f->reading = ev->person->queue_is_read = true;
     journal_read_queue(ev->x->store, &f->read);
 }
 
@@ -246,16 +253,26 @@ static bool is_target(const struct event *ev, const struct resource *r)
     return ev->resource ? r == ev->resource : !r->flushing && resource_takes_messages(r);
 }
 
+/* Since the read was asked, so that it may be among its rows all the same. */
+static bool was_reported(const struct person *p, uint64_t seq)
+{
+    for (size_t at = 0; at < p->reported.len; at += sizeof seq)
+        if (!memcmp(p->reported.data + at, &seq, sizeof seq))
+            return true;
+    return false;
+}
+
 static void give_row(struct event *ev, struct flush *f, const struct queue_row *row)
 {
     struct person *p = ev->person;
     f->after = row->seq;
     if (ev->resource)
         ev->resource->flushed_to = row->seq;
-    if (is_held(p, row->seq))
-        return; /* another link holds it; if that one goes without it, it comes here */
+    if (was_reported(p, row->seq))
+        return;
     struct stanza *st = pending_dress(p, row->stanza, row->seq, row->kept_us);
-    resource_each(r, p) if (is_target(ev, r)) pending_give(r, st, row->seq);
+    /* Another link may hold it, too: one that is cut or dead holds it for long, and newer ones would come first. */
+    resource_each(r, p) if (is_target(ev, r) && !holds(r, row->seq)) pending_give(r, st, row->seq);
     stanza_unref(&st);
     f->last = row->seq;
 }
@@ -291,6 +308,8 @@ static enum event_fate flush_perform(struct event *ev)
         for (unsigned i = 0; i < f->read.count && flush_is_wanted(ev); i++)
             give_row(ev, f, &f->read.rows[i]);
         queue_read_fini(&f->read);
+        bytes_clear(&ev->person->reported);
+        ev->person->queue_is_read = false;
         bool done = failed || !more || !flush_is_wanted(ev);
         bool rests = ev->resource && ev->resource->owed_bytes > OWED_MAX_BYTES;
         if (done || rests) {

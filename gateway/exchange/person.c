@@ -186,6 +186,7 @@ void person_destroy(struct person **pp)
     repeat_destroy(&p->repeats);
     carbon_copy_forget(p);
     CHECK(list_is_empty(&p->outstanding));
+    bytes_fini(&p->reported);
     mem_free((void *)p->queue);
     jid_destroy(&p->jid);
     mem_free(p);

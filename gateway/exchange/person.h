@@ -42,6 +42,8 @@ struct person {
     struct list outstanding;      /* kept messages that links hold and have not reported, seq rising
                                    * (pending.c) */
     struct list *outstanding_near; /* where the last was found in it; NULL: nowhere */
+    bool queue_is_read;           /* its rows are on their way from the store */
+    struct bytes reported;        /* seqs (8 bytes each) that were reported since that read was asked */
     struct repeats *repeats;      /* owned; NULL: none of its messages had an origin-id */
     struct carbon_marks *copied;  /* owned (carbon_copy.c); NULL: nothing was */
     struct list turns;            /* of struct turn (service.h): under way or waiting */

@@ -32,6 +32,7 @@ struct resource {
     uint64_t seen_seq;        /* kept messages up to here came with a read of the queue */
     struct list deliveries;   /* kept messages it holds and has not reported (pending.c), in order */
     size_t owed_bytes;        /* of those */
+    uint64_t given_top;       /* the newest that it was ever given */
 };
 
 struct resource *resource_ref(struct resource *r);
