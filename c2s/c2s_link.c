@@ -228,19 +228,9 @@ void c2s_link_send(struct c2s_link *l, const struct c2s_out *o)
     mail(l, (struct c2s_mail){C2S_MAIL_SEND, .st = o->st, .n = o->seq && !l->managed});
 }
 
-void c2s_link_send_text(struct c2s_link *l, const char *fmt, ...)
+void c2s_link_send_nonza(struct c2s_link *l, struct span xml)
 {
-    struct bytes text = BYTES_EMPTY;
-    struct arena a;
-    va_list ap;
-
-    arena_init(&a);
-    va_start(ap, fmt);
-    bytes_append_text(&text, arena_vprintf(&a, fmt, ap));
-    va_end(ap);
-    mail(l, (struct c2s_mail){C2S_MAIL_TEXT, .text = bytes_span(&text)});
-    bytes_fini(&text);
-    arena_fini(&a);
+    mail(l, (struct c2s_mail){C2S_MAIL_TEXT, .text = xml});
 }
 
 void c2s_link_pump(struct c2s_link *l)
@@ -499,7 +489,7 @@ static void ask_alive(struct c2s_link *l)
     struct builder b;
 
     if (l->managed) {
-        c2s_link_send_text(l, "<r xmlns='" NS_SM "'/>");
+        c2s_link_send_nonza(l, SPAN(C2S_SM_ASK));
         l->asked = true;
         return;
     }

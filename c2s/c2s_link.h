@@ -6,6 +6,7 @@
 
 #include "c2s/c2s_internal.h"
 #include "gateway/net/timer.h"
+#include "gateway/xmpp/ns.h"
 
 enum c2s_link_state {
     C2S_LINK_BINDING,     /* exchange_bind was asked */
@@ -95,7 +96,8 @@ struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct c2s_conn 
 /* `k` is its connection from now on: so is the installation that logged in there, if it is told. */
 void c2s_link_take_agent(struct c2s_link *l, const struct c2s_conn *k);
 void c2s_link_send(struct c2s_link *l, const struct c2s_out *o);
-void c2s_link_send_text(struct c2s_link *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A nonza, written; copied where it is not sent at once. */
+void c2s_link_send_nonza(struct c2s_link *l, struct span xml);
 /* Sends what waits in the ring, up to the first that is not saved yet. */
 void c2s_link_pump(struct c2s_link *l);
 /* XEP-0352. Active: what waits is sent. */
@@ -114,6 +116,7 @@ void c2s_bind2_begin(struct c2s_shard *shard, struct c2s_conn *k, struct stanza 
 void c2s_bind2_bound(struct c2s_link *l, const struct jid *full);
 
 /* XEP-0198 (c2s_sm.c). Loop: the link's. */
+#define C2S_SM_ASK "<r xmlns='" NS_SM "'/>"
 /* Turned on by `enable`; appends the answer. */
 void c2s_sm_enable(struct c2s_link *l, const struct element *enable, struct bytes *out);
 void c2s_sm_nonza(struct c2s_link *l, const struct stanza *st);

@@ -25,6 +25,8 @@ enum {
     ANSWER_MS = 50, /* a commit takes a few; a store that fails holds no answer back */
 };
 
+#define UNEXPECTED "<failed xmlns='" NS_SM "'><unexpected-request xmlns='" NS_STANZA_ERRORS "'/></failed>"
+
 static struct loop *loop_of(struct c2s_link *l)
 {
     return l->shard->loop;
@@ -107,7 +109,7 @@ static void ask(struct c2s_link *l)
     l->asked = true;
     l->unasked = 0;
     l->may_ask_ms = loop_now_ms(loop_of(l)) + l->shard->c2s->times.ack_delay_ms;
-    c2s_link_send_text(l, "<r xmlns='" NS_SM "'/>");
+    c2s_link_send_nonza(l, SPAN(C2S_SM_ASK));
     timer_start(&l->timer, loop_of(l), l->shard->c2s->times.answer_ms, on_timer);
 }
 
@@ -152,12 +154,15 @@ static uint32_t tellable(const struct c2s_link *l)
 
 static void tell(struct c2s_link *l)
 {
+    char xml[sizeof("<a xmlns='" NS_SM "' h='4294967295'/>")];
+
     timer_stop(&l->answer_timer);
     l->told = tellable(l);
     l->short_answer = l->told != l->received;
     if (l->told != l->handled)
         c2s_keep_want(l);
-    c2s_link_send_text(l, "<a xmlns='" NS_SM "' h='%" PRIu32 "'/>", l->told);
+    int len = snprintf(xml, sizeof(xml), "<a xmlns='" NS_SM "' h='%" PRIu32 "'/>", l->told);
+    c2s_link_send_nonza(l, (struct span){xml, (size_t)len});
 }
 
 static void on_answer_due(struct timer *t)
@@ -195,7 +200,7 @@ void c2s_sm_enable(struct c2s_link *l, const struct element *enable, struct byte
     const char *resume = element_attr(enable, "resume");
 
     if (l->managed) {
-        bytes_append_text(out, "<failed xmlns='" NS_SM "'><unexpected-request xmlns='" NS_STANZA_ERRORS "'/></failed>");
+        bytes_append_text(out, UNEXPECTED);
         return;
     }
     l->managed = true;
@@ -216,7 +221,7 @@ static void on_enable(struct c2s_link *l, const struct element *enable)
     struct bytes out = BYTES_EMPTY;
 
     c2s_sm_enable(l, enable, &out);
-    c2s_link_send_text(l, "%s", bytes_text(&out));
+    c2s_link_send_nonza(l, bytes_span(&out));
     bytes_fini(&out);
 }
 
@@ -231,8 +236,7 @@ void c2s_sm_nonza(struct c2s_link *l, const struct stanza *st)
     else if (element_is(e, "a", NS_SM) && l->managed)
         on_ack(l, st);
     else if (element_is(e, "resume", NS_SM) || l->managed)
-        c2s_link_send_text(l, "<failed xmlns='" NS_SM
-                              "'><unexpected-request xmlns='" NS_STANZA_ERRORS "'/></failed>");
+        c2s_link_send_nonza(l, SPAN(UNEXPECTED));
     else
         c2s_mail_to_conn(&(struct c2s_mail){C2S_MAIL_CLOSE, .conn = l->conn,
                                             .error = STREAM_UNSUPPORTED_STANZA_TYPE,
