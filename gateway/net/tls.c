@@ -59,8 +59,8 @@ static const char *protocol_wire(enum tls_alpn alpn)
 bool tls_session_error(struct error *e, const char *what)
 {
     char reason[200] = "";
-    unsigned long code = ERR_peek_last_error();
-    const char *text = code ? ERR_reason_error_string(code) : NULL;
+    unsigned long code = ERR_peek_error(); /* the first is the cause, the others are what came of it */
+    const char *text = !code ? NULL : ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
     if (text)
         text_copy(reason, sizeof reason, text);
     else if (code)
