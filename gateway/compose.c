@@ -12,6 +12,7 @@
 #include "gateway/admin/admin.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/certificates.h"
 #include "gateway/doorbell.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/manager.h"
@@ -47,6 +48,7 @@ struct gateway {
     bool own_io_threads;
     struct store *store;
     struct tls_store *tls;
+    struct certificates *certificates;
     struct egress *egress;
     struct dns *dns; /* of the exchange's loop */
     struct http_client *http_client;
@@ -89,16 +91,6 @@ static bool make_store(struct gateway *g, struct error *e)
     return g->store != NULL;
 }
 
-static bool load_certificates(const struct config *c, struct tls_store *tls, struct error *e)
-{
-    for (unsigned i = 0; i < c->community_count; i++) {
-        const struct config_community *cc = &c->communities[i];
-        if (!tls_store_set(tls, cc->exchange.domain, cc->certificate, cc->key, e))
-            return error_wrap(e, "community \"%s\"", cc->exchange.domain);
-    }
-    return true;
-}
-
 static struct egress *make_egress(const struct config *c, struct error *e)
 {
     struct egress *egress = egress_create();
@@ -114,7 +106,8 @@ static bool make_net(struct gateway *g, struct error *e)
 {
     const struct config *c = g->c;
     g->tls = tls_store_create(c->ca_file, e);
-    if (!g->tls || !load_certificates(c, g->tls, e))
+    g->certificates = g->tls ? certificates_create(g->exchange_loop, c, g->tls, e) : NULL;
+    if (!g->certificates)
         return false;
     g->egress = make_egress(c, e);
     if (!g->egress)
@@ -256,12 +249,13 @@ struct gateway *compose_create(const struct config *c, struct error *e)
     return g;
 }
 
-/* ---- draining: terminals first, then the other communities, then devices; the store last ---- */
+/* ---- draining: terminals first, then the other communities, then devices, then the store; all else last ---- */
 
 enum { SETTLES = 3 }; /* what an answer of the store asks for is itself waited for, twice over */
 
-static void on_all_settled(struct gateway *g)
+static void on_certificates_stopped(void *user)
 {
+    struct gateway *g = user;
     http_client_destroy(&g->http_client);
     mail_client_destroy(&g->mail_client);
     dns_destroy(&g->dns);
@@ -271,6 +265,11 @@ static void on_all_settled(struct gateway *g)
     for (unsigned i = 0; g->own_io_threads && i < g->io_loop_count; i++)
         loop_stop(g->io_loops[i]);
     loop_stop(g->exchange_loop);
+}
+
+static void on_all_settled(struct gateway *g)
+{
+    certificates_stop(g->certificates, on_certificates_stopped, g);
 }
 
 static bool settle_run(struct store_tx *tx, struct store_job *job, struct error *e)
@@ -446,6 +445,7 @@ static void log_where(const struct gateway *g)
 bool compose_run(struct gateway *g, struct error *e)
 {
     catch_signals(g);
+    certificates_watch(g->certificates);
     exchange_start(g->exchange);
     contact_router_start(g->router);
     bool started = hang_doorbell(g, e) && s2s_start(g->s2s, e) && start_http(g, e) && c2s_start(g->c2s, e);
@@ -481,6 +481,7 @@ void compose_destroy(struct gateway **gp)
     adhoc_destroy(&g->adhoc);
     exchange_destroy(&g->exchange);
     egress_destroy(&g->egress);
+    certificates_destroy(&g->certificates);
     tls_store_destroy(&g->tls);
     for (unsigned i = 0; g->own_io_threads && i < g->io_loop_count; i++)
         loop_destroy(&g->io_loops[i]);
