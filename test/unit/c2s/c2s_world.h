@@ -96,11 +96,22 @@ static inline bool world_try_turn(struct world *w)
     return (w->shard_count > 1 && loop_turn(w->shards[1])) || did;
 }
 
+enum { PATIENCE_TURNS = 10000 };
+
 /* One turn; rests a moment when there was nothing to do. */
 static inline void world_turn(struct world *w)
 {
     if (!world_try_turn(w))
         poll(NULL, 0, 1);
+}
+
+/* A line may come a moment after what the client saw: another thread writes it. */
+static inline void world_until_logged(struct world *w, const char *text)
+{
+    for (int i = 0; i < PATIENCE_TURNS && !world_has_logged(w, text); i++)
+        world_turn(w);
+    if (!world_has_logged(w, text))
+        fail_msg("not logged: %s", text);
 }
 
 static inline bool world_has_threads(const struct world *w)
@@ -294,7 +305,6 @@ struct client {
     char got[4096]; /* what client_expect skipped, and the needle */
 };
 
-enum { PATIENCE_TURNS = 10000 };
 
 /* `from`: an address of loopback, "127.0.0.1" to "127.255.255.254"; each /24 is a network of its own. */
 static inline void client_open_from(struct client *c, struct world *w, unsigned listener, const char *from)

@@ -6,14 +6,6 @@
 
 #define ABRAM "abram@montague.example"
 
-static void wait_log(struct fixture *f, const char *text)
-{
-    for (int i = 0; i < PATIENCE_TURNS && !world_has_logged(&f->w, text); i++)
-        world_turn(&f->w);
-    if (!world_has_logged(&f->w, text))
-        fail_msg("not logged: %s", text);
-}
-
 static bool announces(struct fixture *f, const char *mechanism)
 {
     struct client c;
@@ -47,7 +39,7 @@ static void tell_of_abram(struct fixture *f)
 {
     world_forget_log(&f->w);
     c2s_account_changed(f->w.c2s, ABRAM);
-    wait_log(f, "SCRAM-SHA-512 is not announced: 1 accounts");
+    world_until_logged(&f->w, "SCRAM-SHA-512 is not announced: 1 accounts");
 }
 
 /* The strongest is announced while everybody has keys of it, and again when the last one got them by PLAIN. */
@@ -67,7 +59,7 @@ static void announced_while_all_have_it(void **state)
     log_in(f, SCRAM_SHA1, "abram", "thumb", "<success"); /* the hash of what was announced fits too */
     world_forget_log(&f->w);
     show_password(f, "abram", "thumb");
-    wait_log(f, "SCRAM-SHA-512 is announced");
+    world_until_logged(&f->w, "SCRAM-SHA-512 is announced");
     assert_true(announces(f, ">SCRAM-SHA-512-PLUS"));
     for (int h = SCRAM_SHA1; h <= SCRAM_SHA512; h++)
         log_in(f, (enum scram_hash)h, "abram", "thumb", "<success");
@@ -106,7 +98,7 @@ static void disabled_do_not_count(void **state)
     tell_of_abram(f);
     world_add_account(&f->w, (struct world_account){.bare = ABRAM, .password = "thumb", .only_sha1 = true, .disabled = true});
     c2s_account_changed(f->w.c2s, ABRAM);
-    wait_log(f, "SCRAM-SHA-512 is announced");
+    world_until_logged(&f->w, "SCRAM-SHA-512 is announced");
     assert_true(announces(f, ">SCRAM-SHA-512"));
 }
 
@@ -142,9 +134,9 @@ static void nobody_looks_like_everybody(void **state)
     assert_int_equal(rounds_of(f, ROMEO), 4096);
     assert_int_equal(rounds_of(f, NOBODY), 4096);
     show_password(f, "romeo", "rose");
-    wait_log(f, "romeo@montague.example has new keys");
+    world_until_logged(&f->w, "romeo@montague.example has new keys");
     show_password(f, "mercutio", "mab");
-    wait_log(f, "mercutio@montague.example has new keys");
+    world_until_logged(&f->w, "mercutio@montague.example has new keys");
     assert_int_equal(rounds_of(f, ROMEO), SCRAM_ITERATIONS);
     assert_int_equal(rounds_of(f, NOBODY), SCRAM_ITERATIONS);
 }

@@ -36,8 +36,8 @@ static void auth_plain(void **state)
         client_close(&c);
     }
     /* One line each, with the address; never the password. */
-    assert_true(world_has_logged(&f->w, "127.0.0.1"));
-    assert_true(world_has_logged(&f->w, "login failed: not-authorized, as nobody"));
+    world_until_logged(&f->w, "127.0.0.1");
+    world_until_logged(&f->w, "login failed: not-authorized, as nobody");
     assert_false(world_has_logged(&f->w, "thorn"));
 }
 
@@ -72,8 +72,7 @@ static void expect_held(struct fixture *f, struct client *c, const char *passwor
 {
     world_forget_log(&f->w);
     client_auth_plain(c, "", "romeo", password);
-    for (int i = 0; i < PATIENCE_TURNS && !world_has_logged(&f->w, "the outcome is told after"); i++)
-        world_turn(&f->w);
+    world_until_logged(&f->w, "the outcome is told after");
     assert_true(world_has_logged(&f->w, after));
     client_expect_not(c, "<failure");
     client_expect_not(c, "<success");

@@ -359,8 +359,7 @@ static void one_policy(void **state)
     }
     client_secure_stage(&c, &f->w);
     client_send(&c, LOGIN(BIND_TAG("")));
-    for (int i = 0; i < PATIENCE_TURNS && !world_has_logged(&f->w, "the outcome is told after"); i++)
-        world_turn(&f->w);
+    world_until_logged(&f->w, "the outcome is told after");
     client_expect_not(&c, "<success");
     world_advance(&f->w, 1100);
     client_expect(&c, "<bound");

@@ -475,9 +475,7 @@ static void answers_that_nobody_reads(void **state)
             client_push(&c, many);
             said += strlen(many);
         }
-        for (int k = 0; k < PATIENCE_TURNS && !world_has_logged(&f->w, "does not read"); k++)
-            world_turn(&f->w);
-        assert_true(world_has_logged(&f->w, "does not read"));
+        world_until_logged(&f->w, "does not read");
         world_forget_log(&f->w);
         client_close(&c);
     }
