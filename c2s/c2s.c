@@ -11,6 +11,7 @@
 #include "c2s/c2s_census.h"
 #include "c2s/c2s_conn.h"
 #include "c2s/c2s_link.h"
+#include "c2s/c2s_quota.h"
 #include "c2s/c2s_web.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
@@ -127,6 +128,7 @@ struct c2s *c2s_create(const struct c2s_options *o)
     c->store = o->store;
     c->tls = o->tls;
     c->refuse_plain = o->refuse_plain;
+    c->quota = c2s_quota_create();
     c->websocket_url = o->websocket_url ? mem_dup(o->websocket_url) : NULL;
     c->limits = o->limits;
     c->times = o->times;
@@ -350,6 +352,7 @@ void c2s_destroy(struct c2s **at)
         shard_fini(&c->shards[i]);
     for (unsigned i = 0; i < c->listener_count; i++)
         free_listener(&c->listeners[i]);
+    c2s_quota_destroy(&c->quota);
     mem_free(c->websocket_url);
     for (unsigned i = 0; c->domains[i]; i++)
         mem_free(c->domains[i]);

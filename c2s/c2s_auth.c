@@ -11,6 +11,7 @@
 #include "c2s/c2s_auth.h"
 #include "c2s/c2s_census.h"
 #include "c2s/c2s_conn.h"
+#include "c2s/c2s_register.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/xmpp/ns.h"
@@ -154,6 +155,7 @@ static void succeed(struct c2s_conn *k)
 void c2s_auth_proved(struct c2s_conn *k)
 {
     c2s_auth_drop(k);
+    c2s_register_drop(k);
     c2s_conn_set_from(k, NULL);
     c2s_conn_enter(k, C2S_CONN_PROVED);
     stream_set_limits(k->stream, k->io->c2s->limits.after_auth);

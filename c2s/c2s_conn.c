@@ -12,6 +12,7 @@
 
 #include "c2s/c2s_auth.h"
 #include "c2s/c2s_census.h"
+#include "c2s/c2s_register.h"
 #include "c2s/c2s_sasl2.h"
 #include "c2s/c2s_web.h"
 #include "gateway/base/mem.h"
@@ -68,6 +69,7 @@ static void conn_close_with(struct c2s_conn *k, enum stream_error e, const char 
     if (!k->stream || k->state == C2S_CONN_CLOSING)
         return;
     c2s_auth_drop(k);
+    c2s_register_drop(k);
     c2s_conn_enter(k, C2S_CONN_CLOSING);
     timer_stop(&k->timer);
     stream_close_with(k->stream, e, text, app_xml);
@@ -83,6 +85,7 @@ static void conn_cut(struct c2s_conn *k, const char *why)
 {
     log_info(stream_log(k->stream), "connection is cut: %s", why);
     c2s_auth_drop(k);
+    c2s_register_drop(k);
     c2s_conn_enter(k, C2S_CONN_CLOSING);
     timer_stop(&k->timer);
     stream_abort(k->stream);
@@ -95,7 +98,7 @@ void c2s_conn_unref(struct c2s_conn **k)
     *k = NULL;
     if (!gone || !ref_drop(&gone->ref))
         return;
-    CHECK(!gone->stream && !gone->auth && !gone->sasl2 && !gone->link);
+    CHECK(!gone->stream && !gone->auth && !gone->sasl2 && !gone->registering && !gone->link);
     jid_destroy(&gone->account);
     mem_free(gone->from);
     mem_free(gone->agent);
@@ -109,6 +112,12 @@ static void on_login_due(struct timer *t)
     struct c2s_conn *k = container_of(t, struct c2s_conn, timer);
 
     c2s_conn_close(k, STREAM_CONNECTION_TIMEOUT, "not logged in in time");
+}
+
+void c2s_conn_give_time(struct c2s_conn *k, uint64_t ms)
+{
+    if (k->state != C2S_CONN_CLOSING)
+        timer_start(&k->timer, k->io->loop, ms, on_login_due);
 }
 
 static bool output_is_stuck(struct c2s_conn *k)
@@ -194,6 +203,7 @@ void c2s_conn_send_features(struct c2s_conn *k)
         c2s_sasl2_features(k, &out);
         c2s_sasl1_features(k, &out);
         c2s_offer_write_bindings(k, &out);
+        c2s_register_features(k, &out);
         break;
     case C2S_CONN_PROVED:
         bytes_append_text(&out,
@@ -324,7 +334,7 @@ static void secure_element(struct c2s_conn *k, struct stanza *st)
         c2s_sasl1_nonza(k, st);
     else if (st->kind == STANZA_NONZA && text_eq(st->payload->root->ns, NS_SASL2))
         c2s_sasl2_nonza(k, st);
-    else
+    else if (k->state != C2S_CONN_SECURE || !c2s_register_take(k, st))
         refuse_element(k, st);
 }
 
@@ -520,6 +530,7 @@ static void on_end(struct stream *s, const struct stream_end *end)
     log_info(stream_log(s), "stream ended: %s", end->text);
     c2s_auth_drop(k);
     c2s_sasl2_drop(k);
+    c2s_register_drop(k);
     if (k->state != C2S_CONN_CLOSING)
         c2s_conn_enter(k, C2S_CONN_CLOSING);
     timer_stop(&k->timer);

@@ -11,6 +11,7 @@
 
 struct c2s_auth;
 struct c2s_sasl2;
+struct c2s_register;
 
 #define C2S_TO(state) (1u << C2S_CONN_##state)
 /* clang-format off */
@@ -59,6 +60,7 @@ struct c2s_conn {
     struct c2s_auth *auth;   /* owned; NULL outside PROVING */
     struct c2s_sasl2 *sasl2; /* owned; its <success/> waits for the shard; NULL outside of BINDING */
     char *agent;             /* owned; user-agent id of XEP-0388; NULL: not told, or not PROVED */
+    struct c2s_register *registering; /* owned; NULL: no account was asked for, or PROVED */
     char *from;              /* owned; of the header; NULL: none, or PROVED */
     struct timer timer;      /* login_ms until BOUND, then silence */
     uint64_t heard_ms;       /* when something last came */
@@ -87,6 +89,8 @@ void c2s_conn_close(struct c2s_conn *k, enum stream_error e, const char *text);
 void c2s_conn_send_features(struct c2s_conn *k);
 /* Bind or resume, as `st` asks: BINDING until the answer. */
 void c2s_conn_ask_shard(struct c2s_conn *k, enum c2s_mail_kind kind, struct stanza *st);
+/* Before BOUND: so long from now on until it must be. */
+void c2s_conn_give_time(struct c2s_conn *k, uint64_t ms);
 void c2s_conn_set_from(struct c2s_conn *k, const char *from); /* copied; NULL: none */
 
 /* SASL of RFC 6120 (c2s_sasl1.c). The connection is in SECURE or PROVING. */

@@ -21,6 +21,7 @@
 #include "gateway/xmpp/stream_error.h"
 
 struct c2s_conn;
+struct c2s_quota;
 struct c2s_link;
 struct c2s_inbound;
 
@@ -88,6 +89,7 @@ struct c2s {
     bool has_secret;
     uint64_t started_ms; /* streams of before can be resumed until so long after */
     bool refuse_plain;
+    struct c2s_quota *quota; /* owned; accounts made in-band */
     char *websocket_url; /* owned; NULL: made of the first WebSocket listener with TLS */
     struct c2s_census *census;     /* of each domain; owned (c2s_census.c) */
     atomic_bool counting;          /* a count is under way */

@@ -386,6 +386,36 @@ static void read_listeners(struct reader *r, cfg_t *cfg)
     }
 }
 
+/* Where a browser finds an invitation's page; NULL: nowhere. */
+static const char *page_url(struct reader *r, cfg_t *sec, const char *domain)
+{
+    const char *given = text_of(r, sec, "invite_url");
+    if (given)
+        return given[strlen(given) - 1] == '/' ? given : arena_printf(&r->c->arena, "%s/", given);
+    for (unsigned i = 0; i < r->c->c2s_count; i++) {
+        const struct c2s_listener *l = &r->c->c2s[i];
+        if (l->path && l->direct_tls && l->port == 443)
+            return arena_printf(&r->c->arena, "https://%s/invite/", domain);
+        if (l->path && l->direct_tls)
+            return arena_printf(&r->c->arena, "https://%s:%u/invite/", domain, l->port);
+    }
+    return NULL;
+}
+
+static struct community_joining read_joining(struct reader *r, cfg_t *sec, const char *domain)
+{
+    const char *who = cfg_getstr(sec, "registration"), *people = cfg_getstr(sec, "people_invite");
+    return (struct community_joining){
+        .who = text_eq(who, "open") ? JOIN_ANYBODY : text_eq(who, "off") ? JOIN_NOBODY : JOIN_INVITED,
+        .people = text_eq(people, "accounts") ? INVITE_ACCOUNTS : text_eq(people, "nothing") ? INVITE_NOTHING : INVITE_CONTACTS,
+        .invitation_ttl_s = (uint64_t)cfg_getint(sec, "invitation_days") * 86400,
+        .invitations_max = (unsigned)cfg_getint(sec, "invitations_open"),
+        .accounts_per_hour = (unsigned)cfg_getint(sec, "registrations_per_hour"),
+        .accounts_per_network = (unsigned)cfg_getint(sec, "registrations_per_network"),
+        .page_url = page_url(r, sec, domain),
+    };
+}
+
 static void read_community(struct reader *r, cfg_t *sec, struct config_community *out)
 {
     const char *domain = title_domain(r, sec), *strangers = cfg_getstr(sec, "strangers");
@@ -402,6 +432,7 @@ static void read_community(struct reader *r, cfg_t *sec, struct config_community
                                                     : STRANGERS_ASK,
         .held_max = (unsigned)cfg_getint(sec, "held_messages"),
         .request_ttl_s = (uint64_t)cfg_getint(sec, "request_days") * 86400,
+        .joining = read_joining(r, sec, domain),
     };
     out->devices = (struct contact_router_community){
         .domain = domain,

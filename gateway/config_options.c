@@ -69,6 +69,18 @@ const struct option config_options[] = {
          "A first message from another community: ask the person, deliver it, or refuse it."),
     INT("community", "held_messages", 20, 1, 1000, "messages", "So many wait with a contact request; more are refused."),
     INT("community", "request_days", 7, 1, 90, "days", "A contact request that nobody answers ends then."),
+    TEXT("community", "registration", "invited", CHECK_WORD, "off|invited|open",
+         "Accounts made by clients (XEP-0077): none, by an invitation (XEP-0445), or by anybody. open: strangers will come, and there is "
+         "no captcha; only the two limits below hold them off."),
+    TEXT("community", "people_invite", "contacts", CHECK_WORD, "nothing|contacts|accounts",
+         "What people may invite others to (XEP-0401): to be their contact, or to have an account here too. Admins may always."),
+    INT("community", "invitation_days", 7, 1, 90, "days", "How long an invitation holds."),
+    INT("community", "invitations_open", 20, 1, 10000, "invitations", "So many of a person can be open at a time."),
+    INT("community", "registrations_per_hour", 100, 1, 100000, "accounts", "So many are made by clients in an hour."),
+    INT("community", "registrations_per_network", 10, 1, 100000, "accounts", "So many of them from one network (IPv4 /24, IPv6 /48)."),
+    TEXT("community", "invite_url", NULL, CHECK_URL, "https|http",
+         "Where the page of an invitation is, if a reverse proxy passes it on: \"https://capulet.example/invite/\"; when not given, at the first "
+         "websocket listener with TLS, if there is one."),
     TEXT("community", "mail_server", NULL, CHECK_URL, "smtp|smtps", "For e-mail devices: smtp://HOST:PORT; none: no e-mail."),
     TEXT("community", "mail_from", NULL, CHECK_ANY, NULL, "Sender address; notify@DOMAIN when not given."),
     TEXT("community", "mail_user", NULL, CHECK_ANY, NULL, "Login at the mail server."),

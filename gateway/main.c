@@ -11,6 +11,7 @@
 #include "gateway/compose.h"
 #include "gateway/config.h"
 #include "gateway/doctor.h"
+#include "gateway/invite_cli.h"
 #include "gateway/net/tls.h"
 #include "gateway/owner.h"
 #include "gateway/rehearsal.h"
@@ -31,6 +32,10 @@ static const char usage[] =
     "  account clients JID    list its clients that log in by a token: id, last renewal, what they say of themselves\n"
     "  account revoke JID ID  take the tokens of one of them; it must show the password again\n"
     "  account list [DOMAIN]  list accounts\n"
+    "  invite create WHO      invite to an account: WHO is a community, or the address that it is for; behind it, where\n"
+    "                         wanted: from JID (whose contact it becomes), uses N, days N\n"
+    "  invite list [DOMAIN]   list invitations, the newest first\n"
+    "  invite revoke DOMAIN ID  take one back\n"
     "  doctor                 is it true of this machine and of the DNS? what is wrong, and what to do\n"
     "  webhooks               the addresses to enter at each provider\n"
     "  options                print every option with its default\n"
@@ -104,6 +109,7 @@ static const struct verb {
     {"run", 0, 0, false, run},
     {"check", 0, 0, false, check},
     {"account", 1, 3, false, accounts_cli},
+    {"invite", 1, 8, false, invite_cli},
     {"doctor", 0, 0, false, doctor_cli},
     {"webhooks", 0, 0, false, webhooks},
     {"options", 0, 0, true, options},

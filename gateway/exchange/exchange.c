@@ -11,6 +11,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/exchange/event.h"
 #include "gateway/exchange/exchange_internal.h"
+#include "gateway/exchange/exchange_introduce.h"
 #include "gateway/exchange/origin.h"
 #include "gateway/exchange/own.h"
 #include "gateway/exchange/person.h"
@@ -40,6 +41,15 @@ static const struct service own_service = {
 
 /* ---- setting up ---- */
 
+static void fill_joining(struct exchange *x, struct community_joining *j)
+{
+    j->invitation_ttl_s = j->invitation_ttl_s ? j->invitation_ttl_s : 7 * 24 * 3600;
+    j->invitations_max = j->invitations_max ? j->invitations_max : 20;
+    j->accounts_per_hour = j->accounts_per_hour ? j->accounts_per_hour : 100;
+    j->accounts_per_network = j->accounts_per_network ? j->accounts_per_network : 10;
+    j->page_url = j->page_url ? arena_dup(&x->arena, j->page_url) : NULL;
+}
+
 static void add_communities(struct exchange *x, const struct exchange_options *o)
 {
     x->community_count = o->community_count;
@@ -55,6 +65,7 @@ static void add_communities(struct exchange *x, const struct exchange_options *o
         for (unsigned k = 0; k < n; k++)
             admins[k] = arena_dup(&x->arena, c->admins[k]);
         c->admins = n ? admins : NULL;
+        fill_joining(x, &c->joining);
         map_put(&x->by_domain, c->domain, c);
     }
 }
@@ -189,6 +200,7 @@ static void on_names(struct store_job *job, const struct error *e)
 void exchange_start(struct exchange *x)
 {
     session_sweep_start(x->sweep);
+    exchange_introduce_start(x);
     if (!x->remote)
         return;
     struct start *s = mem_new(struct start);

@@ -13,6 +13,18 @@
 
 enum strangers_policy { STRANGERS_ASK, STRANGERS_DELIVER, STRANGERS_REFUSE };
 
+/* Who may come to a community, and who may invite (XEP-0077, 0401, 0445). */
+enum join_policy { JOIN_NOBODY, JOIN_INVITED, JOIN_ANYBODY };
+enum invite_policy { INVITE_NOTHING, INVITE_CONTACTS, INVITE_ACCOUNTS }; /* what people may; admins may always, unless nobody may come */
+struct community_joining {
+    enum join_policy who;
+    enum invite_policy people;
+    uint64_t invitation_ttl_s;   /* 0: 7 days */
+    unsigned invitations_max;    /* open ones of a person; 0: 20 */
+    unsigned accounts_per_hour, accounts_per_network; /* made in-band; 0: 100, and 10 */
+    const char *page_url;        /* what a token is appended to, "https://.../invite/"; NULL: no page */
+};
+
 /* A local domain and its policies. */
 struct community {
     const char *domain;
@@ -21,6 +33,7 @@ struct community {
     enum strangers_policy strangers; /* of other communities; one's own community is not strange */
     unsigned held_max;         /* messages a request holds; 0: 20 */
     uint64_t request_ttl_s;    /* 0: 7 days */
+    struct community_joining joining;
 };
 
 struct exchange_options {
@@ -50,6 +63,10 @@ void exchange_account_changed(struct exchange *x, const char *bare);
 /* Whoever keeps something of accounts hears of each exchange_account_changed, on exchange_loop_of(bare). One, before
  * exchange_start. */
 void exchange_watch_accounts(struct exchange *x, void (*changed)(void *user, const char *bare), void *user);
+/* By an invitation of `inviter` the account `invited` was made, with the inviter among its contacts; both are bare JIDs
+ * and that is committed. The inviter's own roster gets it too, once (invitations.h: until then it is asked again at each
+ * start). Any thread. */
+void exchange_introduce(struct exchange *x, const char *inviter, const char *invited);
 /* Ends the links of a local account, or the one of a full JID, with that stream error; then done, on
  * `reply_on`. Any thread. */
 void exchange_end_links(struct exchange *x, const struct jid *who, enum stream_error why, struct loop *reply_on,

@@ -9,6 +9,7 @@
 #include "gateway/base/text.h"
 #include "gateway/store/blocks.h"
 #include "gateway/store/clients.h"
+#include "gateway/store/invitations.h"
 #include "gateway/store/journal_internal.h"
 #include "gateway/store/private_xml.h"
 #include "gateway/store/seen.h"
@@ -158,7 +159,7 @@ bool account_delete(struct store_tx *tx, const char *bare, struct error *e)
            store_exec(tx, e, "delete from account_keys where bare = $1", "t", bare) &&
            store_exec(tx, e, "delete from rosters where owner = $1", "t", bare) &&
            store_exec(tx, e, "delete from roster_heads where owner = $1", "t", bare) &&
-           clients_forget(tx, bare, NULL, e) && sessions_account_gone(tx, bare, e) && blocks_account_gone(tx, bare, e) &&
+           clients_forget(tx, bare, NULL, e) && invitations_account_gone(tx, bare, e) && sessions_account_gone(tx, bare, e) && blocks_account_gone(tx, bare, e) &&
            private_xml_account_gone(tx, bare, e) && seen_account_gone(tx, bare, e) && journal_forget(tx, bare, e);
 }
 

@@ -64,6 +64,11 @@
 #define NS_LAST "jabber:iq:last"
 #define NS_LIMITS "urn:xmpp:stream-limits:0"
 #define NS_REPORTING "urn:xmpp:reporting:1"
+#define NS_REGISTER "jabber:iq:register"
+#define NS_REGISTER_FEATURE "http://jabber.org/features/iq-register"
+#define NS_IBR_TOKEN "urn:xmpp:ibr-token:0"
+#define NS_INVITE "urn:xmpp:invite"
+#define NS_PARS "urn:xmpp:pars:0"
 
 /* Ours: schemas/xsd. */
 #define NS_CONTACT "urn:causeway:contact:1"

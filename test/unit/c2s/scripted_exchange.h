@@ -11,6 +11,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/exchange/edge.h"
+#include "gateway/exchange/exchange.h"
 #include "gateway/xmpp/stanza_build.h"
 
 enum { SCRIPT_MAX = 256 };
@@ -35,6 +36,9 @@ struct exchange {
     bool settle_at_once;
     bool holds_bind;       /* binds are answered by script_answer */
     uint64_t revocations;
+    struct community community;              /* of montague.example */
+    char introduced[512];                    /* "INVITER INVITED; " each */
+    char changed[512];                       /* accounts, each followed by a blank */
     enum stanza_error refuse_bind;          /* the next bind */
     struct resource *resources[SCRIPT_MAX]; /* all that were ever bound, in order */
     unsigned resource_count;
@@ -53,6 +57,24 @@ struct loop *exchange_loop_of(struct exchange *x, const char *bare)
 uint64_t exchange_revocations(struct exchange *x)
 {
     return x->revocations;
+}
+
+const struct community *exchange_community(struct exchange *x, const char *domain)
+{
+    (void)domain;
+    return &x->community;
+}
+
+void exchange_account_changed(struct exchange *x, const char *bare)
+{
+    size_t at = strlen(x->changed);
+    snprintf(x->changed + at, sizeof(x->changed) - at, "%s ", bare);
+}
+
+void exchange_introduce(struct exchange *x, const char *inviter, const char *invited)
+{
+    size_t at = strlen(x->introduced);
+    snprintf(x->introduced + at, sizeof(x->introduced) - at, "%s %s; ", inviter, invited);
 }
 
 static void script_on_answer(struct command *c)
