@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "c2s/c2s_bosh.h"
 #include "c2s/c2s_census.h"
 #include "c2s/c2s_conn.h"
 #include "c2s/c2s_link.h"
@@ -78,6 +79,7 @@ static void free_listener(struct c2s_listener *l)
         mem_free((char *)l->origins[i]);
     mem_free((void *)l->origins);
     mem_free((char *)l->path);
+    mem_free((char *)l->bosh_path);
     mem_free((char *)l->address);
 }
 
@@ -89,6 +91,7 @@ static void copy_listeners(struct c2s *c, const struct c2s_options *o)
         c->listeners[i] = o->listeners[i];
         c->listeners[i].address = mem_dup(o->listeners[i].address);
         c->listeners[i].path = o->listeners[i].path ? mem_dup(o->listeners[i].path) : NULL;
+        c->listeners[i].bosh_path = o->listeners[i].bosh_path ? mem_dup(o->listeners[i].bosh_path) : NULL;
         c->listeners[i].origins = copy_origins(o->listeners[i].origins);
     }
 }
@@ -109,6 +112,7 @@ static void io_init(struct c2s *c, struct c2s_io *io, struct loop *loop)
     gate_init(&io->gate, c->store, loop, on_gate_open);
     io->ports = mem_array(c->listener_count + 1, sizeof(*io->ports));
     list_init(&io->conns);
+    c2s_bosh_open(io);
     for (unsigned i = 0; i < c->listener_count; i++)
         io->ports[i] = (struct c2s_port){.io = io, .direct_tls = c->listeners[i].direct_tls, .o = &c->listeners[i]};
 }
@@ -130,6 +134,7 @@ struct c2s *c2s_create(const struct c2s_options *o)
     c->refuse_plain = o->refuse_plain;
     c->quota = c2s_quota_create();
     c->websocket_url = o->websocket_url ? mem_dup(o->websocket_url) : NULL;
+    c->bosh_url = o->bosh_url ? mem_dup(o->bosh_url) : NULL;
     c->limits = o->limits;
     c->times = o->times;
     fill_limits(&c->limits);
@@ -280,12 +285,31 @@ static void stop_shards(struct c2s *c)
 
 void c2s_io_quiet(struct c2s_io *io)
 {
-    if (io->stopping && !io->stopped && !io->conn_count && !io->auth_count) {
+    if (io->stopping && !io->stopped && !io->conn_count && !io->auth_count && !io->request_count) {
         io->stopped = true;
+        close_ports(io); /* those of HTTP: the last answers had to go out */
+        c2s_bosh_close(io);
         gate_fini(&io->gate);
         if (part_done(io->c2s))
             stop_shards(io->c2s);
     }
+}
+
+static void on_quiet(struct command *cmd)
+{
+    struct c2s_io *io = container_of(cmd, struct c2s_io, quiet);
+
+    io->quiet_asked = false;
+    c2s_io_quiet(io);
+}
+
+void c2s_io_request_done(struct c2s_io *io)
+{
+    if (!io->stopping || io->stopped || io->quiet_asked)
+        return;
+    io->quiet_asked = true;
+    io->quiet.run = on_quiet;
+    loop_post(io->loop, &io->quiet);
 }
 
 void c2s_io_left(struct c2s_io *io)
@@ -300,7 +324,8 @@ static void on_stop_io(struct command *cmd)
     struct c2s_io *io = container_of(cmd, struct c2s_io, stop);
 
     io->stopping = true;
-    close_ports(io);
+    for (unsigned i = 0; i < io->c2s->listener_count; i++)
+        listener_close(&io->ports[i].listener);
     list_each (it, &io->conns)
         c2s_conn_close(list_entry(it, struct c2s_conn, node), STREAM_SYSTEM_SHUTDOWN, NULL);
     c2s_io_quiet(io);
@@ -345,6 +370,7 @@ void c2s_destroy(struct c2s **at)
         return;
     for (unsigned i = 0; i < c->io_count; i++) {
         close_ports(&c->ios[i]);
+        c2s_bosh_close(&c->ios[i]);
         c2s_brake_destroy(&c->ios[i].brake);
         mem_free(c->ios[i].ports);
     }
@@ -354,6 +380,7 @@ void c2s_destroy(struct c2s **at)
         free_listener(&c->listeners[i]);
     c2s_quota_destroy(&c->quota);
     mem_free(c->websocket_url);
+    mem_free(c->bosh_url);
     for (unsigned i = 0; c->domains[i]; i++)
         mem_free(c->domains[i]);
     c2s_census_destroy(c);

@@ -27,6 +27,7 @@ struct c2s_listener {
      * must reach the address: the last address of its X-Forwarded-For is the client's. NULL: plain TCP. */
     const char *path;
     const char *const *origins; /* web pages that may connect, "https://chat.example"; ends with NULL. NULL: any */
+    const char *bosh_path;      /* beside `path`, at the same door: BOSH (XEP-0206); NULL: none */
 };
 
 /* Bounds; 0 gives the default that stands behind each. */
@@ -75,6 +76,7 @@ struct c2s_options {
     /* What host-meta tells (XEP-0156), "wss://..."; NULL: the first WebSocket with TLS of our own, at the community's
      * name and that port. */
     const char *websocket_url;
+    const char *bosh_url; /* the same for BOSH, "https://..." */
     bool refuse_plain; /* SASL PLAIN is not offered (it never is without TLS) */
     struct c2s_limits limits;
     struct c2s_times times;

@@ -22,7 +22,7 @@ static bool find_binding(void *user, const char *type, struct bytes *out)
 {
     const struct c2s_auth *a = user;
 
-    return a->conn && wire_channel_binding(stream_wire(a->conn->stream), type, out);
+    return a->conn && stream_channel_binding(a->conn->stream, type, out);
 }
 
 /* `tokens`: mechanisms that take one, too. */

@@ -17,6 +17,7 @@
 #include "c2s/c2s_web.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/net/stream_carried.h"
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
 
@@ -275,7 +276,7 @@ static void on_header(struct stream *s, const struct stream_header *h)
     k->domain = domain;
     c2s_conn_set_from(k, k->account ? NULL : h->from);
     stream_set_content_lang(s, h->lang);
-    log_ctx_set(stream_log(s), "c2s %s %s", wire_peer_text(stream_wire(s)),
+    log_ctx_set(stream_log(s), "c2s %s %s", stream_peer_text(s),
                 k->account ? k->account->bare : domain);
     c2s_conn_send_features(k);
 }
@@ -542,7 +543,7 @@ static void on_end(struct stream *s, const struct stream_end *end)
     c2s_link_unref(&link);
     if (k->port->listener)
         listener_forget(k->port->listener, &k->peer.sa);
-    else if (k->port->web)
+    else if (k->port->web && stream_wire(s))
         c2s_web_forget(k->port, &k->peer.sa);
     list_remove(&k->node);
     c2s_io_left(k->io);
@@ -562,7 +563,7 @@ static const struct stream_policy policy = {
 static const struct stream_policy framed_policy = {
     .content_ns = NS_CLIENT,
     .receiving = true,
-    .framed = true,
+    .framed = true, /* over BOSH it says nothing */
     .on_header = on_header,
     .on_stanza = on_stanza,
     .on_drained = on_drained,
@@ -580,11 +581,9 @@ static void keep_peer(struct c2s_conn *k, const struct sockaddr *peer)
         k->peer.sa.sa_family = peer->sa_family;
 }
 
-static void conn_open(struct c2s_port *port, struct wire *w, const struct sockaddr *peer, enum c2s_conn_state state,
-                      const struct stream_policy *p)
+static struct c2s_conn *conn_create(struct c2s_port *port, const struct sockaddr *peer, enum c2s_conn_state state)
 {
     struct c2s_io *io = port->io;
-    struct c2s *c = io->c2s;
     struct c2s_conn *k = mem_new(struct c2s_conn);
 
     ref_init(&k->ref);
@@ -595,13 +594,32 @@ static void conn_open(struct c2s_port *port, struct wire *w, const struct sockad
     keep_peer(k, peer);
     list_append(&io->conns, &k->node);
     io->conn_count++;
-    atomic_fetch_add(&c->connections, 1);
+    atomic_fetch_add(&io->c2s->connections, 1);
+    return k;
+}
+
+static void conn_begin(struct c2s_conn *k)
+{
+    struct c2s_io *io = k->io;
+    const struct c2s *c = io->c2s;
+
+    log_ctx_set(stream_log(k->stream), "c2s %s", stream_peer_text(k->stream));
+    timer_start(&k->timer, io->loop, c->times.login_ms, on_login_due);
+    if (io->stopping)
+        c2s_conn_close(k, STREAM_SYSTEM_SHUTDOWN, NULL);
+    else if (c->limits.connections && io->conn_count > c->limits.connections)
+        c2s_conn_close(k, STREAM_RESOURCE_CONSTRAINT, "too many connections");
+}
+
+static void conn_open(struct c2s_port *port, struct wire *w, const struct sockaddr *peer, enum c2s_conn_state state,
+                      const struct stream_policy *p)
+{
+    const struct c2s *c = port->io->c2s;
+    struct c2s_conn *k = conn_create(port, peer, state);
+
     wire_set_marks(w, 0, 0); /* on_drained whenever the socket has taken all */
     k->stream = stream_open(w, p, k, c->limits.before_auth, c->times.header_ms);
-    log_ctx_set(stream_log(k->stream), "c2s %s", wire_peer_text(w));
-    timer_start(&k->timer, io->loop, c->times.login_ms, on_login_due);
-    if (c->limits.connections && io->conn_count > c->limits.connections)
-        c2s_conn_close(k, STREAM_RESOURCE_CONSTRAINT, "too many connections");
+    conn_begin(k);
 }
 
 void c2s_conn_accept(struct c2s_port *port, uv_os_sock_t fd, const struct sockaddr_storage *peer)
@@ -617,4 +635,14 @@ void c2s_conn_accept(struct c2s_port *port, uv_os_sock_t fd, const struct sockad
 void c2s_conn_accept_web(struct c2s_port *port, struct wire *w, const struct sockaddr *peer)
 {
     conn_open(port, w, peer, C2S_CONN_SECURE, &framed_policy);
+}
+
+struct stream *c2s_conn_accept_bosh(struct c2s_port *port, struct stream_carrier *carrier, const struct sockaddr *peer)
+{
+    const struct c2s *c = port->io->c2s;
+    struct c2s_conn *k = conn_create(port, peer, C2S_CONN_SECURE);
+
+    k->stream = stream_carried_open(carrier, &framed_policy, k, c->limits.before_auth, c->times.header_ms);
+    conn_begin(k);
+    return k->stream;
 }

@@ -10,6 +10,7 @@
 #include "gateway/net/timer.h"
 
 struct c2s_auth;
+struct stream_carrier;
 struct c2s_sasl2;
 struct c2s_register;
 
@@ -79,6 +80,8 @@ struct c2s_conn {
 void c2s_conn_accept(struct c2s_port *port, uv_os_sock_t fd, const struct sockaddr_storage *peer);
 /* A WebSocket, behind its handshake; TLS is ours and done, or a proxy's. */
 void c2s_conn_accept_web(struct c2s_port *port, struct wire *w, const struct sockaddr *peer);
+/* A session of BOSH; the carrier stays until stream_carried_end. */
+struct stream *c2s_conn_accept_bosh(struct c2s_port *port, struct stream_carrier *c, const struct sockaddr *peer);
 void c2s_conn_enter(struct c2s_conn *k, enum c2s_conn_state state);
 void c2s_conn_pause(struct c2s_conn *k, enum c2s_pause why);
 void c2s_conn_resume(struct c2s_conn *k, enum c2s_pause why);

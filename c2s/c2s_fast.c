@@ -36,12 +36,11 @@ struct c2s_fast {
 
 unsigned c2s_fast_mechanisms(const struct c2s_conn *k)
 {
-    struct wire *w = stream_wire(k->stream);
     unsigned all = SASL_BIT(HT_SHA_256_NONE);
 
-    if (wire_channel_binding(w, "tls-exporter", NULL))
+    if (stream_channel_binding(k->stream, "tls-exporter", NULL))
         all |= SASL_BIT(HT_SHA_256_EXPR);
-    if (wire_channel_binding(w, "tls-server-end-point", NULL))
+    if (stream_channel_binding(k->stream, "tls-server-end-point", NULL))
         all |= SASL_BIT(HT_SHA_256_ENDP);
     return all;
 }

@@ -24,6 +24,7 @@ struct c2s_conn;
 struct c2s_quota;
 struct c2s_link;
 struct c2s_inbound;
+struct c2s_bosh;
 
 /* ---- the whole, its I/O loops and its shards ---- */
 
@@ -46,11 +47,13 @@ struct c2s_io {
     struct c2s_port *ports; /* listener_count of them; owned */
     struct list conns;      /* of struct c2s_conn, until on_end */
     unsigned conn_count;
+    unsigned request_count; /* of BOSH that came in here and were not answered */
     unsigned auth_count; /* look-ups and derivations under way; they may outlive their connection */
     struct c2s_brake *brake; /* owned */
+    struct c2s_bosh *bosh;   /* owned; NULL: no listener has it */
     struct gate gate;    /* while it is shut, who has sent something is not read */
-    bool stopping, stopped;
-    struct command stop;
+    bool stopping, stopped, quiet_asked;
+    struct command stop, quiet;
 };
 
 /* A link that cannot be resumed any more, so that the client learns what had arrived. */
@@ -90,7 +93,7 @@ struct c2s {
     uint64_t started_ms; /* streams of before can be resumed until so long after */
     bool refuse_plain;
     struct c2s_quota *quota; /* owned; accounts made in-band */
-    char *websocket_url; /* owned; NULL: made of the first WebSocket listener with TLS */
+    char *websocket_url, *bosh_url; /* owned; NULL: made of the first such listener with TLS */
     struct c2s_census *census;     /* of each domain; owned (c2s_census.c) */
     atomic_bool counting;          /* a count is under way */
     atomic_uint connections, links, hibernating;
@@ -106,6 +109,7 @@ struct c2s {
 struct c2s_shard *c2s_shard_of(struct c2s *c, const char *bare);
 void c2s_io_left(struct c2s_io *io);           /* a connection ended */
 void c2s_io_quiet(struct c2s_io *io);          /* something else did */
+void c2s_io_request_done(struct c2s_io *io);   /* one of BOSH; this may be a call of the HTTP server's */
 void c2s_shard_quiet(struct c2s_shard *shard); /* a link or an inbound ended */
 
 bool c2s_keep_start(struct c2s *c, struct error *e); /* c2s_keep.c */

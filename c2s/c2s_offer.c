@@ -16,7 +16,7 @@ static unsigned bindings_of(const struct c2s_conn *k)
     unsigned found = 0;
 
     for (unsigned i = 0; i < BINDING_COUNT; i++)
-        found |= (unsigned)wire_channel_binding(stream_wire(k->stream), bindings[i], NULL) << i;
+        found |= (unsigned)stream_channel_binding(k->stream, bindings[i], NULL) << i;
     return found;
 }
 

@@ -6,7 +6,9 @@
 
 #include <string.h>
 
+#include "c2s/c2s_bosh.h"
 #include "c2s/c2s_conn.h"
+#include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/net/address.h"
 #include "gateway/net/web_socket.h"
@@ -15,14 +17,6 @@
 enum { REQUEST_BYTES = 1024 };
 
 /* ---- host-meta ---- */
-
-static const struct c2s_listener *own_listener(const struct c2s *c)
-{
-    for (unsigned i = 0; i < c->listener_count; i++)
-        if (c->listeners[i].path && c->listeners[i].direct_tls)
-            return &c->listeners[i];
-    return NULL;
-}
 
 /* Which community is asked about; NULL: none of ours. Behind a proxy the name may be the proxy's: where there is only one
  * community it is meant. */
@@ -36,55 +30,87 @@ static const char *asked_domain(const struct c2s *c, const char *host)
     return c->domains[1] ? NULL : c->domains[0];
 }
 
-/* false: there is none to tell. */
-static bool put_url(const struct c2s *c, const struct http_incoming *in, struct bytes *url)
-{
-    const struct c2s_listener *own = own_listener(c);
-    const char *domain = asked_domain(c, in->host);
+/* A way to connect that XEP-0156 has a relation for. */
+struct way {
+    const char *rel, *scheme;
+    char *url; /* owned; NULL: there is none */
+};
 
-    if (!domain || (!c->websocket_url && !own))
-        return false;
-    if (c->websocket_url)
-        bytes_append_text(url, c->websocket_url);
-    else if (own->port == 443)
-        bytes_printf(url, "wss://%s%s", domain, own->path);
-    else
-        bytes_printf(url, "wss://%s:%u%s", domain, own->port, own->path);
-    return true;
+/* As configured, else at the first listener whose TLS is ours, under the community's name. */
+static void find_way(const struct c2s *c, const char *domain, struct way *w, const char *configured, bool bosh)
+{
+    struct bytes url = BYTES_EMPTY;
+
+    if (configured)
+        bytes_append_text(&url, configured);
+    for (unsigned i = 0; !url.len && i < c->listener_count; i++) {
+        const struct c2s_listener *l = &c->listeners[i];
+        const char *path = bosh ? l->bosh_path : l->path;
+        if (!path || !l->direct_tls)
+            continue;
+        bytes_printf(&url, "%s://%s", w->scheme, domain);
+        if (l->port != 443)
+            bytes_printf(&url, ":%u", l->port);
+        bytes_append_text(&url, path);
+    }
+    w->url = url.len ? bytes_take(&url) : NULL;
 }
 
-static void put_xrd(struct bytes *out, const struct bytes *url)
+enum { WAYS = 2 };
+
+static void put_xrd(struct bytes *out, const struct way *ways)
 {
     bytes_append_text(out, "<?xml version='1.0' encoding='utf-8'?>\n"
-                           "<XRD xmlns='http://docs.oasis-open.org/ns/xri/xrd-1.0'>"
-                           "<Link rel='urn:xmpp:alt-connections:websocket' href='");
-    xml_escape(out, url->data, url->len);
-    bytes_append_text(out, "'/></XRD>\n");
+                           "<XRD xmlns='http://docs.oasis-open.org/ns/xri/xrd-1.0'>");
+    for (int i = 0; i < WAYS; i++) {
+        if (!ways[i].url)
+            continue;
+        bytes_printf(out, "<Link rel='%s' href='", ways[i].rel);
+        xml_escape(out, ways[i].url, strlen(ways[i].url));
+        bytes_append_text(out, "'/>");
+    }
+    bytes_append_text(out, "</XRD>\n");
 }
 
-static void put_json(struct bytes *out, const struct bytes *url)
+static void put_json(struct bytes *out, const struct way *ways)
 {
-    bytes_printf(out, "{\"links\":[{\"rel\":\"urn:xmpp:alt-connections:websocket\",\"href\":\"%s\"}]}\n",
-                 bytes_text(url)); /* without quotation marks and the like: the configuration is checked */
+    const char *comma = "";
+
+    bytes_append_text(out, "{\"links\":[");
+    for (int i = 0; i < WAYS; i++) { /* without quotation marks and the like: the configuration is checked */
+        if (!ways[i].url)
+            continue;
+        bytes_printf(out, "%s{\"rel\":\"%s\",\"href\":\"%s\"}", comma, ways[i].rel, ways[i].url);
+        comma = ",";
+    }
+    bytes_append_text(out, "]}\n");
 }
 
 bool c2s_web_host_meta(const struct c2s *c, struct http_exchange *x, const struct http_incoming *in)
 {
     bool json = text_eq(in->target, "/.well-known/host-meta.json");
-    struct bytes url = BYTES_EMPTY, out = BYTES_EMPTY;
+    struct way ways[WAYS] = {{"urn:xmpp:alt-connections:websocket", "wss", NULL},
+                             {"urn:xmpp:alt-connections:xbosh", "https", NULL}};
+    const char *domain = asked_domain(c, in->host);
+    struct bytes out = BYTES_EMPTY;
 
     if (!json && !text_eq(in->target, "/.well-known/host-meta"))
         return false;
+    if (domain) {
+        find_way(c, domain, &ways[0], c->websocket_url, false);
+        find_way(c, domain, &ways[1], c->bosh_url, true);
+    }
     if (!text_eq(in->method, "GET") && !text_eq(in->method, "HEAD")) {
         http_answer_with(x, 405, "Allow: GET, HEAD\r\n", "text/plain", SPAN("host-meta is only read.\n"));
-    } else if (!put_url(c, in, &url)) {
+    } else if (!ways[0].url && !ways[1].url) {
         http_answer(x, 404, "text/plain", SPAN("No other way to connect is known for that name.\n"));
     } else {
-        (json ? put_json : put_xrd)(&out, &url);
+        (json ? put_json : put_xrd)(&out, ways);
         http_answer_with(x, 200, "Access-Control-Allow-Origin: *\r\n", json ? "application/json" : "application/xrd+xml",
                          bytes_span(&out));
     }
-    bytes_fini(&url);
+    for (int i = 0; i < WAYS; i++)
+        mem_free(ways[i].url);
     bytes_fini(&out);
     return true;
 }
@@ -113,18 +139,6 @@ static void answer_upgrade(struct c2s_port *port, struct http_exchange *x, const
     bytes_fini(&lines);
 }
 
-static void on_request(void *user, struct http_exchange *x, const struct http_incoming *in)
-{
-    struct c2s_port *port = user;
-
-    if (c2s_web_host_meta(port->io->c2s, x, in))
-        return;
-    if (is_path(in->target, port->o->path))
-        answer_upgrade(port, x, in);
-    else
-        http_answer(x, 404, "text/plain", SPAN("There is nothing here.\n"));
-}
-
 /* NULL: nobody was forwarded. */
 static const char *last_forwarded(const struct http_incoming *in)
 {
@@ -134,14 +148,41 @@ static const char *last_forwarded(const struct http_incoming *in)
     return list ? text_skip_blank(comma ? comma + 1 : list) : NULL;
 }
 
+/* Who asks; false: a proxy on this machine that does not say whom it speaks for. */
+static bool find_client(const struct c2s_port *port, const struct http_incoming *in, struct sockaddr_storage *out)
+{
+    const char *behind = port->direct_tls ? NULL : last_forwarded(in);
+
+    if (behind && address_parse(out, behind, 0))
+        return true;
+    CHECK(address_parse(out, in->peer, 0));
+    return port->direct_tls;
+}
+
+static void on_request(void *user, struct http_exchange *x, const struct http_incoming *in)
+{
+    struct c2s_port *port = user;
+    struct sockaddr_storage client;
+
+    if (c2s_web_host_meta(port->io->c2s, x, in))
+        return;
+    if (port->o->bosh_path && is_path(in->target, port->o->bosh_path)) {
+        bool known = find_client(port, in, &client);
+        c2s_bosh_on_request(port, x, in, &client, known);
+    } else if (is_path(in->target, port->o->path)) {
+        answer_upgrade(port, x, in);
+    } else {
+        http_answer(x, 404, "text/plain", SPAN("There is nothing here.\n"));
+    }
+}
+
 static void on_upgrade(void *user, struct wire *w, const struct sockaddr_storage *peer, const struct http_incoming *in)
 {
     struct c2s_port *port = user;
     struct sockaddr_storage client;
-    const char *behind = port->direct_tls ? NULL : last_forwarded(in);
 
-    if (behind && address_parse(&client, behind, 0)) {
-        log_info(NULL, "websocket: %s is %s", wire_peer_text(w), behind);
+    if (!port->direct_tls && find_client(port, in, &client)) {
+        log_info(NULL, "websocket: %s is %s", wire_peer_text(w), last_forwarded(in));
         peer = &client;
     }
     c2s_conn_accept_web(port, w, (const struct sockaddr *)peer);
@@ -151,12 +192,13 @@ bool c2s_web_open(struct c2s_port *port, struct error *e)
 {
     const struct c2s *c = port->io->c2s;
     unsigned most = c->limits.connections_per_address;
+    size_t body = port->o->bosh_path ? c->limits.after_auth.stanza_bytes + C2S_BOSH_BODY_BYTES : REQUEST_BYTES;
 
     port->web = http_server_open(&(struct http_server_options){.loop = port->io->loop,
                                                                .address = port->o->address,
                                                                .port = port->o->port,
                                                                .tls = port->direct_tls ? c->tls : NULL,
-                                                               .max_body_bytes = REQUEST_BYTES,
+                                                               .max_body_bytes = body,
                                                                .connections_per_address =
                                                                    most && port->direct_tls ? most : UINT32_MAX,
                                                                .on_request = on_request,

@@ -194,6 +194,7 @@ static bool make_c2s(struct gateway *g, struct error *e)
                                               .domains = domains,
                                               .login_secret = secret,
                                               .websocket_url = c->websocket_url,
+                                              .bosh_url = c->bosh_url,
                                               .limits = c->c2s_limits,
                                               .times = c->c2s_times});
     return true;
@@ -436,6 +437,8 @@ static void log_where(const struct gateway *g)
         log_info(NULL, "clients on %s port %u%s%s", l->address, c2s_port(g->c2s, i),
                  l->path && l->direct_tls ? " (WebSocket, TLS) " : l->path ? " (WebSocket, plain) " : l->direct_tls ? " (direct TLS)" : "",
                  l->path ? l->path : "");
+        if (l->bosh_path)
+            log_info(NULL, "and by BOSH there, %s", l->bosh_path);
     }
     for (unsigned i = 0; i < g->c->s2s_count; i++)
         log_info(NULL, "servers on %s port %u%s", g->c->s2s[i].address, g->c->s2s[i].port,

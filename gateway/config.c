@@ -317,6 +317,7 @@ static void read_gateway(struct reader *r, cfg_t *sec)
     c->egress_allow = list_of(r, sec, "egress_allow");
     c->public_url = text_of(r, sec, "public_url");
     c->websocket_url = text_of(r, sec, "websocket_url");
+    c->bosh_url = text_of(r, sec, "bosh_url");
     c->s2s_queue_deadline_s = (uint64_t)cfg_getint(sec, "s2s_queue_hours") * 3600;
     c->c2s_limits.connections_per_address = (unsigned)cfg_getint(sec, "connections_per_address");
     c->c2s_times.login_ms = (uint64_t)cfg_getint(sec, "login_seconds") * 1000;
@@ -329,19 +330,29 @@ static bool is_loopback(const char *address)
     return text_eq(address, "::1") || text_starts_with(address, "127.");
 }
 
+static void check_path(struct reader *r, cfg_t *sec, const char *option, const char *like)
+{
+    const char *path = cfg_getstr(sec, option);
+    if (path[0] != '/' || path[strcspn(path, " ?#\"'<>&\\")])
+        mistake(r, sec, "%s: '%s' is not a path like %s", option, path, like);
+}
+
 /* Beside what every client's listener has. */
 static void add_web_socket(struct reader *r, cfg_t *sec, const char *address, long port)
 {
-    const char *path = cfg_getstr(sec, "path");
-    bool tls = cfg_getbool(sec, "tls");
-    if (path[0] != '/' || path[strcspn(path, " ?#\"'<>&\\")])
-        mistake(r, sec, "path: '%s' is not a path like /xmpp-websocket", path);
+    bool tls = cfg_getbool(sec, "tls"), bosh = *cfg_getstr(sec, "bosh_path");
+    check_path(r, sec, "path", "/xmpp-websocket");
+    if (bosh)
+        check_path(r, sec, "bosh_path", "/http-bind");
+    if (text_eq(cfg_getstr(sec, "path"), cfg_getstr(sec, "bosh_path")))
+        mistake(r, sec, "listen: 'path' and 'bosh_path' are the same");
     if (!tls && !is_loopback(address))
         mistake(r, sec, "listen: 'tls = false' is for a reverse proxy on this machine: address = \"127.0.0.1\"");
     r->c->c2s[r->c->c2s_count++] = (struct c2s_listener){.address = address,
                                                          .port = (uint16_t)(port ? port : tls ? 5443 : 5281),
                                                          .direct_tls = tls,
                                                          .path = text_of(r, sec, "path"),
+                                                         .bosh_path = bosh ? text_of(r, sec, "bosh_path") : NULL,
                                                          .origins = list_of(r, sec, "origins")};
 }
 
@@ -350,7 +361,8 @@ static void add_listener(struct reader *r, cfg_t *sec, const char *service, cons
     struct config *c = r->c;
     bool direct = text_eq(service, "c2s-tls") || text_eq(service, "s2s-tls");
     if (text_eq(service, "c2s") || text_eq(service, "c2s-tls")) {
-        c->c2s[c->c2s_count++] = (struct c2s_listener){address, (uint16_t)(port ? port : direct ? 5223 : 5222), direct, NULL, NULL};
+        c->c2s[c->c2s_count++] = (struct c2s_listener){
+            .address = address, .port = (uint16_t)(port ? port : direct ? 5223 : 5222), .direct_tls = direct};
     } else if (text_eq(service, "s2s") || text_eq(service, "s2s-tls")) {
         c->s2s[c->s2s_count++] = (struct s2s_listener){address, (uint16_t)(port ? port : direct ? 5270 : 5269), direct};
     } else if (text_eq(service, "http")) {

@@ -39,7 +39,7 @@ struct config {
     unsigned s2s_count;
     const char *http_address; /* NULL: no HTTP */
     uint16_t http_port;
-    const char *public_url, *websocket_url;
+    const char *public_url, *websocket_url, *bosh_url;
     struct c2s_limits c2s_limits;
     struct c2s_times c2s_times;
     uint64_t s2s_queue_deadline_s;

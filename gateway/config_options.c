@@ -42,6 +42,7 @@ const struct option config_options[] = {
          "How the world reaches the HTTP listener, without a slash at the end; needed for providers' webhooks."),
     TEXT("gateway", "websocket_url", NULL, CHECK_URL, "wss|ws",
          "What host-meta tells browsers (XEP-0156): wss://...; when not given, the first websocket listener with TLS, at the community's name."),
+    TEXT("gateway", "bosh_url", NULL, CHECK_URL, "https|http", "The same for BOSH (XEP-0206): https://..."),
     INT("gateway", "s2s_queue_hours", 24, 1, 24 * 14, "hours", "How long a message waits for a community that cannot be reached."),
     INT("gateway", "connections_per_address", 200, 1, 1000000, "connections", "Client connections from one address (IPv6: one /64)."),
     INT("gateway", "login_seconds", 60, 5, 600, "seconds", "From a client's connection to its bound resource."),
@@ -52,11 +53,12 @@ const struct option config_options[] = {
     TEXT("gateway", "profile_dir", NULL, CHECK_ANY, NULL, "Folder with provider profiles; the installed one when not given."),
 
     TEXT("listen", "service", NULL, CHECK_WORD, "c2s|c2s-tls|s2s|s2s-tls|websocket|http",
-         "Clients with STARTTLS or direct TLS, servers with STARTTLS or direct TLS, clients over WebSocket (RFC 7395), "
+         "Clients with STARTTLS or direct TLS, servers with STARTTLS or direct TLS, clients over WebSocket (RFC 7395) and BOSH, "
          "or HTTP (webhooks; plain, for a reverse proxy). The last two tell host-meta (XEP-0156)."),
     TEXT("listen", "address", "0.0.0.0", CHECK_ADDRESS, NULL, "Numeric address; :: is all of IPv6 and only that."),
     INT("listen", "port", 0, 0, 65535, "", "0: 5222, 5223, 5269, 5270, 5443 (websocket; without TLS 5281) or 5280 (http)."),
     TEXT("listen", "path", "/xmpp-websocket", CHECK_ANY, NULL, "websocket: where clients ask for it."),
+    TEXT("listen", "bosh_path", "/http-bind", CHECK_ANY, NULL, "websocket: where BOSH (XEP-0206) is, for clients without WebSockets; \"\": nowhere."),
     BOOL("listen", "tls", 1,
          "websocket: with TLS; false only on loopback, behind a reverse proxy that has TLS and sets X-Forwarded-For."),
     LIST("listen", "origins", CHECK_URL, "https|http", "websocket: web pages that may connect, like \"https://chat.example\"; any when not given."),

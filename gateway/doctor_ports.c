@@ -73,7 +73,7 @@ void doctor_ports(struct doctor *d)
     for (unsigned i = 0; i < c->c2s_count; i++) {
         const struct c2s_listener *l = &c->c2s[i];
         if (l->path && l->direct_tls)
-            examine_door(d, l->address, l->port, PROBE_WEB, "clients (WebSocket)");
+            examine_door(d, l->address, l->port, PROBE_WEB, l->bosh_path ? "clients (WebSocket, BOSH)" : "clients (WebSocket)");
         else if (!l->path) /* a plain WebSocket is the proxy's */
             examine_door(d, l->address, l->port, l->direct_tls ? PROBE_CLIENT_TLS : PROBE_CLIENT,
                          l->direct_tls ? "clients (direct TLS)" : "clients");

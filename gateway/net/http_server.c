@@ -26,6 +26,7 @@ enum {
     IDLE_MS = 30000,    /* between two requests */
     LINGER_MS = 2000,   /* so that a client that is still sending reads our answer */
     CONNECTIONS_A_PEER = 256,
+    HELD_REST_BYTES = 16384, /* what is read behind a request that is held */
     UNREAD_BYTES = 65536, /* answers that wait for a peer that does not read: the last one closes */
 };
 
@@ -74,6 +75,9 @@ struct http_exchange {
     struct http_parse *parse;
     struct http_incoming incoming;
     bool continued; /* 100 was sent */
+    void (*on_news)(void *user, enum http_news news); /* while it is held; NULL: it is not */
+    void *news_user;
+    bool pressed;        /* it was told */
     const char *upgrade; /* the head of the 101 that goes out at the turn's end; NULL: it is an ordinary request */
 };
 
@@ -123,6 +127,16 @@ bool http_incoming_lists(const struct http_incoming *in, const char *name, const
     return false;
 }
 
+bool http_origin_is_welcome(const struct http_incoming *in, const char *const *origins)
+{
+    const char *origin = in->header(in, "Origin");
+    if (!origin || !origins)
+        return true;
+    while (*origins && !text_eq_nocase(*origins, origin))
+        origins++;
+    return *origins != NULL;
+}
+
 static void exchange_open(struct http_conn *c)
 {
     struct http_exchange *x = mem_new(struct http_exchange);
@@ -149,11 +163,15 @@ static void exchange_orphan(struct http_conn *c)
     struct http_exchange *x = c->exchange;
     if (!x)
         return;
-    if (c->state == CONN_READING || !x->incoming.method || x->upgrade)
-        exchange_free(x);
-    else
-        x->conn = NULL;
     c->exchange = NULL;
+    if (c->state == CONN_READING || !x->incoming.method || x->upgrade) {
+        x->conn = NULL;
+        exchange_free(x);
+        return;
+    }
+    x->conn = NULL;
+    if (x->on_news)
+        x->on_news(x->news_user, HTTP_GONE);
 }
 
 /* --- answers --- */
@@ -300,6 +318,22 @@ static bool takes_requests(const struct http_conn *c)
     return c->state == CONN_IDLE || c->state == CONN_READING;
 }
 
+/* Behind the request that is being answered. Nothing is read meanwhile, unless somebody wants to know whether the peer
+ * is still there. */
+static void keep_rest(struct http_conn *c, const char *data, size_t len)
+{
+    struct http_exchange *x = c->exchange;
+    bytes_append(&c->rest, data, len);
+    if (!c->paused && (!x || !x->on_news || c->rest.len > HELD_REST_BYTES)) {
+        wire_pause(c->wire);
+        c->paused = true;
+    }
+    if (x && x->on_news && c->rest.len && !x->pressed) {
+        x->pressed = true;
+        x->on_news(x->news_user, HTTP_PRESSED);
+    }
+}
+
 static void consume(struct http_conn *c, const char *data, size_t len)
 {
     while (len > 0 && c->server && takes_requests(c)) {
@@ -307,17 +341,17 @@ static void consume(struct http_conn *c, const char *data, size_t len)
         data += used;
         len -= used;
     }
-    if (!c->server || c->state != CONN_ANSWERING)
-        return;
-    bytes_append(&c->rest, data, len);
-    if (!c->paused)
-        wire_pause(c->wire);
-    c->paused = true;
+    if (c->server && c->state == CONN_ANSWERING)
+        keep_rest(c, data, len);
 }
 
 static void on_bytes(void *user, const char *data, size_t len)
 {
-    consume(user, data, len);
+    struct http_conn *c = user;
+    if (c->rest.len) /* its turn comes first */
+        keep_rest(c, data, len);
+    else
+        consume(c, data, len);
 }
 
 static void upgrade(struct http_conn *c)
@@ -452,6 +486,14 @@ void http_upgrade(struct http_exchange *x, const char *protocol, const char *lin
     loop_at_turn_end(c->server->o.loop, &c->hook);
 }
 
+void http_hold(struct http_exchange *x, void (*on_news)(void *user, enum http_news news), void *user)
+{
+    loop_check(x->loop);
+    CHECK(x->conn && x->conn->state == CONN_ANSWERING && !x->on_news);
+    x->on_news = on_news;
+    x->news_user = user;
+}
+
 void http_answer(struct http_exchange *x, int status, const char *content_type, struct span body)
 {
     http_answer_with(x, status, NULL, content_type, body);
@@ -476,6 +518,6 @@ void http_answer_with(struct http_exchange *x, int status, const char *lines, co
         return;
     }
     enter(c, CONN_IDLE);
-    if (c->paused)
+    if (c->paused || c->rest.len)
         loop_at_turn_end(c->server->o.loop, &c->hook);
 }

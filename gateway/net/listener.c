@@ -13,22 +13,15 @@
 #include <unistd.h>
 
 #include "gateway/base/log.h"
-#include "gateway/base/map.h"
 #include "gateway/base/mem.h"
-#include "gateway/base/text.h"
 #include "gateway/net/address.h"
+#include "gateway/net/sources.h"
 #include "gateway/net/timer.h"
 
 enum {
     BACKLOG = 1024,
     ACCEPTS_A_TURN = 64,
     REST_MS = 200, /* when the process has no descriptors left */
-    KEY_BYTES = 48,
-};
-
-struct source {
-    unsigned live;
-    char key[KEY_BYTES]; /* IPv4 address, or IPv6 /64, as hexadecimal */
 };
 
 struct listener {
@@ -36,8 +29,7 @@ struct listener {
     struct loop *loop;
     uv_os_sock_t fd;
     uint16_t port;
-    unsigned max_per_address; /* 0: no bound */
-    struct map sources;       /* key -> struct source */
+    struct sources sources;
     struct timer rest;
     struct sockaddr_storage peer; /* of the newest connection */
     struct log_ctx log;
@@ -45,52 +37,10 @@ struct listener {
     void *user;
 };
 
-/* ---- the bound an address */
-
-static bool source_key(const struct sockaddr *a, char out[KEY_BYTES])
-{
-    const unsigned char *p;
-    size_t n;
-    if (a->sa_family == AF_INET) {
-        p = (const unsigned char *)&((const struct sockaddr_in *)a)->sin_addr;
-        n = 4;
-    } else if (a->sa_family == AF_INET6) {
-        p = (const unsigned char *)&((const struct sockaddr_in6 *)a)->sin6_addr;
-        n = 8;
-    } else {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++)
-        snprintf(out + 2 * i, KEY_BYTES - 2 * i, "%02x", p[i]);
-    return true;
-}
-
-static bool source_add(struct listener *li, const struct sockaddr *a)
-{
-    char key[KEY_BYTES];
-    if (!li->max_per_address || !source_key(a, key))
-        return true;
-    struct source *s = map_get(&li->sources, key);
-    if (!s) {
-        s = mem_new(struct source);
-        text_copy(s->key, sizeof s->key, key);
-        map_put(&li->sources, s->key, s);
-    }
-    if (s->live >= li->max_per_address)
-        return false;
-    s->live++;
-    return true;
-}
-
 void listener_forget(struct listener *li, const struct sockaddr *peer)
 {
     loop_check(li->loop);
-    char key[KEY_BYTES];
-    struct source *s = source_key(peer, key) ? map_get(&li->sources, key) : NULL;
-    if (!s || --s->live)
-        return;
-    map_remove(&li->sources, key);
-    mem_free(s);
+    sources_drop(&li->sources, peer);
 }
 
 /* ---- accepting */
@@ -109,7 +59,7 @@ static bool accept_one(struct listener *li)
     socklen_t len = sizeof li->peer;
     uv_os_sock_t fd = accept4(li->fd, (struct sockaddr *)&li->peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        if (source_add(li, (const struct sockaddr *)&li->peer)) {
+        if (sources_add(&li->sources, (const struct sockaddr *)&li->peer)) {
             li->on_accept(li->user, fd);
         } else {
             log_debug(&li->log, "refused a connection: too many of its address");
@@ -188,7 +138,7 @@ struct listener *listener_open(struct loop *l, const char *address, uint16_t por
     li->loop = l;
     li->fd = fd;
     li->port = bound;
-    li->max_per_address = max_per_address;
+    li->sources.most = max_per_address;
     li->on_accept = on_accept;
     li->user = user;
     li->poll.data = li;
@@ -201,10 +151,7 @@ struct listener *listener_open(struct loop *l, const char *address, uint16_t por
 static void on_closed(uv_handle_t *h)
 {
     struct listener *li = h->data;
-    struct source *s;
-    for (size_t i = 0; (s = map_next(&li->sources, &i)) != NULL;)
-        mem_free(s);
-    map_fini(&li->sources);
+    sources_fini(&li->sources);
     mem_free(li);
 }
 

@@ -12,8 +12,8 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/random.h"
 #include "gateway/base/text.h"
-#include "gateway/net/frames.h"
-#include "gateway/net/timer.h"
+#include "gateway/net/stream_carried.h"
+#include "gateway/net/stream_internal.h"
 #include "gateway/net/wire_internal.h"
 #include "gateway/xmpp/ns.h"
 #include "gateway/xmpp/stanza_build.h"
@@ -25,22 +25,7 @@ enum {
     PONG_QUEUE_BYTES = 65536, /* who does not read is owed no pongs */
 };
 
-/* clang-format off */
-#define STREAM_STATES(S) /* name      may be followed by                                      */   \
-    S(OPENING,     TO(OPEN) | TO(SECURING) | TO(PEER_CLOSED) | TO(CLOSING) | TO(ENDING)) /* peer's header awaited */ \
-    S(SECURING,    TO(OPENING) | TO(ENDING))  /* TLS handshake; nothing can be said */             \
-    S(OPEN,        TO(OPENING) | TO(SECURING) | TO(PEER_CLOSED) | TO(CLOSING) | TO(ENDING))        \
-    S(PEER_CLOSED, TO(ENDING)) /* it said </stream:stream>; ours follows at the turn's end */      \
-    S(CLOSING,     TO(ENDING)) /* we said </stream:stream>; the peer's is awaited */               \
-    S(ENDING,      0)          /* the wire closes; only on_end remains */
-/* clang-format on */
-
 #define TO(name) (1u << STATE_##name)
-enum stream_state {
-#define S(name, next) STATE_##name,
-    STREAM_STATES(S)
-#undef S
-};
 static const unsigned may_follow[] = {
 #define S(name, next) next,
     STREAM_STATES(S)
@@ -53,28 +38,6 @@ static const char *const state_names[] = {
 #undef S
 };
 
-struct stream {
-    struct wire *wire;
-    const struct stream_policy *policy;
-    void *user;
-    struct xml_reader *reader;
-    struct frames *frames; /* of a WebSocket; NULL: there is none */
-    struct frames_event left; /* MORE, or how the peer ended the frames, for when all before is handled */
-    const struct stream_header *header; /* the peer's, inside on_header; else NULL */
-    uint64_t header_timeout_ms;
-    struct timer timer; /* OPENING, SECURING: the header's; OPEN: the unfinished element's;
-                         * CLOSING: the peer's last word */
-    struct turn_hook hook;
-    enum stream_state state;
-    bool paused;
-    bool header_sent; /* since the last restart */
-    bool orderly;
-    enum stream_error sent, received;
-    char *end_text; /* who ended it and why; the first cause stays. NULL: nobody yet */
-    char *lang;     /* default language of the peer's stanzas; NULL: none */
-    struct log_ctx log;
-};
-
 static void enter(struct stream *s, enum stream_state next)
 {
     CHECK(may_follow[s->state] & 1u << next);
@@ -85,6 +48,12 @@ static void enter(struct stream *s, enum stream_state next)
 static bool can_speak(const struct stream *s)
 {
     return s->state == STATE_OPENING || s->state == STATE_OPEN || s->state == STATE_PEER_CLOSED;
+}
+
+/* What leaves is a document each: messages of a WebSocket, or children of BOSH's bodies. */
+static bool has_documents(const struct stream *s)
+{
+    return s->frames || s->carrier;
 }
 
 static void note_end(struct stream *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -113,7 +82,7 @@ static void on_time(struct timer *t)
         stream_abort(s);
 }
 
-static void await_header(struct stream *s)
+void stream_await_header(struct stream *s)
 {
     s->header_sent = false;
     if (s->header_timeout_ms)
@@ -132,8 +101,12 @@ static void put_attr(struct bytes *out, const char *name, const char *value)
 }
 
 /* What a message holds is gathered first, as its length stands before it. */
-static void put_message(struct stream *s, struct span xml)
+static void put_document(struct stream *s, struct span xml)
 {
+    if (s->carrier) {
+        s->carrier->type->put(s->carrier, xml);
+        return;
+    }
     struct bytes *out = wire_append(s->wire);
     if (!out)
         return;
@@ -157,6 +130,12 @@ static void put_open(struct bytes *out, const struct stream *s, const char *from
 void stream_send_header(struct stream *s, const char *from, const char *to, const char *id,
                         const char *version, const char *lang)
 {
+    if (s->carrier) {
+        if (can_speak(s))
+            s->carrier->type->header(s->carrier, &(struct stream_header){from, to, id, lang, version, NS_CLIENT, false});
+        s->header_sent = true;
+        return;
+    }
     struct bytes own = BYTES_EMPTY, *out = can_speak(s) ? wire_append(s->wire) : NULL;
     if (!out)
         return;
@@ -169,7 +148,7 @@ void stream_send_header(struct stream *s, const char *from, const char *to, cons
     put_attr(out, "xml:lang", lang);
     bytes_append_text(out, s->frames ? "/>" : ">");
     if (s->frames)
-        put_message(s, bytes_span(&own));
+        put_document(s, bytes_span(&own));
     else
         wire_appended(s->wire);
     bytes_fini(&own);
@@ -178,31 +157,34 @@ void stream_send_header(struct stream *s, const char *from, const char *to, cons
 
 void stream_send(struct stream *s, const struct stanza *st)
 {
-    struct bytes own = BYTES_EMPTY, *out = can_speak(s) ? wire_append(s->wire) : NULL;
+    if (!can_speak(s))
+        return;
+    if (has_documents(s)) {
+        struct bytes own = BYTES_EMPTY;
+        stanza_write(&own, st, NULL);
+        put_document(s, bytes_span(&own));
+        bytes_fini(&own);
+        return;
+    }
+    struct bytes *out = wire_append(s->wire);
     if (!out)
         return;
-    if (s->frames) {
-        stanza_write(&own, st, NULL); /* a document of its own */
-        put_message(s, bytes_span(&own));
-        bytes_fini(&own);
-    } else {
-        stanza_write(out, st, s->policy->content_ns);
-        wire_appended(s->wire);
-    }
+    stanza_write(out, st, s->policy->content_ns);
+    wire_appended(s->wire);
 }
 
-static void put_messages(struct stream *s, struct span xml)
+static void put_documents(struct stream *s, struct span xml)
 {
     struct bytes one = BYTES_EMPTY;
     for (; xml_frame_next(&one, &xml); bytes_clear(&one))
-        put_message(s, bytes_span(&one));
+        put_document(s, bytes_span(&one));
     bytes_fini(&one);
 }
 
 void stream_send_raw(struct stream *s, struct span xml)
 {
-    if (can_speak(s) && s->frames)
-        put_messages(s, xml);
+    if (can_speak(s) && has_documents(s))
+        put_documents(s, xml);
     else if (can_speak(s))
         wire_write(s->wire, xml.data, xml.len);
 }
@@ -231,6 +213,8 @@ void stream_send_text(struct stream *s, const char *fmt, ...)
 
 static void send_tail(struct stream *s)
 {
+    if (s->carrier)
+        return; /* its close says it */
     stream_send_raw(s, s->frames ? SPAN("<close xmlns='" NS_FRAMING "'/>") : SPAN("</stream:stream>"));
 }
 
@@ -279,7 +263,10 @@ static void close_wire(struct stream *s)
     enter(s, STATE_ENDING);
     timer_stop(&s->timer);
     loop_cancel_hook(&s->hook);
-    wire_close(s->wire, CLOSE_MS);
+    if (s->carrier)
+        s->carrier->type->close(s->carrier, s->sent);
+    else
+        wire_close(s->wire, CLOSE_MS);
 }
 
 void stream_close_with(struct stream *s, enum stream_error e, const char *text, struct span app_xml)
@@ -290,7 +277,7 @@ void stream_close_with(struct stream *s, enum stream_error e, const char *text, 
     s->sent = e;
     note_end(s, "we ended it: %s%s%s", e ? stream_error_name(e) : "no error", text ? ": " : "",
              text ? text : "");
-    bool mute = s->state == STATE_SECURING || wire_is_securing(s->wire);
+    bool mute = s->state == STATE_SECURING || (s->wire && wire_is_securing(s->wire));
     if (!mute && !s->header_sent && e && s->policy->receiving)
         send_header_for_error(s);
     if (mute || !s->header_sent) {
@@ -300,6 +287,10 @@ void stream_close_with(struct stream *s, enum stream_error e, const char *text, 
     if (e)
         send_error(s, e, text, app_xml);
     send_tail(s);
+    if (s->carrier) { /* a request says nothing back */
+        close_wire(s);
+        return;
+    }
     enter(s, STATE_CLOSING);
     timer_start(&s->timer, stream_loop(s), CLOSE_MS, on_time);
     if (s->paused)
@@ -315,6 +306,7 @@ void stream_abort(struct stream *s)
 {
     loop_check(stream_loop(s));
     note_end(s, "we cut it");
+    bool had_ended = s->state == STATE_ENDING;
     if (s->state != STATE_ENDING) {
         if (s->state == STATE_OPENING || s->state == STATE_OPEN || s->state == STATE_SECURING)
             log_debug(&s->log, "stream is cut");
@@ -322,7 +314,27 @@ void stream_abort(struct stream *s)
     }
     timer_stop(&s->timer);
     loop_cancel_hook(&s->hook);
-    wire_abort(s->wire);
+    if (s->wire)
+        wire_abort(s->wire);
+    else if (!had_ended)
+        s->carrier->type->close(s->carrier, STREAM_OK);
+}
+
+void stream_ended(struct stream *s, enum wire_end how, const char *text)
+{
+    note_end(s, "%s", text);
+    struct stream_end end = {
+        .sent = s->sent, .received = s->received, .wire = how, .orderly = s->orderly};
+    text_copy(end.text, sizeof end.text, s->end_text);
+    s->state = STATE_ENDING; /* from any: what carried it has gone */
+    timer_stop(&s->timer);
+    loop_cancel_hook(&s->hook);
+    s->policy->on_end(s, &end);
+    xml_reader_destroy(&s->reader);
+    frames_destroy(&s->frames);
+    mem_free(s->end_text);
+    mem_free(s->lang);
+    mem_free(s);
 }
 
 static void on_wire_end(void *user, enum wire_end how, const struct error *e)
@@ -336,20 +348,7 @@ static void on_wire_end(void *user, enum wire_end how, const struct error *e)
     };
     if (e->code)
         note_end(s, "%s: %s", how_text[how], e->text);
-    else
-        note_end(s, "%s", how_text[how]);
-    struct stream_end end = {
-        .sent = s->sent, .received = s->received, .wire = how, .orderly = s->orderly};
-    text_copy(end.text, sizeof end.text, s->end_text);
-    s->state = STATE_ENDING; /* from any: the wire has gone */
-    timer_stop(&s->timer);
-    loop_cancel_hook(&s->hook);
-    s->policy->on_end(s, &end);
-    xml_reader_destroy(&s->reader);
-    frames_destroy(&s->frames);
-    mem_free(s->end_text);
-    mem_free(s->lang);
-    mem_free(s);
+    stream_ended(s, how, how_text[how]);
 }
 
 /* ---- input */
@@ -462,7 +461,7 @@ static void watch_element(struct stream *s, bool progress)
         timer_start(&s->timer, stream_loop(s), ELEMENT_MS, on_time);
 }
 
-static void pump(struct stream *s)
+void stream_pump(struct stream *s)
 {
     bool progress = false;
     for (; is_reading(s); progress = true) {
@@ -496,7 +495,7 @@ static void on_turn_end(struct turn_hook *h)
 {
     struct stream *s = container_of(h, struct stream, hook);
     if (s->state != STATE_PEER_CLOSED) {
-        pump(s);
+        stream_pump(s);
         return;
     }
     if (s->header_sent || s->frames) /* <close/> needs no <open/>, and one of it is answered by one */
@@ -538,7 +537,7 @@ static void on_wire_bytes(void *user, const char *data, size_t len)
         take_frames(s, (struct span){data, len});
     else
         xml_reader_feed(s->reader, data, len);
-    pump(s);
+    stream_pump(s);
 }
 
 static void on_wire_secure(void *user, const struct tls_info *info)
@@ -550,11 +549,15 @@ static void on_wire_secure(void *user, const struct tls_info *info)
         s->policy->on_secure(s, info);
 }
 
-static void on_wire_drained(void *user)
+void stream_drained(struct stream *s)
 {
-    struct stream *s = user;
     if (stream_is_open(s) && s->policy->on_drained)
         s->policy->on_drained(s);
+}
+
+static void on_wire_drained(void *user)
+{
+    stream_drained(user);
 }
 
 static const struct wire_events wire_events = {
@@ -575,13 +578,14 @@ static bool leave_plaintext(struct stream *s)
         return false;
     }
     enter(s, STATE_SECURING);
-    await_header(s);
+    stream_await_header(s);
     return true;
 }
 
 void stream_accept_tls(struct stream *s, struct tls_store *t, const char *domain, bool ask_cert)
 {
     loop_check(stream_loop(s));
+    CHECK(s->wire);
     if (stream_is_open(s) && leave_plaintext(s))
         wire_accept_tls(s->wire, t, domain, ask_cert, TLS_ALPN_NONE);
 }
@@ -603,7 +607,7 @@ void stream_expect_restart(struct stream *s)
     if (dropped)
         log_debug(&s->log, "%zu elements came before the restart; dropped", dropped);
     enter(s, STATE_OPENING);
-    await_header(s);
+    stream_await_header(s);
 }
 
 void stream_set_limits(struct stream *s, struct xml_limits limits)
@@ -611,6 +615,11 @@ void stream_set_limits(struct stream *s, struct xml_limits limits)
     xml_reader_set_limits(s->reader, limits);
     if (s->frames)
         frames_set_max(s->frames, limits.stanza_bytes);
+}
+
+struct xml_limits stream_limits(const struct stream *s)
+{
+    return xml_reader_limits(s->reader);
 }
 
 void stream_set_content_lang(struct stream *s, const char *lang)
@@ -627,7 +636,10 @@ void stream_pause(struct stream *s)
     if (!stream_is_open(s))
         return;
     s->paused = true;
-    wire_pause(s->wire);
+    if (s->carrier)
+        s->carrier->type->pause(s->carrier);
+    else
+        wire_pause(s->wire);
 }
 
 void stream_resume(struct stream *s)
@@ -637,32 +649,42 @@ void stream_resume(struct stream *s)
         return;
     s->paused = false;
     loop_at_turn_end(stream_loop(s), &s->hook); /* events that were read before the pause */
-    wire_resume(s->wire);
+    if (s->carrier)
+        s->carrier->type->resume(s->carrier);
+    else
+        wire_resume(s->wire);
 }
 
 size_t stream_queued(const struct stream *s)
 {
-    return wire_queued(s->wire);
+    return s->carrier ? s->carrier->type->queued(s->carrier) : wire_queued(s->wire);
 }
 
 /* ---- life */
 
+struct stream *stream_create(struct loop *l, const struct stream_policy *p, void *user, struct xml_limits limits,
+                             uint64_t header_timeout_ms, const char *peer_text)
+{
+    loop_check(l);
+    struct stream *s = mem_new(struct stream);
+    s->policy = p;
+    s->user = user;
+    s->reader = xml_reader_create(loop_xml_pool(l), limits);
+    s->header_timeout_ms = header_timeout_ms;
+    s->hook.run = on_turn_end;
+    log_ctx_set(&s->log, "%s", peer_text);
+    return s;
+}
+
 struct stream *stream_open(struct wire *w, const struct stream_policy *p, void *user,
                            struct xml_limits limits, uint64_t header_timeout_ms)
 {
-    loop_check(wire_loop(w));
-    struct stream *s = mem_new(struct stream);
+    struct stream *s = stream_create(wire_loop(w), p, user, limits, header_timeout_ms, wire_peer_text(w));
     s->wire = w;
-    s->policy = p;
-    s->user = user;
-    s->reader = xml_reader_create(loop_xml_pool(wire_loop(w)), limits);
     if (p->framed)
         s->frames = frames_create(limits.stanza_bytes);
-    s->header_timeout_ms = header_timeout_ms;
-    s->hook.run = on_turn_end;
-    log_ctx_set(&s->log, "%s", wire_peer_text(w));
     wire_set_owner(w, &wire_events, s);
-    await_header(s);
+    stream_await_header(s);
     wire_resume(w);
     return s;
 }
@@ -677,9 +699,19 @@ struct wire *stream_wire(const struct stream *s)
     return s->wire;
 }
 
+const char *stream_peer_text(const struct stream *s)
+{
+    return s->wire ? wire_peer_text(s->wire) : s->carrier->peer_text;
+}
+
+bool stream_channel_binding(const struct stream *s, const char *type, struct bytes *out)
+{
+    return s->wire && wire_channel_binding(s->wire, type, out);
+}
+
 struct loop *stream_loop(const struct stream *s)
 {
-    return wire_loop(s->wire);
+    return s->wire ? wire_loop(s->wire) : s->carrier->loop;
 }
 
 struct log_ctx *stream_log(struct stream *s)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* XML over a connection (RFC 6120 section 4) or a WebSocket (RFC 7395): headers, features, restarts, errors, closing.
+/* XML over a connection (RFC 6120 section 4), a WebSocket (RFC 7395) or whatever else carries documents (BOSH): headers, features, restarts, errors, closing.
  * It knows neither clients nor servers; a policy says what to do. Lives on one I/O loop.
  *
  * Life: OPENING (a header is awaited) -> OPEN -> CLOSING (</stream:stream> sent, the peer's awaited
@@ -45,7 +45,10 @@ struct stream_policy {
 struct stream *stream_open(struct wire *w, const struct stream_policy *p, void *user,
                            struct xml_limits limits, uint64_t header_timeout_ms);
 void *stream_user(const struct stream *s);
-struct wire *stream_wire(const struct stream *s);
+struct wire *stream_wire(const struct stream *s); /* NULL: it is carried */
+const char *stream_peer_text(const struct stream *s);
+/* As wire_channel_binding; what is carried has no one connection that it could be bound to. */
+bool stream_channel_binding(const struct stream *s, const char *type, struct bytes *out);
 struct loop *stream_loop(const struct stream *s);
 struct log_ctx *stream_log(struct stream *s);
 bool stream_is_open(const struct stream *s); /* neither closing nor ended */
@@ -66,6 +69,7 @@ void stream_connect_tls(struct stream *s, struct tls_store *t, const char *local
 /* The peer's next header is awaited (after SASL success). */
 void stream_expect_restart(struct stream *s);
 void stream_set_limits(struct stream *s, struct xml_limits limits);
+struct xml_limits stream_limits(const struct stream *s);
 void stream_set_content_lang(struct stream *s, const char *lang);
 
 /* Back-pressure: nothing is read (and no events come) between pause and resume. */

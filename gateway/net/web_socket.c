@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a browser's page may do is the Origin's question (RFC 6455 10.2): only browsers send it, so its absence refuses
- * nobody. Extensions are never accepted: compression of what is secret and what is not in one stream leaks (RFC 7525
+/* What a browser's page may do is the Origin's question (RFC 6455 10.2). Extensions are never accepted: compression of what is secret and what is not in one stream leaks (RFC 7525
  * 3.3), and it costs memory that an idle link must not have. */
 #include "gateway/net/web_socket.h"
 
@@ -16,15 +15,6 @@ static bool is_key(const char *key)
     bool ok = key && base64_decode(&raw, key, strlen(key)) && raw.len == 16;
     bytes_fini(&raw);
     return ok;
-}
-
-static bool is_welcome(const char *origin, const char *const *origins)
-{
-    if (!origin || !origins)
-        return true;
-    while (*origins && !text_eq_nocase(*origins, origin))
-        origins++;
-    return *origins != NULL;
 }
 
 static void put_accept(struct bytes *lines, const char *key)
@@ -58,7 +48,7 @@ int web_socket_judge(const struct http_incoming *in, const struct web_socket_off
         return *reason = "no proper Sec-WebSocket-Key", 400;
     if (!http_incoming_lists(in, "Sec-WebSocket-Protocol", o->subprotocol))
         return *reason = "the client does not offer the subprotocol", 400;
-    if (!is_welcome(in->header(in, "Origin"), o->origins))
+    if (!http_origin_is_welcome(in, o->origins))
         return *reason = "pages of this origin may not connect here", 403;
     put_accept(lines, key);
     bytes_printf(lines, "Sec-WebSocket-Protocol: %s\r\n", o->subprotocol);

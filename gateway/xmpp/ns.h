@@ -8,6 +8,8 @@
 #define NS_COMPONENT "jabber:component:accept"
 #define NS_STREAM "http://etherx.jabber.org/streams"
 #define NS_FRAMING "urn:ietf:params:xml:ns:xmpp-framing"
+#define NS_BOSH "http://jabber.org/protocol/httpbind"
+#define NS_XBOSH "urn:xmpp:xbosh"
 #define NS_STREAM_ERRORS "urn:ietf:params:xml:ns:xmpp-streams"
 #define NS_STANZA_ERRORS "urn:ietf:params:xml:ns:xmpp-stanzas"
 #define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"

@@ -114,6 +114,8 @@ void xml_parser_split(const char *qualified, struct span *ns, struct span *name)
 
 static bool is_content_ns(const struct xml_parser *p, struct span ns)
 {
+    if (p->is_body) /* a child that declares nothing means its stream's namespace all the same */
+        return span_eq_text(ns, NS_CLIENT) || span_eq_text(ns, NS_BOSH);
     if (p->content_ns)
         return span_eq_text(ns, p->content_ns);
     return span_eq_text(ns, NS_CLIENT) || span_eq_text(ns, NS_SERVER) ||
@@ -245,6 +247,16 @@ static XML_Index event_end(const struct xml_parser *p)
     return XML_GetCurrentByteIndex(p->expat) + XML_GetCurrentByteCount(p->expat);
 }
 
+static void take_body(struct xml_parser *p, struct span ns, struct span name, const char **attrs)
+{
+    if (!span_eq_text(ns, NS_BOSH) || !span_eq_text(name, "body")) {
+        fail(p, STREAM_INVALID_NAMESPACE, "the root is not BOSH's body");
+        return;
+    }
+    p->unit_start = event_end(p);
+    p->sink->on_header(p->user, attrs);
+}
+
 static void take_header(struct xml_parser *p, struct span ns, struct span name, const char **attrs)
 {
     if (!span_eq_text(ns, NS_STREAM)) {
@@ -274,7 +286,7 @@ static void on_start(void *user, const XML_Char *qualified, const XML_Char **att
     else if (p->depth > p->limits->depth || p->depth > BUILD_MAX_DEPTH)
         fail(p, STREAM_POLICY_VIOLATION, "elements nested too deeply");
     else if (p->depth == 0)
-        take_header(p, ns, name, attrs);
+        (p->is_body ? take_body : take_header)(p, ns, name, attrs);
     else if (p->depth == 1)
         begin_stanza(p, ns, name, attrs, attr_count);
     else
@@ -480,14 +492,19 @@ static bool set_deferral(struct xml_parser *p, const char *data, size_t len)
     return look;
 }
 
+void xml_parser_relimit(struct xml_parser *p, const struct xml_limits *limits)
+{
+    p->limits = limits;
+    p->budget_bytes = BUDGET_BASE_BYTES + BUDGET_FACTOR * limits->stanza_bytes;
+}
+
 bool xml_parser_feed(struct xml_parser *p, const char *data, size_t len,
                      const struct xml_limits *limits)
 {
     CHECK(!p->failed && !p->closed && len <= INT32_MAX);
     XML_Index before = XML_GetCurrentByteIndex(p->expat);
     bool was_clean = p->unit_start == p->fed;
-    p->limits = limits;
-    p->budget_bytes = BUDGET_BASE_BYTES + BUDGET_FACTOR * limits->stanza_bytes;
+    xml_parser_relimit(p, limits);
     p->fed += (XML_Index)len;
     p->piece = (struct span){data, len};
     bool looked = set_deferral(p, data, len);

@@ -21,7 +21,7 @@ enum xml_shape {
 
 /* Who takes what the parser finds. None of the calls may feed or destroy the parser. */
 struct xml_sink {
-    /* Attributes as expat has them. */
+    /* Of a stream header, or of <body/>. Attributes as expat has them. */
     void (*on_header)(void *user, const char **attrs);
     void (*on_stanza)(void *user, struct stanza *st); /* gives the count */
     void (*on_close)(void *user);
@@ -38,6 +38,7 @@ struct xml_parser {
     char *header_ns;                 /* default namespace of the header; NULL: none */
     bool declares_stream, declares_db, declares_dialback, declares_other;
     enum xml_shape shape;
+    bool is_body; /* the root is BOSH's <body/> (XEP-0124), its children the stanzas */
     bool building, in_cdata, closed, failed;
     unsigned depth;       /* 1: between first-level elements */
     unsigned children;    /* of the stanza that is being built */
@@ -59,6 +60,8 @@ void xml_parser_destroy(struct xml_parser **p);
 /* false: p->error and p->text say why; the parser is of no use any more. */
 bool xml_parser_feed(struct xml_parser *p, const char *data, size_t len,
                      const struct xml_limits *limits);
+/* Other limits from here on; for a sink that has seen the header. Borrowed until the feed ends. */
+void xml_parser_relimit(struct xml_parser *p, const struct xml_limits *limits);
 /* Nothing of an unfinished element is inside: another stream may use it. */
 bool xml_parser_is_clean(const struct xml_parser *p);
 /* Old, or grown large: not worth keeping. */

@@ -232,6 +232,11 @@ void xml_reader_set_limits(struct xml_reader *r, struct xml_limits limits)
     r->limits = limits;
 }
 
+struct xml_limits xml_reader_limits(const struct xml_reader *r)
+{
+    return r->limits;
+}
+
 static size_t count_untaken(const struct xml_reader *r)
 {
     size_t n = r->count - r->head;
@@ -297,34 +302,65 @@ void xml_reader_feed(struct xml_reader *r, const char *data, size_t len)
     }
 }
 
-/* -- messages (RFC 7395) */
+/* -- elements that are documents of their own (RFC 7395, XEP-0206) */
 
-static void fail_message(struct xml_reader *r, enum stream_error e, const char *text)
+void xml_reader_give_error(struct xml_reader *r, enum stream_error e, const char *text)
 {
+    if (r->state == READER_FAILED || r->state == READER_CLOSED)
+        return;
     r->error = e;
     r->text = mem_dup(text);
     r->state = READER_FAILED;
 }
 
-/* RFC 7395 3.4: what the attributes of <stream:stream> say, <open/> says. */
-static void take_open(struct xml_reader *r, const struct stanza *st)
+void xml_reader_give_header(struct xml_reader *r, const struct stream_header *h)
 {
+    if (r->state != READER_HEADER) {
+        xml_reader_give_error(r, STREAM_BAD_FORMAT, "a stream is opened inside an open stream");
+        return;
+    }
     struct header_box *box = mem_new(struct header_box);
-    struct stream_header *h = &box->header;
-    const struct element *e = st->payload->root;
     arena_init(&box->arena);
     const struct {
         const char *value, **into;
     } found[] = {
-        {element_attr(e, "from"), &h->from},       {element_attr(e, "to"), &h->to}, {element_attr(e, "id"), &h->id},
-        {element_attr(e, "version"), &h->version}, {st->lang, &h->lang},
+        {h->from, &box->header.from},       {h->to, &box->header.to},     {h->id, &box->header.id},
+        {h->version, &box->header.version}, {h->lang, &box->header.lang},
     };
     for (size_t i = 0; i < sizeof found / sizeof *found; i++)
         if (found[i].value)
             *found[i].into = arena_dup(&box->arena, found[i].value);
-    h->content_ns = NS_CLIENT;
+    box->header.content_ns = NS_CLIENT;
     r->header = box;
     r->state = READER_STREAM;
+}
+
+void xml_reader_give(struct xml_reader *r, struct stanza *st)
+{
+    if (r->state == READER_STREAM) {
+        found_stanza(r, st);
+        return;
+    }
+    if (r->state == READER_HEADER)
+        xml_reader_give_error(r, STREAM_BAD_FORMAT, "the stream is not opened yet");
+    stanza_unref(&st);
+}
+
+void xml_reader_give_close(struct xml_reader *r)
+{
+    if (r->state == READER_HEADER || r->state == READER_STREAM)
+        found_close(r);
+}
+
+/* RFC 7395 3.4: what the attributes of <stream:stream> say, <open/> says. */
+static void take_open(struct xml_reader *r, const struct stanza *st)
+{
+    const struct element *e = st->payload->root;
+    xml_reader_give_header(r, &(struct stream_header){.from = element_attr(e, "from"),
+                                                      .to = element_attr(e, "to"),
+                                                      .id = element_attr(e, "id"),
+                                                      .version = element_attr(e, "version"),
+                                                      .lang = st->lang});
 }
 
 static void take_message(struct xml_reader *r, struct stanza *st)
@@ -332,20 +368,16 @@ static void take_message(struct xml_reader *r, struct stanza *st)
     const struct element *root = st->payload->root;
     bool framing = st->kind == STANZA_NONZA && text_eq(root->ns, NS_FRAMING);
     bool open = framing && text_eq(root->name, "open"), close = framing && text_eq(root->name, "close");
-    if (open && r->state == READER_HEADER)
-        take_open(r, st);
-    else if (open)
-        fail_message(r, STREAM_BAD_FORMAT, "<open/> inside an open stream");
-    else if (close)
-        r->state = READER_CLOSED;
-    else if (framing)
-        fail_message(r, STREAM_BAD_FORMAT, "the framing knows only <open/> and <close/>");
-    else if (r->state == READER_HEADER)
-        fail_message(r, STREAM_BAD_FORMAT, "the first message is not <open/>");
-    else {
-        found_stanza(r, st);
+    if (!framing) {
+        xml_reader_give(r, st);
         return;
     }
+    if (open)
+        take_open(r, st);
+    else if (close)
+        xml_reader_give_close(r);
+    else
+        xml_reader_give_error(r, STREAM_BAD_FORMAT, "the framing knows only <open/> and <close/>");
     stanza_unref(&st);
 }
 
@@ -370,9 +402,9 @@ static void read_document(struct xml_reader *r, const char *data, size_t len)
     p->sink = &sink;
     p->user = &st;
     if (!xml_parser_feed(p, data, len, &r->limits))
-        fail_message(r, p->error, p->text);
+        xml_reader_give_error(r, p->error, p->text);
     else if (!st || !xml_parser_is_clean(p))
-        fail_message(r, STREAM_BAD_FORMAT, unended(data, len));
+        xml_reader_give_error(r, STREAM_BAD_FORMAT, unended(data, len));
     else {
         take_message(r, st);
         st = NULL;

@@ -58,6 +58,7 @@ struct xml_reader;
 struct xml_reader *xml_reader_create(struct xml_pool *pool, struct xml_limits limits);
 void xml_reader_destroy(struct xml_reader **r);
 void xml_reader_set_limits(struct xml_reader *r, struct xml_limits limits);
+struct xml_limits xml_reader_limits(const struct xml_reader *r);
 /* The next bytes begin a new stream header (after STARTTLS or SASL). Unread bytes and events are
  * dropped; returns how many events were, so that the caller can refuse pipelined plaintext. */
 size_t xml_reader_restart(struct xml_reader *r);
@@ -65,6 +66,12 @@ void xml_reader_feed(struct xml_reader *r, const char *data, size_t len);
 /* Instead of it, for a reader that is only given whole messages (RFC 7395): each is one document of its own;
  * <open/> is a header, <close/> the end. A blank message is nothing. */
 void xml_reader_message(struct xml_reader *r, const char *data, size_t len);
+/* Or for one whose elements somebody else reads (xml_body.h): in order, what they came to. The header's texts are
+ * copied; a stanza's count is taken; what comes in the wrong place is an error, as in a message. */
+void xml_reader_give_header(struct xml_reader *r, const struct stream_header *h);
+void xml_reader_give(struct xml_reader *r, struct stanza *st);
+void xml_reader_give_close(struct xml_reader *r);
+void xml_reader_give_error(struct xml_reader *r, enum stream_error e, const char *text);
 /* Takes the next event. ev->kind says which; XML_NONE when nothing is complete. */
 void xml_reader_next(struct xml_reader *r, struct xml_event *ev);
 /* Bytes of the unfinished element: the caller's time-out for slow peers looks here. */

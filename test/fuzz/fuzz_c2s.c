@@ -32,7 +32,7 @@ struct world {
 static struct world *world_make(void)
 {
     static const char *const domains[] = {"montague.example", NULL};
-    static const struct c2s_listener listeners[] = {{"127.0.0.1", 0, false, NULL, NULL}};
+    static const struct c2s_listener listeners[] = {{.address = "127.0.0.1"}};
     static const unsigned char secret[C2S_SECRET_LEN];
     struct world *w = mem_new(struct world);
     struct error e = ERROR_INIT;

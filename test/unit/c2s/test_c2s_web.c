@@ -127,6 +127,9 @@ static void host_meta(void **state)
     client_expect(&c, "}]}");
     assert_non_null(strstr(c.got, "Content-Type: application/json"));
     assert_non_null(strstr(c.got, url));
+    snprintf(url, sizeof(url), "\"https://montague.example:%u/bosh\"", c2s_port(f->w.c2s, WSS));
+    assert_non_null(strstr(c.got, "{\"rel\":\"urn:xmpp:alt-connections:xbosh\",\"href\":"));
+    assert_non_null(strstr(c.got, url));
     client_send(&c, "POST /.well-known/host-meta HTTP/1.1\r\nHost: montague.example\r\nContent-Length: 0\r\n\r\n");
     client_expect(&c, " 405 ");
     client_close(&c);

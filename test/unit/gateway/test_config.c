@@ -82,6 +82,11 @@ static void mistakes_are_told(void **state)
          "1: listen: 'tls = false' is for a reverse proxy on this machine: address = \"127.0.0.1\"\n"},
         {"a path that is none", "listen { service = \"websocket\" path = \"ws?\" }\ncommunity \"a.example\" { " FILES " }",
          "1: path: 'ws?' is not a path like /xmpp-websocket\n"},
+        {"a path of BOSH that is none", "listen { service = \"websocket\" bosh_path = \"b\" }\ncommunity \"a.example\" { " FILES " }",
+         "1: bosh_path: 'b' is not a path like /http-bind\n"},
+        {"two things in one place",
+         "listen { service = \"websocket\" path = \"/x\" bosh_path = \"/x\" }\ncommunity \"a.example\" { " FILES " }",
+         "1: listen: 'path' and 'bosh_path' are the same\n"},
         {"an origin that is none", "listen { service = \"websocket\" origins = { \"chat.example\" } }\ncommunity \"a.example\" { " FILES " }",
          "1: origins: 'chat.example' is not an address that begins with https|http and ://\n"},
     };
