@@ -29,7 +29,7 @@
 
 /* What answers to a namespace, in the order in which it is asked. Disco announces these same lists. */
 static const struct service *const services[] = {
-    &adhoc_service, &disco_service, &ping_service, &version_service, &time_service, &archive_service, &blocking_service, &carbons_service,
+    &adhoc_service, &client_access_service, &disco_service, &ping_service, &version_service, &time_service, &archive_service, &blocking_service, &carbons_service,
     &private_storage_service, &last_activity_service, &contact_request_service, NULL,
 };
 

@@ -8,6 +8,7 @@
 extern const struct adhoc_command admin_accounts[]; /* XEP-0133: accounts and who is linked */
 extern const struct adhoc_command admin_admins[];   /* XEP-0133: who is an admin */
 extern const struct adhoc_command admin_clients[];  /* clients of an account */
+extern const struct service client_access_service;  /* XEP-0494: the same without forms */
 extern const struct adhoc_command my_clients[];     /* a person's own clients */
 extern const struct adhoc_command admin_tables[];   /* communities, links, sessions, outbox, providers */
 extern const struct adhoc_command my_devices[];     /* a person's devices, and what would happen if */

@@ -74,7 +74,7 @@ void exchange_end_links(struct exchange *x, const struct jid *who, enum stream_e
 /* The same for what was revoked: links of the installation `agent` (NULL: of all), but not those of `but` (NULL: none is
  * spared); and not the one of the full JID `but_link` (NULL: none is spared). */
 struct exchange_revocation {
-    const struct jid *account;
+    const struct jid *account; /* bare */
     const char *agent, *but;
     const struct jid *but_link;
 };

@@ -157,6 +157,7 @@ void exchange_end_links(struct exchange *x, const struct jid *who, enum stream_e
 void exchange_end_clients(struct exchange *x, const struct exchange_revocation *which, struct loop *reply_on,
                           void (*done)(void *user, unsigned ended), void *user)
 {
+    CHECK(!which->account->resource);
     struct ending *n = ending_new(which->account, STREAM_NOT_AUTHORIZED, reply_on, done, user);
     revocation_add(&x->revocations, which->account->bare, which->agent);
     n->agent = which->agent ? mem_dup(which->agent) : NULL;

@@ -122,7 +122,11 @@ bool clients_each(struct store_tx *tx, const char *bare, void (*each)(void *user
                   struct error *e)
 {
     struct store_rows *r = store_query(
-        tx, e, "select agent, software, device, first_us, seen_us from clients where bare = $1 order by seen_us desc, agent", "t", bare);
+        tx, e,
+        "select agent, software, device, first_us, seen_us from clients c where bare = $1 and exists"
+        " (select 1 from client_tokens t where t.bare = c.bare and t.agent = c.agent and t.expires_us > $2)"
+        " order by seen_us desc, agent",
+        "ti", bare, store_now_us(tx));
 
     while (r && store_next(r, e))
         each(user, &(struct client_row){store_text(r, 0), store_text(r, 1), store_text(r, 2), store_int(r, 3), store_int(r, 4)});

@@ -76,6 +76,7 @@
 #define NS_CONTACT "urn:causeway:contact:1"
 #define NS_DEVICES "urn:causeway:devices:1"
 #define NS_CLIENTS "urn:causeway:clients:1"
+#define NS_CAM "urn:xmpp:cam:0"
 #define NS_QUEUE "urn:causeway:queue:1"
 
 #endif

@@ -186,6 +186,14 @@ def own_clients(t):
     want = {ids[0]: ("Lab", "Raw", "yes", "token"), ids[1]: ("Home", "Raw", "yes, this one", "token"),
             plain.jid: ("plain", None, "yes", "password")}
     hold(table() == want, f"the list says {table()}")
+    CAM = "{urn:xmpp:cam:0}"
+    listed = mine.iq("get", "<list xmlns='urn:xmpp:cam:0'/>")[0]
+    rows = {c.get("id"): (c.get("connected"), c.get("type"), [a.tag for a in c.find(CAM + "auth")],
+                          c.find(CAM + "permission").get("status"), c.findtext(f"{CAM}user-agent/{CAM}device")) for c in listed}
+    tokens = [CAM + "password", CAM + "fast"]
+    want = {ids[0]: ("true", "session", tokens, "unrestricted", "Lab"), ids[1]: ("true", "session", tokens, "unrestricted", "Home"),
+            plain.jid: ("true", "session", tokens[:1], "unrestricted", "plain")}
+    hold(listed.tag == CAM + "clients" and rows == want, f"XEP-0494 lists {rows}")
     form = perform("log-out")
     options = {o.findtext(X + "value") for o in form.iter(X + "option")}
     hold(options == {ids[0], plain.jid}, f"what can be logged out: {options}")
@@ -194,6 +202,15 @@ def own_clients(t):
     hold(done.get("status") == "completed", "it was not logged out")
     hold(condition(tokened.next()) == "not-authorized", "its stream goes on")
     hold(condition(shown(t, token)[1]) == "not-authorized", "its token opens")
+    tokened, answer = shown(t, given(t))
+    hold(name_of(answer) == "success", f"a new token does not open: {name_of(answer)} {condition(answer)}")
+    for i, expected in ((ids[0], "password-reset-required"), (ids[0], None), ("romeo@capulet.example/x", None)):
+        error = mine.iq("set", f"<revoke xmlns='urn:xmpp:cam:0' id='{i}'/>")
+        if expected:
+            hold(condition(error) == "service-unavailable" and error.find(f".//{CAM}{expected}") is not None, "revoked without a word of the password")
+        else:
+            hold(condition(error) == "item-not-found", f"revoked what is not there: {condition(error)}")
+    hold(condition(tokened.next()) == "not-authorized", "its stream goes on, says XEP-0494")
     token = given(t)
     hold(perform("log-out-others").get("status") == "completed", "the others were not logged out")
     hold(condition(plain.next()) == "not-authorized", "another stream goes on")

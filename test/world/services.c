@@ -8,7 +8,7 @@
 #include "gateway/services/services.h"
 
 const struct service *const world_services[] = {
-    &adhoc_service,           &disco_service,           &ping_service, &version_service, &time_service, &archive_service,
+    &adhoc_service, &client_access_service,           &disco_service,           &ping_service, &version_service, &time_service, &archive_service,
     &blocking_service,        &carbons_service,
     &private_storage_service, &last_activity_service,
     &contact_request_service, NULL,
