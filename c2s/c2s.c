@@ -122,6 +122,7 @@ static void shard_init(struct c2s *c, struct c2s_shard *shard, struct loop *loop
     shard->c2s = c;
     shard->loop = loop;
     list_init(&shard->links);
+    list_init(&shard->sleepers);
 }
 
 struct c2s *c2s_create(const struct c2s_options *o)
@@ -358,6 +359,7 @@ static void shard_fini(struct c2s_shard *shard)
     }
     for (unsigned i = 0; i < C2S_PAST_MAX; i++)
         mem_free(shard->past[i].bare);
+    c2s_keep_fini(shard);
     map_fini(&shard->by_token);
 }
 

@@ -61,11 +61,12 @@ static void append_name(struct bytes *out, const struct c2s *c, const char *acco
 
 void c2s_bind2_begin(struct c2s_shard *shard, struct c2s_conn *k, struct stanza *request)
 {
-    struct c2s_link *l = c2s_link_create(shard, k);
+    struct c2s_link *l = c2s_link_create(shard, k->account);
     struct bytes name = BYTES_EMPTY;
 
     ref_take(&k->ref);
     l->conn = k;
+    c2s_link_take_agent(l, k);
     l->edge.proved = k->proved;
     l->request = stanza_ref(request);
     append_name(&name, shard->c2s, k->account->bare, request->payload->root);
@@ -110,7 +111,8 @@ void c2s_bind2_bound(struct c2s_link *l, const struct jid *full)
     stanza_unref(&request);
     if (!l->edge.resource)
         return; /* its connection has gone meanwhile */
-    exchange_restore(l->edge.resource, &(struct link_snapshot){.carbons = carbons});
+    if (carbons)
+        exchange_want_carbons(l->edge.resource);
     if (inactive && l->state == C2S_LINK_ATTACHED) /* else it hibernates already */
         c2s_link_set_active(l, false);
 }

@@ -69,6 +69,8 @@ struct c2s_shard {
     struct loop *loop;
     struct map by_token;        /* token -> struct c2s_link that can be resumed */
     struct list links;          /* each counted once */
+    struct list sleepers;       /* streams of before a restart that are not links yet (c2s_keep.c) */
+    struct command lay_down;
     struct c2s_inbound *spares; /* free ones */
     unsigned spare_count, inbound_count, link_count;
     struct c2s_past past[C2S_PAST_MAX]; /* a ring */
@@ -90,7 +92,6 @@ struct c2s {
     struct c2s_times times;
     unsigned char secret[C2S_SECRET_LEN];
     bool has_secret;
-    uint64_t started_ms; /* streams of before can be resumed until so long after */
     bool refuse_plain;
     struct c2s_quota *quota; /* owned; accounts made in-band */
     char *websocket_url, *bosh_url; /* owned; NULL: made of the first such listener with TLS */
@@ -112,7 +113,9 @@ void c2s_io_quiet(struct c2s_io *io);          /* something else did */
 void c2s_io_request_done(struct c2s_io *io);   /* one of BOSH; this may be a call of the HTTP server's */
 void c2s_shard_quiet(struct c2s_shard *shard); /* a link or an inbound ended */
 
-bool c2s_keep_start(struct c2s *c, struct error *e); /* c2s_keep.c */
+/* c2s_keep.c. Before anybody can connect: the links that a restart cut. */
+bool c2s_keep_start(struct c2s *c, struct error *e);
+void c2s_keep_fini(struct c2s_shard *shard);
 
 /* ---- mail ---- */
 

@@ -99,7 +99,7 @@ void c2s_link_take_agent(struct c2s_link *l, const struct c2s_conn *k)
     l->edge.agent = l->agent = mem_dup(k->agent);
 }
 
-struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct c2s_conn *k)
+struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct jid *account)
 {
     struct c2s_link *l = mem_new(struct c2s_link);
 
@@ -107,8 +107,7 @@ struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct c2s_conn 
     ref_init(&l->ref);
     l->shard = shard;
     l->state = C2S_LINK_BINDING;
-    l->account = jid_dup(k->account);
-    c2s_link_take_agent(l, k);
+    l->account = jid_dup(account);
     l->hook.run = on_turn_end;
     list_init(&l->unsettled);
     list_append(&shard->links, &l->node);
@@ -316,8 +315,8 @@ static void on_bound(struct edge_link *edge, const struct jid *full, enum stanza
     struct c2s_link *l = container_of(edge, struct c2s_link, edge);
     struct builder b;
 
-    CHECK(l->state == C2S_LINK_BINDING && l->conn);
-    if (l->restore) {
+    CHECK(l->state == C2S_LINK_BINDING && (l->conn || l->asleep));
+    if (l->asleep) {
         c2s_keep_bound(l, full != NULL);
         return;
     }
@@ -508,10 +507,11 @@ static void bind_resource(struct c2s_shard *shard, const struct c2s_mail *m)
 {
     const struct element *e = stanza_child(m->st, "bind", NS_BIND);
     const struct element *wish = element_child(e, "resource", NS_BIND);
-    struct c2s_link *l = c2s_link_create(shard, m->conn);
+    struct c2s_link *l = c2s_link_create(shard, m->conn->account);
 
     ref_take(&m->conn->ref);
     l->conn = m->conn;
+    c2s_link_take_agent(l, l->conn);
     l->edge.proved = m->conn->proved;
     l->request = stanza_ref(m->st);
     exchange_bind(shard->c2s->exchange, &l->edge, l->account,

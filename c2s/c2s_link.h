@@ -85,14 +85,15 @@ struct c2s_link {
     uint64_t serial, resolved;
     struct stanza *saved_presence; /* counted; NULL: none */
     int64_t saved_flags;
+    uint64_t saved_directed;       /* link_snapshot.directed_changes */
     struct timer save_again;       /* the disk refused */
-    struct c2s_restore *restore; /* while it is bound after a restart */
+    struct c2s_asleep *asleep;   /* owned; after a restart, until its client comes (c2s_keep.c); NULL: it is awake */
     struct timer timer;    /* ATTACHED: <r/> is due, or its answer; HIBERNATING: the end */
     struct timer answer_timer; /* an <a/> is owed */
     struct turn_hook hook; /* answers and credit, once a turn */
 };
 
-struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct c2s_conn *k);
+struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct jid *account);
 /* `k` is its connection from now on: so is the installation that logged in there, if it is told. */
 void c2s_link_take_agent(struct c2s_link *l, const struct c2s_conn *k);
 void c2s_link_send(struct c2s_link *l, const struct c2s_out *o);
@@ -127,6 +128,7 @@ void c2s_sm_settled(struct c2s_link *l);
 void c2s_sm_sent(struct c2s_link *l);     /* one more stanza is unacknowledged */
 void c2s_sm_turn_end(struct c2s_link *l); /* <a/> and <r/> where they are due */
 void c2s_sm_hibernate(struct c2s_link *l);
+void c2s_sm_wait(struct c2s_link *l, uint64_t ms); /* hibernating; ends when nobody has come by then */
 /* More may be told now. */
 void c2s_sm_saved(struct c2s_link *l);
 /* Attached again: BOUND with its answer. */
@@ -144,8 +146,10 @@ void c2s_keep_settled(struct c2s_link *l, const struct c2s_inbound *in); /* it i
 /* The row is behind: saved at the end of the turn, or when the save that is under way is through. */
 void c2s_keep_want(struct c2s_link *l);
 void c2s_keep_turn_end(struct c2s_link *l);
-/* <resume/> of a token that nobody here has: looks for its row, and answers. `h` is the client's. */
-void c2s_keep_restore(struct c2s_shard *shard, struct c2s_conn *k, const char *token, uint32_t h);
-void c2s_keep_bound(struct c2s_link *l, bool bound); /* l->restore: the exchange has answered */
+/* <resume/> of a link that is asleep: wakes it, or refuses and ends it. `h` is the client's. */
+void c2s_keep_wake(struct c2s_link *l, struct c2s_conn *k, uint32_t h);
+void c2s_keep_bound(struct c2s_link *l, bool bound); /* l->asleep: the exchange has answered */
+/* It is asleep, and nobody can say what of it has arrived. */
+bool c2s_keep_in_doubt(const struct c2s_link *l);
 
 #endif

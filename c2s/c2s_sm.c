@@ -245,6 +245,11 @@ void c2s_sm_nonza(struct c2s_link *l, const struct stanza *st)
 
 /* ---- hibernation ---- */
 
+void c2s_sm_wait(struct c2s_link *l, uint64_t ms)
+{
+    timer_start(&l->timer, loop_of(l), ms, on_timer);
+}
+
 void c2s_sm_hibernate(struct c2s_link *l)
 {
     struct c2s *c = l->shard->c2s;
@@ -254,19 +259,20 @@ void c2s_sm_hibernate(struct c2s_link *l)
     l->asked = l->short_answer = l->pinged = false;
     timer_stop(&l->answer_timer);
     atomic_fetch_add(&c->hibernating, 1);
-    timer_start(&l->timer, loop_of(l), c->times.resume_ms, on_timer);
+    c2s_sm_wait(l, c->times.resume_ms);
     exchange_link_state(l->edge.resource, LINK_HIBERNATING);
 }
 
 void c2s_sm_forget(struct c2s_link *l)
 {
     struct c2s_shard *shard = l->shard;
+    bool is_known = list_is_empty(&l->unsettled) && !c2s_keep_in_doubt(l);
 
     c2s_keep_end(l);
     if (!l->token[0])
         return;
     CHECK(map_remove(&shard->by_token, l->token) == l);
-    if (list_is_empty(&l->unsettled)) { /* else the count is not known yet */
+    if (is_known) {
         struct c2s_past *p = &shard->past[shard->past_next++ % C2S_PAST_MAX];
         mem_free(p->bare);
         memcpy(p->token, l->token, sizeof(p->token));
@@ -321,12 +327,12 @@ void c2s_sm_resume(struct c2s_shard *shard, struct c2s_conn *k, struct stanza *r
         refuse(k, "", "bad-request");
         return;
     }
-    if (!l) {
-        c2s_keep_restore(shard, k, token, h);
+    if (!l || !jid_eq_bare(l->account, k->account)) {
+        c2s_sm_refuse_unknown(shard, k, token);
         return;
     }
-    if (!jid_eq_bare(l->account, k->account)) {
-        c2s_sm_refuse_unknown(shard, k, token);
+    if (l->asleep) {
+        c2s_keep_wake(l, k, h);
         return;
     }
     if (!sm_count_ack(l->acked, l->sent_top, h, &n)) {

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "gateway/exchange/settle.h"
+#include "gateway/base/bytes.h"
 #include "gateway/net/loop.h"
 #include "gateway/store/received.h"
 #include "gateway/xmpp/jid.h"
@@ -67,10 +68,21 @@ void exchange_unbind(struct resource *r, struct stanza *const *undelivered, unsi
 struct link_snapshot {
     struct stanza *presence; /* the last available one; borrowed; NULL: not available */
     bool interested, carbons, reads_blocklist;
+    uint64_t directed_changes; /* rises whenever it has told somebody else by directed presence; snapshots only */
+    struct span directed;      /* exchange_bind_asleep: as exchange_put_directed wrote it */
 };
 void exchange_snapshot(const struct resource *r, struct link_snapshot *out);
-/* Right after on_bound: as if the terminal had said all that (presence is broadcast, what waits comes). */
-void exchange_restore(struct resource *r, const struct link_snapshot *s);
+/* Who got directed presence of it: JIDs, each with a line feed behind it, at most so many bytes. */
+void exchange_put_directed(const struct resource *r, struct bytes *out, size_t most);
+/* After a restart, before anybody can bind: the resource is there as it was then, though its client is not yet, and nobody is
+ * told anything. It gets what is not kept; kept messages wait in the queue. Completes by on_bound; refused with
+ * conflict if somebody has the name. Everything is borrowed. */
+void exchange_bind_asleep(struct exchange *x, struct edge_link *l, const struct jid *account, const char *resource,
+                          const struct link_snapshot *s);
+/* As if it had asked for them (XEP-0280), for who asks while binding. */
+void exchange_want_carbons(struct resource *r);
+/* Its client has come back: what waits for it comes, and it asks anew who of its contacts is there. */
+void exchange_wake(struct resource *r);
 const struct jid *exchange_resource_jid(const struct resource *r);
 
 /* ---- other communities ---- */

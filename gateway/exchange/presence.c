@@ -4,6 +4,8 @@
  * presence_subscription.c. */
 #include "gateway/exchange/presence.h"
 
+#include <string.h>
+
 #include "gateway/base/text.h"
 #include "gateway/exchange/exchange_internal.h"
 #include "gateway/exchange/last_seen.h"
@@ -98,13 +100,22 @@ static void forget_directed(struct resource *r)
     struct jid *j;
     for (size_t at = 0; (j = map_next(&r->directed, &at));)
         jid_destroy(&j);
+    r->directed_changes += r->directed.count != 0;
     map_fini(&r->directed);
 }
 
 static void forget_one(struct resource *r, const struct jid *to)
 {
     struct jid *old = map_remove(&r->directed, to->full);
+    r->directed_changes += old != NULL;
     jid_destroy(&old);
+}
+
+static void note_directed(struct resource *r, const struct jid *to)
+{
+    struct jid *own = jid_dup(to);
+    map_put(&r->directed, own->full, own);
+    r->directed_changes++;
 }
 
 static bool sees_by_subscription(struct person *p, const struct jid *who)
@@ -138,8 +149,7 @@ static enum event_fate sent_directed(struct event *ev)
             route_refuse(ev, STANZA_RESOURCE_CONSTRAINT, "too many directed presences");
             return EVENT_FINISHED;
         }
-        struct jid *own = jid_dup(to);
-        map_put(&r->directed, own->full, own);
+        note_directed(r, to);
     }
     if (!jid_eq_bare(to, ev->person->jid))
         session_wrote_to(ev->person, to, ev->st);
@@ -223,6 +233,37 @@ static enum event_fate sent_available(struct event *ev)
         pending_flush(r->person, r);
     resource_note_linked(r->person);
     return fate;
+}
+
+static void restore_directed(struct resource *r, struct span all)
+{
+    struct arena a;
+    arena_init(&a);
+    for (const char *at = all.data, *end = at + all.len, *lf; at < end && (lf = memchr(at, '\n', (size_t)(end - at))); at = lf + 1) {
+        const struct jid *j = jid_parse(&a, at, (size_t)(lf - at));
+        if (j && !map_get(&r->directed, j->full))
+            note_directed(r, j);
+    }
+    arena_fini(&a);
+}
+
+void presence_restore(struct resource *r, struct stanza *st, struct span directed)
+{
+    if (st) {
+        r->presence = stanza_readdress(st, r->jid, NULL, (struct span){0});
+        (void)read_priority(st, &r->priority); /* it was read when it was said */
+    }
+    if (directed.len)
+        restore_directed(r, directed);
+}
+
+void presence_wake(struct resource *r)
+{
+    if (r->presence)
+        greet(r);
+    if (resource_takes_messages(r))
+        pending_flush(r->person, r);
+    resource_note_linked(r->person);
 }
 
 static enum event_fate become_unavailable(struct event *ev)

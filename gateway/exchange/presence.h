@@ -19,6 +19,10 @@ extern const struct event_ops presence_probe_in_ops;
 /* `entry` (a JID of the blocking list) was blocked: those it covers, who see the person, see it go; or is no
  * more: they see it again, and it asks for theirs (XEP-0191 3.3, 3.4). */
 void presence_blocked(struct person *p, const struct jid *entry, bool blocked);
+/* After a restart: as it was when it was saved; nobody is told. `st` NULL: not available. */
+void presence_restore(struct resource *r, struct stanza *st, struct span directed);
+/* Its client has come back. */
+void presence_wake(struct resource *r);
 /* Nobody is told. */
 void presence_forget(struct resource *r);
 /* The link is gone: unavailable to all who saw it. */

@@ -3,8 +3,8 @@
 #include "gateway/exchange/resource.h"
 
 #include <stddef.h>
+#include <string.h>
 
-#include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/random.h"
 #include "gateway/base/text.h"
@@ -55,7 +55,7 @@ bool resource_takes_messages(const struct resource *r)
 
 bool resource_is_there(const struct resource *r)
 {
-    return r->link && resource_takes_messages(r) &&
+    return r->link && !r->asleep && resource_takes_messages(r) &&
            (r->state != LINK_HIBERNATING || timer_is_running(&r->away));
 }
 
@@ -129,9 +129,25 @@ void exchange_unbind(struct resource *r, struct stanza *const *undelivered, unsi
 
 /* ---- the beginning ---- */
 
+static void take_flags(struct resource *r, const struct link_snapshot *s)
+{
+    r->interested = s->interested;
+    r->carbons = s->carbons;
+    r->reads_blocklist = s->reads_blocklist;
+}
+
+static void put_to_sleep(struct resource *r, struct stanza *presence, const struct link_snapshot *s)
+{
+    take_flags(r, s);
+    r->asleep = r->flushing = true;
+    r->state = LINK_HIBERNATING;
+    presence_restore(r, presence, s->directed);
+}
+
 struct bind {
     struct edge_link *link;
     const char *wish; /* in the event's arena; NULL: the server chooses */
+    const struct link_snapshot *asleep; /* the same, its presence in ev->st; NULL: a client is there */
 };
 
 static const struct jid *choose(struct event *ev, const char *wish)
@@ -143,8 +159,10 @@ static const struct jid *choose(struct event *ev, const char *wish)
     return jid_make(&ev->arena, own->local, own->domain, wish ? wish : id);
 }
 
-static void attach(struct person *p, struct edge_link *l, const struct jid *full)
+static void attach(struct event *ev, const struct bind *b, const struct jid *full)
 {
+    struct person *p = ev->person;
+    struct edge_link *l = b->link;
     struct resource *r = mem_new(struct resource);
     r->refs = 1;
     r->person = p;
@@ -155,6 +173,8 @@ static void attach(struct person *p, struct edge_link *l, const struct jid *full
     list_append(&p->resources, &r->node);
     p->resource_count++;
     l->resource = r;
+    if (b->asleep)
+        put_to_sleep(r, ev->st, b->asleep);
     l->ops->on_bound(l, r->jid, STANZA_OK);
 }
 
@@ -171,12 +191,14 @@ static enum event_fate bind_perform(struct event *ev)
     struct resource *old = full ? resource_find(p, full->resource) : NULL;
     if (!full)
         b->link->ops->on_bound(b->link, NULL, STANZA_BAD_REQUEST);
+    else if (old && b->asleep)
+        b->link->ops->on_bound(b->link, NULL, STANZA_CONFLICT);
     else if (!old && p->resource_count >= ev->x->resources_max)
         b->link->ops->on_bound(b->link, NULL, STANZA_RESOURCE_CONSTRAINT);
     else {
         if (old)
             resource_replace(old, STREAM_CONFLICT); /* 7.7.2.2: the new one wins */
-        attach(p, b->link, full);
+        attach(ev, b, full);
     }
     return EVENT_FINISHED;
 }
@@ -192,6 +214,30 @@ void exchange_bind(struct exchange *x, struct edge_link *l, const struct jid *ac
     b->wish = wish && *wish ? arena_dup(&ev->arena, wish) : NULL;
     ev->data = b;
     event_post(ev, jid_to_bare(&ev->arena, account));
+}
+
+void exchange_bind_asleep(struct exchange *x, struct edge_link *l, const struct jid *account, const char *resource,
+                          const struct link_snapshot *s)
+{
+    struct event *ev = event_create(x, &bind_ops, s->presence);
+    struct bind *b = arena_new(&ev->arena, struct bind);
+    struct link_snapshot *own = arena_new(&ev->arena, struct link_snapshot);
+    *own = *s;
+    own->directed = (struct span){arena_dup_n(&ev->arena, s->directed.data, s->directed.len), s->directed.len};
+    b->link = l;
+    b->wish = arena_dup(&ev->arena, resource);
+    b->asleep = own;
+    ev->data = b;
+    event_post(ev, jid_to_bare(&ev->arena, account));
+}
+
+void exchange_wake(struct resource *r)
+{
+    loop_check(r->person->loop);
+    CHECK(r->asleep);
+    r->asleep = r->flushing = false;
+    r->state = LINK_ACTIVE;
+    presence_wake(r);
 }
 
 /* ---- in between ---- */
@@ -231,17 +277,28 @@ void exchange_link_state(struct resource *r, enum link_state state)
 
 void exchange_snapshot(const struct resource *r, struct link_snapshot *out)
 {
-    *out = (struct link_snapshot){r->presence, r->interested, r->carbons, r->reads_blocklist};
+    *out = (struct link_snapshot){
+        .presence = r->presence,
+        .interested = r->interested,
+        .carbons = r->carbons,
+        .reads_blocklist = r->reads_blocklist,
+        .directed_changes = r->directed_changes,
+    };
 }
 
-void exchange_restore(struct resource *r, const struct link_snapshot *s)
+void exchange_put_directed(const struct resource *r, struct bytes *out, size_t most)
+{
+    struct jid *j;
+    for (size_t at = 0; (j = map_next(&r->directed, &at)) && out->len + strlen(j->full) < most;) {
+        bytes_append_text(out, j->full);
+        bytes_append_char(out, '\n');
+    }
+}
+
+void exchange_want_carbons(struct resource *r)
 {
     loop_check(r->person->loop);
-    r->interested = s->interested;
-    r->carbons = s->carbons;
-    r->reads_blocklist = s->reads_blocklist;
-    if (s->presence && !route_sent_from_link(r, s->presence, NULL))
-        log_error(NULL, "%s: presence of another address was kept", r->jid->full);
+    r->carbons = true;
 }
 
 const struct jid *exchange_resource_jid(const struct resource *r)

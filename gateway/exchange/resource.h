@@ -27,6 +27,8 @@ struct resource {
     int priority;             /* of the presence; -128 .. 127 */
     struct stanza *presence;  /* last available presence, without `to`; NULL: not available */
     struct map directed;      /* who got directed presence: full or bare JID -> struct jid, owned */
+    uint64_t directed_changes;
+    bool asleep;              /* of before a restart, and its client has not come back; then `flushing`, too */
     bool flush_rests;         /* flushing, but it holds as much as it may: goes on when it has reported */
     uint64_t flushed_to;      /* while flushing: rows up to here were read */
     uint64_t seen_seq;        /* kept messages up to here came with a read of the queue */

@@ -8,9 +8,10 @@ bool streams_put(struct store_tx *tx, const struct stream_row *row, struct error
                       row->resource) &&
            store_exec(tx, e,
                       "insert into streams (token, account, resource, handled, serial, done, acked, outs, presence, "
-                      "flags, saved_us) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-                      "tttiiiibbii", row->token, row->account, row->resource, row->handled, row->serial, row->done,
-                      row->acked, &row->outs, &row->presence, row->flags, store_now_us(tx));
+                      "flags, saved_us, directed) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                      "tttiiiibbiib", row->token, row->account, row->resource, row->handled, row->serial, row->done,
+                      row->acked, &row->outs, &row->presence, row->flags, store_now_us(tx),
+                      &row->directed);
 }
 
 bool streams_kept(struct store_tx *tx, const char *token, int64_t handled, int64_t serial, struct error *e)
@@ -32,8 +33,11 @@ bool streams_save(struct store_tx *tx, const struct stream_save *s, struct error
                     "tiiibi", s->token, s->handled, s->quiet ? (int64_t)0 : s->resolved, s->acked, &s->outs,
                     store_now_us(tx)))
         return false;
-    return !s->with_presence || store_exec(tx, e, "update streams set presence = $2, flags = $3 where token = $1", "tbi",
-                                           s->token, &s->presence, s->flags);
+    if (s->with_presence && !store_exec(tx, e, "update streams set presence = $2, flags = $3 where token = $1", "tbi", s->token,
+                                        &s->presence, s->flags))
+        return false;
+    return !s->with_directed ||
+           store_exec(tx, e, "update streams set directed = $2 where token = $1", "tb", s->token, &s->directed);
 }
 
 bool streams_drop(struct store_tx *tx, const char *token, struct error *e)
@@ -46,39 +50,25 @@ bool streams_forget_old(struct store_tx *tx, int64_t before_us, struct error *e)
     return store_exec(tx, e, "delete from streams where saved_us < $1", "i", before_us);
 }
 
-static struct span copied(struct arena *a, struct span s)
+bool streams_each(struct store_tx *tx, void (*fn)(void *user, const struct stream_row *row), void *user, struct error *e)
 {
-    return s.len ? (struct span){arena_dup_n(a, s.data, s.len), s.len} : (struct span){0};
-}
-
-static bool load_run(struct store_tx *tx, struct store_job *job, struct error *e)
-{
-    struct stream_load *l = container_of(job, struct stream_load, job);
-    l->found = false;
     struct store_rows *r = store_query(tx, e,
-                                       "select account, resource, handled, serial, done, acked, outs, presence, flags "
-                                       "from streams where token = $1",
-                                       "t", l->token);
-    while (r && store_next(r, e)) {
-        l->found = true;
-        l->row = (struct stream_row){
-            .token = l->token,
-            .account = arena_dup(&l->arena, store_text(r, 0)),
-            .resource = arena_dup(&l->arena, store_text(r, 1)),
-            .handled = store_int(r, 2),
-            .serial = store_int(r, 3),
-            .done = store_int(r, 4),
-            .acked = store_int(r, 5),
-            .outs = copied(&l->arena, store_blob(r, 6)),
-            .presence = copied(&l->arena, store_blob(r, 7)),
-            .flags = store_int(r, 8),
-        };
-    }
+                                       "select token, account, resource, handled, serial, done, acked, outs, presence, "
+                                       "flags, directed from streams",
+                                       "");
+    while (r && store_next(r, e))
+        fn(user, &(struct stream_row){
+                     .token = store_text(r, 0),
+                     .account = store_text(r, 1),
+                     .resource = store_text(r, 2),
+                     .handled = store_int(r, 3),
+                     .serial = store_int(r, 4),
+                     .done = store_int(r, 5),
+                     .acked = store_int(r, 6),
+                     .outs = store_blob(r, 7),
+                     .presence = store_blob(r, 8),
+                     .flags = store_int(r, 9),
+                     .directed = store_blob(r, 10),
+                 });
     return r && e->code == ERROR_NONE;
-}
-
-void streams_load(struct store *s, struct stream_load *l)
-{
-    l->job.run = load_run;
-    store_read(s, &l->job);
 }

@@ -7,7 +7,6 @@
 #ifndef CAUSEWAY_STORE_STREAMS_H
 #define CAUSEWAY_STORE_STREAMS_H
 
-#include "gateway/base/arena.h"
 #include "gateway/store/store.h"
 
 enum { STREAM_OUT_BYTES = 12 }; /* of one in `outs`: number (4), row of the journal (8), little endian */
@@ -18,6 +17,7 @@ struct stream_row {
     int64_t acked;        /* what the client had acknowledged when `outs` was written */
     struct span outs;
     struct span presence; /* a stanza as stanza_write(.., NULL) wrote it; empty: not available */
+    struct span directed; /* JIDs that got directed presence, each with a line feed behind it */
     int64_t flags;        /* the edge's */
 };
 
@@ -37,19 +37,15 @@ struct stream_save {
     bool with_presence; /* `presence` and `flags` have changed */
     struct span presence;
     int64_t flags;
+    bool with_directed; /* `directed` has changed */
+    struct span directed;
 };
 MUST_USE bool streams_save(struct store_tx *tx, const struct stream_save *s, struct error *e);
 MUST_USE bool streams_drop(struct store_tx *tx, const char *token, struct error *e);
 /* Those that nobody has used since then. */
 MUST_USE bool streams_forget_old(struct store_tx *tx, int64_t before_us, struct error *e);
 
-struct stream_load {
-    struct store_job job;
-    struct arena arena; /* the caller's: arena_init before, arena_fini after */
-    const char *token;
-    bool found; /* out */
-    struct stream_row row; /* out, in arena */
-};
-void streams_load(struct store *s, struct stream_load *l);
+/* Inside a transaction: all there are; what a row points to is gone when fn returns. */
+MUST_USE bool streams_each(struct store_tx *tx, void (*fn)(void *user, const struct stream_row *row), void *user, struct error *e);
 
 #endif

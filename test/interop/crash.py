@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.devices import deliveries, list_device, log_off  # noqa: E402
-from lablib.raw import condition  # noqa: E402
+from lablib.raw import C, condition  # noqa: E402
 from lablib.suite import befriend, hold, token, wait_for  # noqa: E402
 
 MONTAGUE, CAPULET = "montague.example", "capulet.example"
@@ -346,6 +346,59 @@ def federated_held(t):
     check_archive(JULIET, [i for i in juliet.archive() if i and i.startswith("m-")], acknowledged)
 
 
+# ---- presence
+
+def shown(one, whom, kind):
+    return [s for s in one.others if s.tag == C + "presence" and s.get("from") == whom and s.get("type") == kind]
+
+
+def presence(t):
+    """who sees a resource, by subscription or directed presence, here or elsewhere, sees it stay when its client resumes, else go"""
+    t.make_lab([MONTAGUE, CAPULET], {MONTAGUE: ["romeo", "benvolio", "mercutio"], CAPULET: ["juliet", "tybalt"]}, options="resume_seconds = 10")
+    mercutio, tybalt = f"mercutio@{MONTAGUE}", f"tybalt@{CAPULET}"
+    for other in (JULIET, BENVOLIO):
+        two = [t.strophe(ROMEO), t.strophe(other)]
+        befriend(*two)
+        log_off(two[1], two[0])
+        two[0].close()
+    here, elsewhere = (BENVOLIO, mercutio), (JULIET, tybalt)
+    watchers = {jid: t.terminal(jid) for jid in (*here, *elsewhere)}
+    romeo = t.terminal(ROMEO)
+    for jid in (mercutio, tybalt):
+        romeo.send(f"<presence to='{watchers[jid].jid}'><show>chat</show></presence>")
+    for one in watchers.values():
+        one.wait(lambda: shown(one, romeo.jid, None), "romeo's presence")
+    for one in (romeo, *watchers.values()):  # until the rows of the streams have it
+        one.raw.send("<r xmlns='urn:xmpp:sm:3'/>")
+        one.wait_acked()
+
+    def kill():
+        t.lab.kill(MONTAGUE)
+        for one in (romeo, *(watchers[jid] for jid in here)):
+            one.wait_end()
+        t.lab.start(MONTAGUE)
+        for jid in here:
+            watchers[jid] = t.terminal(jid, previous=watchers[jid])
+            hold(watchers[jid].resumed, f"{jid} was not resumed")
+
+    kill()
+    again = t.terminal(ROMEO, previous=romeo)
+    hold(again.resumed, "romeo was not resumed")
+    romeo = again
+    romeo.settle(CAPULET)
+    for jid, one in watchers.items():
+        one.settle(CAPULET if jid in elsewhere else None)
+        hold(not shown(one, romeo.jid, "unavailable"), f"{jid} saw romeo go, though he resumed")
+    for jid in (BENVOLIO, JULIET):  # a contact's new client asks
+        new = t.terminal(jid)
+        new.wait(lambda: shown(new, romeo.jid, None), "romeo's presence, asked for")
+        new.close()
+    kill()
+    for jid, one in watchers.items():
+        one.wait(lambda: shown(one, romeo.jid, "unavailable"), "that romeo has gone")
+    hold(not t.terminal(ROMEO, previous=romeo).resumed, "romeo was resumed after his time")
+
+
 # ---- a device
 
 def device_lab(t):
@@ -454,5 +507,5 @@ def outbox_late(t):
 
 if __name__ == "__main__":
     suite.main(__doc__, chat_1, chat_40, chat_400, resumed_1, resumed_300, resumed_mixed, chat_offline, federated_5, federated_150, federated_receiver,
-               federated_receiver_thrice, federated_sender, federated_both, federated_refused, federated_held, outbox_early,
+               federated_receiver_thrice, federated_sender, federated_both, federated_refused, federated_held, presence, outbox_early,
                outbox_slow, outbox_refused, outbox_late)

@@ -283,6 +283,10 @@ static void peer_line(struct play *p, char *const *w, unsigned n)
         peer_report(peer);
     else if (is_phrase(v, n, "vanishes"))
         peer_vanish(peer);
+    else if (is_phrase(v, n, "falls asleep"))
+        peer_fall_asleep(peer);
+    else if (is_phrase(v, n, "wakes"))
+        peer_wake(peer);
     else if (n == 3 && text_eq(v[0], "sends") && text_eq(v[2], "times"))
         sends_times(p, peer, v[1]);
     else if (n == 5 && text_eq(v[0], "has") && is_phrase(v + 2, 2, "messages from"))

@@ -11,6 +11,7 @@
 #include "contact-router/contact_router.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/exchange/resource.h"
 #include "gateway/exchange/session.h"
 #include "gateway/net/loop_internal.h"
 #include "gateway/store/account.h"
@@ -571,6 +572,34 @@ void peer_vanish(struct peer *p)
     if (p->link.resource)
         exchange_unbind(p->link.resource, NULL, 0);
     CHECK(!p->link.resource);
+}
+
+void peer_fall_asleep(struct peer *p)
+{
+    struct bytes directed = BYTES_EMPTY;
+    struct link_snapshot s;
+    struct arena a;
+    arena_init(&a);
+    exchange_snapshot(p->link.resource, &s);
+    stanza_ref(s.presence);
+    exchange_put_directed(p->link.resource, &directed, 65536);
+    s.directed = bytes_span(&directed);
+    resource_forget(p->link.resource);
+    p->answered = false;
+    const struct jid *j = jid_parse_text(&a, p->jid);
+    mem_free(p->jid);
+    exchange_bind_asleep(p->gateway->x, &p->link, j, j->resource, &s);
+    stanza_unref(&s.presence);
+    bytes_fini(&directed);
+    arena_fini(&a);
+    world_settle(p->world);
+    CHECK(p->answered && p->link.resource);
+}
+
+void peer_wake(struct peer *p)
+{
+    exchange_wake(p->link.resource);
+    world_settle(p->world);
 }
 
 void peer_link_state(struct peer *p, enum link_state state)

@@ -69,6 +69,9 @@ void peer_hold_reports(struct peer *p);
 void peer_report(struct peer *p);
 /* The link ends; what was not reported goes back. */
 void peer_vanish(struct peer *p);
+/* As if the gateway were killed and started again: the link goes without a word and is there again, asleep. */
+void peer_fall_asleep(struct peer *p);
+void peer_wake(struct peer *p);
 void peer_link_state(struct peer *p, enum link_state state);
 /* The next stanza that arrived, as stanza_write wrote it; NULL: none. Borrowed until the next call. */
 struct stanza *peer_next(struct peer *p);

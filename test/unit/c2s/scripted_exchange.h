@@ -22,8 +22,10 @@ struct resource {
     struct jid *jid; /* full; owned */
     uint64_t proved;
     enum link_state state;
-    bool bound, restored, carbons;
+    bool bound, asleep, woken, carbons;
     struct stanza *presence; /* what a snapshot shows; the test's */
+    char directed[256];      /* the same */
+    uint64_t directed_changes;
     unsigned done_count; /* exchange_delivered calls */
     uint64_t done[SCRIPT_MAX];
     char undelivered[1024]; /* ids of what unbind gave back, each followed by a blank */
@@ -90,8 +92,7 @@ static void script_on_answer(struct command *c)
     r->link->ops->on_bound(r->link, r->jid, STANZA_OK);
 }
 
-void exchange_bind(struct exchange *x, struct edge_link *l, const struct jid *account,
-                   const char *wish)
+static inline struct resource *script_bind(struct exchange *x, struct edge_link *l, const struct jid *account, const char *wish)
 {
     struct resource *r = mem_new(struct resource);
     struct arena a;
@@ -114,6 +115,31 @@ void exchange_bind(struct exchange *x, struct edge_link *l, const struct jid *ac
     r->answer.run = script_on_answer;
     if (!x->holds_bind)
         loop_post(x->loop, &r->answer);
+    return r;
+}
+
+void exchange_bind(struct exchange *x, struct edge_link *l, const struct jid *account,
+                   const char *wish)
+{
+    (void)script_bind(x, l, account, wish);
+}
+
+void exchange_bind_asleep(struct exchange *x, struct edge_link *l, const struct jid *account, const char *resource,
+                          const struct link_snapshot *s)
+{
+    struct resource *r = script_bind(x, l, account, resource);
+
+    r->asleep = true;
+    r->carbons = s->carbons;
+    CHECK(s->directed.len < sizeof(r->directed));
+    memcpy(r->directed, s->directed.data, s->directed.len);
+}
+
+void exchange_wake(struct resource *r)
+{
+    CHECK(r->bound && r->asleep);
+    r->asleep = false;
+    r->woken = true;
 }
 
 bool exchange_receive(struct resource *r, struct stanza *st, struct settle *s)
@@ -162,13 +188,18 @@ void exchange_unbind(struct resource *r, struct stanza *const *undelivered, unsi
 
 void exchange_snapshot(const struct resource *r, struct link_snapshot *out)
 {
-    *out = (struct link_snapshot){r->presence, false, false, false};
+    *out = (struct link_snapshot){.presence = r->presence, .directed_changes = r->directed_changes};
 }
 
-void exchange_restore(struct resource *r, const struct link_snapshot *s)
+void exchange_put_directed(const struct resource *r, struct bytes *out, size_t most)
 {
-    r->restored = s->presence != NULL;
-    r->carbons = s->carbons;
+    CHECK(strlen(r->directed) <= most);
+    bytes_append_text(out, r->directed);
+}
+
+void exchange_want_carbons(struct resource *r)
+{
+    r->carbons = true;
 }
 
 const struct jid *exchange_resource_jid(const struct resource *r)

@@ -3,6 +3,7 @@
  * so the test decides when a stanza is settled; everything in c2s is real. */
 #include "test/unit/c2s/c2s_world.h"
 #include "test/unit/c2s/scripted_exchange.h"
+#include "c2s/c2s_internal.h"
 #include "gateway/store/streams.h"
 #include "test/world/failing_store.h"
 
@@ -634,30 +635,31 @@ static bool put_left_behind(struct store_tx *tx, void *user, struct error *e)
         .token = "left", .account = b->account, .resource = "orchard", .handled = b->handled, .serial = b->serial,
         .done = b->done, .acked = b->acked, .outs = b->outs,
         .presence = SPAN("<presence xmlns='jabber:client' from='romeo@montague.example/orchard'/>"),
+        .directed = SPAN("room@verona.example/romeo\n"),
     };
     return streams_put(tx, &row, e);
 }
 
 static bool read_left(struct store_tx *tx, void *user, struct error *e)
 {
-    struct stream_load *l = user;
-    struct store_rows *r = store_query(tx, e, "select token from streams where token = $1", "t", l->token);
-    l->found = false;
+    bool *found = user;
+    struct store_rows *r = store_query(tx, e, "select token from streams where token = 'left'", "");
     while (r && store_next(r, e))
-        l->found = true;
+        *found = true;
     return r && e->code == ERROR_NONE;
 }
 
 static bool is_left(struct fixture *f)
 {
-    struct stream_load l = {.token = "left"};
+    bool found = false;
     struct error e = ERROR_INIT;
-    if (!store_write_wait(f->w.store, read_left, &l, &e))
+    if (!store_write_wait(f->w.store, read_left, &found, &e))
         fail_msg("%s", e.text);
-    return l.found;
+    return found;
 }
 
-/* A row that an ended process left: its stream goes on, or is refused and forgotten. */
+/* A row that an ended process left: it is a link at once, whose stream goes on, or is refused and ends, so that all who
+ * saw its resource hear of it. */
 static void after_a_restart(void **state)
 {
 #define OUT_3_9 SPAN("\3\0\0\0\11\0\0\0\0\0\0\0") /* stanza 3 was row 9 */
@@ -690,15 +692,21 @@ static void after_a_restart(void **state)
         if (!store_write_wait(f->w.store, put_left_behind, &left, &e))
             fail_msg("%s", e.text);
         snprintf(f->token, sizeof(f->token), "left");
+        if (!c2s_keep_start(f->w.c2s, &e))
+            fail_msg("%s", e.text);
+        world_settle_down(&f->w);
+        assert_int_equal(f->x.resource_count, bound + 1);
+        assert_string_equal(f->x.resources[bound]->directed, "room@verona.example/romeo\n");
         if (restarts[i].later_ms)
             world_advance(&f->w, restarts[i].later_ms);
         resume(f, &d, "romeo", "rose", restarts[i].h);
         client_expect(&d, restarts[i].answer);
         world_settle_down(&f->w);
-        assert_int_equal(f->x.resource_count, bound + resumes);
+        assert_int_equal(f->x.resource_count, bound + 1);
+        assert_int_equal(f->x.resources[bound]->bound, resumes || restarts[i].stays);
         if (resumes) {
             assert_string_equal(f->x.resources[bound]->jid->resource, "orchard");
-            assert_true(f->x.resources[bound]->restored);
+            assert_true(f->x.resources[bound]->woken);
             script_deliver(&f->x, bound, "<message xmlns='jabber:client' id='next'><body>.</body></message>", 77);
             client_expect(&d, "id='next'");
             snprintf(f->token, sizeof(f->token), "<a " SM " h='%u'/>", restarts[i].h + 1);

@@ -31,20 +31,49 @@ static void step(struct step s)
         fail_msg("%s", e.text);
 }
 
-static struct stream_load loaded(const char *token)
+struct found {
+    const char *token;
+    bool found;
+    struct arena arena;
+    struct stream_row row;
+};
+
+static struct span copy(struct arena *a, struct span s)
 {
-    struct stream_load l = {.job = {.reply_on = world.loop, .done = world_done}, .token = token};
-    arena_init(&l.arena);
-    streams_load(world.store, &l);
-    world_wait(1);
-    if (l.job.error.code != ERROR_NONE)
-        fail_msg("%s", l.job.error.text);
-    return l;
+    return (struct span){arena_dup_n(a, s.data, s.len), s.len};
+}
+
+static void note_row(void *user, const struct stream_row *row)
+{
+    struct found *f = user;
+    if (strcmp(f->token, row->token) != 0)
+        return;
+    f->found = true;
+    f->row = *row;
+    f->row.account = arena_dup(&f->arena, row->account);
+    f->row.outs = copy(&f->arena, row->outs);
+    f->row.presence = copy(&f->arena, row->presence);
+    f->row.directed = copy(&f->arena, row->directed);
+}
+
+static bool run_each(struct store_tx *tx, void *user, struct error *e)
+{
+    return streams_each(tx, note_row, user, e);
+}
+
+static struct found loaded(const char *token)
+{
+    struct found f = {.token = token};
+    struct error e = ERROR_INIT;
+    arena_init(&f.arena);
+    if (!store_write_wait(world.store, run_each, &f, &e))
+        fail_msg("%s", e.text);
+    return f;
 }
 
 static void expect(const char *token, bool found, int64_t handled, int64_t serial, int64_t done)
 {
-    struct stream_load l = loaded(token);
+    struct found l = loaded(token);
     assert_int_equal(l.found, found);
     if (found) {
         assert_string_equal(l.row.account, ROMEO);
@@ -76,14 +105,16 @@ static void what_is_saved(void **state)
     (void)state;
     step((struct step){.put = "t1"});
     step((struct step){.save = &(struct stream_save){.token = "t1", .acked = 5, .outs = SPAN("123456789012")}});
-    struct stream_load l = loaded("t1");
+    struct found l = loaded("t1");
     assert_int_equal(l.row.acked, 5);
     assert_true(span_eq_text(l.row.outs, "123456789012"));
     assert_true(span_eq_text(l.row.presence, "<presence/>")); /* as it was */
     assert_int_equal(l.row.flags, 3);
     arena_fini(&l.arena);
     step((struct step){.save = &(struct stream_save){.token = "t1", .with_presence = true, .flags = 1}});
+    step((struct step){.save = &(struct stream_save){.token = "t1", .with_directed = true, .directed = SPAN("a@b/c\n")}});
     l = loaded("t1");
+    assert_true(span_eq_text(l.row.directed, "a@b/c\n"));
     assert_int_equal(l.row.presence.len + l.row.outs.len, 0);
     assert_int_equal(l.row.flags, 1);
     arena_fini(&l.arena);
