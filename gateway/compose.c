@@ -30,11 +30,11 @@
 /* What answers to a namespace, in the order in which it is asked. Disco announces these same lists. */
 static const struct service *const services[] = {
     &adhoc_service, &client_access_service, &disco_service, &ping_service, &version_service, &time_service, &archive_service, &blocking_service, &carbons_service,
-    &private_storage_service, &last_activity_service, &contact_request_service, NULL,
+    &private_storage_service, &last_activity_service, &registration_service, &contact_request_service, NULL,
 };
 
 /* The ad-hoc commands, in the order in which disco shows them. */
-static const struct adhoc_command *const commands[] = {my_devices, my_rules, my_requests, my_clients, admin_accounts, admin_clients,
+static const struct adhoc_command *const commands[] = {my_devices, my_rules, my_requests, admin_invitations, my_clients, admin_accounts, admin_clients,
                                                        admin_admins, admin_tables, NULL};
 
 enum { LISTINGS_MAX = 8 };

@@ -21,7 +21,7 @@ struct invite_work {
     struct arena arena;
     const struct community *community;
     struct invitation invitation;
-    char token[RANDOM_ID_LEN + 1];
+    char token[INVITATION_TOKEN_LEN + 1];
     uint32_t days; /* 0: as the community has it */
     const char *domain, *id;
 };
@@ -131,7 +131,7 @@ static int do_create(struct invite_work *w, char **words)
     w->domain = w->community->domain;
     w->invitation = (struct invitation){.domain = w->domain, .name = who->local, .account = true, .uses_left = 1};
     int rc = take_words(w, words + 1);
-    random_id(w->token);
+    invitations_token(w->token);
     if (rc == 0)
         rc = perform(w, run_create);
     if (rc == 0)

@@ -101,7 +101,10 @@ static enum service_result ask_who(struct exchange *x, struct person *who, struc
 
 static bool may_run(const struct request *r, const struct adhoc_command *c)
 {
-    return c->who == ADHOC_PERSON ? r->is_person : r->is_admin && r->at_domain;
+    if (c->who == ADHOC_PERSON)
+        return r->is_person;
+    const struct community *community = exchange_community(r->engine->o.exchange, r->iq->to->domain);
+    return r->at_domain && (r->is_admin || (r->is_person && c->people_may && community && c->people_may(community)));
 }
 
 /* ---- sessions ---- */
@@ -286,6 +289,7 @@ static void begin(struct request *r, const struct adhoc_command *command, enum a
         return;
     }
     c->iq = stanza_ref(r->iq);
+    c->by_admin = r->is_admin;
     if (command->stage_count)
         adhoc_show_stage(c);
     else
@@ -320,6 +324,7 @@ static void advance(struct adhoc_call *c, struct request *r, enum action action)
         return;
     }
     c->iq = stanza_ref(r->iq);
+    c->by_admin = r->is_admin;
     c->progress = ADHOC_RUNNING;
     if (last) {
         run(c);

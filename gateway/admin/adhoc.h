@@ -63,6 +63,8 @@ struct adhoc_command {
     const char *node; /* NULL ends the list */
     const char *name;
     enum adhoc_who who;
+    /* Of ADHOC_ADMIN: people may too, at the domain, where their community lets them. NULL: admins alone. */
+    bool (*people_may)(const struct community *c);
     const char *form_type; /* FORM_TYPE of its forms; NULL: none */
     const struct adhoc_stage *stages;
     unsigned stage_count;  /* 0: runs at once */
@@ -95,6 +97,7 @@ unsigned adhoc_session_count(const struct adhoc *a);
 
 struct exchange *adhoc_exchange(const struct adhoc_call *c);
 const struct jid *adhoc_asker(const struct adhoc_call *c);  /* full */
+bool adhoc_is_admin(const struct adhoc_call *c);            /* known of commands that are ADHOC_ADMIN */
 const char *adhoc_domain(const struct adhoc_call *c);       /* of the community that it concerns */
 struct loop *adhoc_loop(const struct adhoc_call *c);
 struct arena *adhoc_arena(struct adhoc_call *c);            /* until the call ends */

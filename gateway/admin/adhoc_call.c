@@ -22,6 +22,11 @@ const struct jid *adhoc_asker(const struct adhoc_call *c)
     return c->asker;
 }
 
+bool adhoc_is_admin(const struct adhoc_call *c)
+{
+    return c->by_admin;
+}
+
 const char *adhoc_domain(const struct adhoc_call *c)
 {
     return c->domain;

@@ -59,6 +59,7 @@ struct adhoc_call {
     const struct adhoc_command *command;
     const struct jid *asker; /* full */
     const char *domain;
+    bool by_admin;          /* at the last step */
     enum adhoc_progress progress;
     unsigned stage, steps;
     uint64_t expires_mono_ms;

@@ -11,6 +11,7 @@ extern const struct adhoc_command admin_clients[];  /* clients of an account */
 extern const struct service client_access_service;  /* XEP-0494: the same without forms */
 extern const struct adhoc_command my_clients[];     /* a person's own clients */
 extern const struct adhoc_command admin_tables[];   /* communities, links, sessions, outbox, providers */
+extern const struct adhoc_command admin_invitations[]; /* XEP-0401: invitations of people and of admins */
 extern const struct adhoc_command my_devices[];     /* a person's devices, and what would happen if */
 extern const struct adhoc_command my_rules[];       /* whose messages are told by which devices, when */
 extern const struct adhoc_command my_requests[];    /* who waits for a person's answer */

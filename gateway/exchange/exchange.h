@@ -63,6 +63,9 @@ void exchange_account_changed(struct exchange *x, const char *bare);
 /* Whoever keeps something of accounts hears of each exchange_account_changed, on exchange_loop_of(bare). One, before
  * exchange_start. */
 void exchange_watch_accounts(struct exchange *x, void (*changed)(void *user, const char *bare), void *user);
+/* The account was deleted, and that is committed: those who see it, or were to, are told (unsubscribe, unsubscribed), if it
+ * is in memory. Before exchange_account_changed. Any thread. */
+void exchange_take_leave(struct exchange *x, const char *bare);
 /* By an invitation of `inviter` the account `invited` was made, with the inviter among its contacts; both are bare JIDs
  * and that is committed. The inviter's own roster gets it too, once (invitations.h: until then it is asked again at each
  * start). Any thread. */

@@ -8,7 +8,9 @@
 #include "gateway/exchange/exchange_internal.h"
 #include "gateway/exchange/listing.h"
 #include "gateway/exchange/person.h"
+#include "gateway/exchange/presence.h"
 #include "gateway/exchange/resource.h"
+#include "gateway/exchange/roster.h"
 #include "gateway/exchange/service.h"
 
 /* ---- the table ---- */
@@ -84,6 +86,20 @@ static void ask_links(const struct listing *l, struct listing_query *q)
 struct listing exchange_links(struct exchange *x)
 {
     return (struct listing){.name = "links", .columns = columns, .ask = ask_links, .of = x};
+}
+
+/* ---- an account that is no more ---- */
+
+static void take_leave(struct person *p, void *user)
+{
+    (void)user;
+    if (p && p->roster)
+        roster_each(i, p->roster) presence_end_subscription(p, i->contact, i->state);
+}
+
+void exchange_take_leave(struct exchange *x, const char *bare)
+{
+    person_visit(x, bare, take_leave, NULL);
 }
 
 /* ---- ending them ---- */

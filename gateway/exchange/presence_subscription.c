@@ -7,6 +7,7 @@
 #include "gateway/exchange/person.h"
 #include "gateway/exchange/presence.h"
 #include "gateway/exchange/presence_internal.h"
+#include "gateway/exchange/presence_preauth.h"
 #include "gateway/exchange/roster.h"
 #include "gateway/exchange/route.h"
 #include "gateway/xmpp/stanza_build.h"
@@ -23,7 +24,9 @@ struct plan {
     bool pass;                 /* route (out) or deliver (in) the stanza */
     bool push;                 /* the roster changed for clients to see */
     bool answer;               /* in: the contact may see already: `subscribed` at once */
+    bool ask;                  /* in, by a token: the contact is asked back */
     bool gained_from, lost_from;
+    struct presence_preauth *preauth; /* in: the token that it came with (XEP-0379); NULL: none, or none that counts */
 };
 
 static struct plan *plan_new(struct event *ev, const struct jid *contact)
@@ -180,25 +183,34 @@ static bool too_many_requests(struct person *p, const char *domain)
     return count >= REQUESTS_MAX || (alike >= DOMAIN_REQUESTS_MAX && !text_eq(domain, p->jid->domain));
 }
 
-static enum event_state subscription_in_admit(struct event *ev)
+/* By a token both are asked for: the contact may see the person, and is asked for the same. */
+static enum subscription_state next_by_token(struct plan *plan, enum subscription_state was)
+{
+    enum subscription_state from = with_from(was);
+    plan->ask = !subscription_has_to(from) && !subscription_is_asked(from);
+    return subscription_out(from, PRESENCE_SUBSCRIBE).next;
+}
+
+static enum event_state change_in(struct event *ev)
 {
     struct person *p = ev->person;
-    if (is_unseen(ev))
-        return EVENT_READY;
+    struct plan *plan = ev->data;
     enum stanza_type type = ev->st->type;
-    struct plan *plan = plan_new(ev, ev->st->from);
     const struct roster_item *now = roster_find(p->roster, plan->contact->bare);
     enum subscription_state was = state_of(p, plan->contact);
     struct subscription_step step = subscription_in(was, type);
-    plan->answer = answers_itself(now, was, type);
+    plan->answer = plan->preauth || answers_itself(now, was, type);
     plan->pass = step.pass && !plan->answer;
-    if (plan->answer)
+    plan->ask = false;
+    if (plan->preauth)
+        step.next = next_by_token(plan, was);
+    else if (plan->answer)
         step.next = subscription_has_from(was) ? was : with_from(was);
     note_from(plan, was, step.next);
     if (step.next == was)
         return EVENT_READY;
     struct roster_change *c;
-    bool full = !now && too_many_requests(p, plan->contact->domain);
+    bool full = !now && !plan->preauth && too_many_requests(p, plan->contact->domain);
     struct roster_item *i = full ? NULL : roster_begin(ev, plan->contact, &c);
     if (!i) {
         ev->refused = STANZA_RESOURCE_CONSTRAINT;
@@ -211,8 +223,47 @@ static enum event_state subscription_in_admit(struct event *ev)
         drop_request(i);
     i->in_roster = i->in_roster || plan->answer;
     plan->push = type != PRESENCE_SUBSCRIBE || plan->answer; /* a request in is not shown */
+    if (plan->preauth)
+        roster_also(c, presence_preauth_spend, plan->preauth);
     roster_commit(ev, c, false);
     return EVENT_WAITS;
+}
+
+static enum event_state subscription_in_admit(struct event *ev)
+{
+    if (is_unseen(ev))
+        return EVENT_READY;
+    struct plan *plan = plan_new(ev, ev->st->from);
+    const struct roster_item *now = roster_find(ev->person->roster, plan->contact->bare);
+    if (!answers_itself(now, now ? now->state : SUBSCRIPTION_NONE, ev->st->type))
+        plan->preauth = presence_preauth_look(ev);
+    return plan->preauth ? EVENT_WAITS : change_in(ev);
+}
+
+/* A token was looked at, and now is its turn; or was spent by somebody else since: then it is a request like any other. */
+static bool is_changed_now(struct event *ev)
+{
+    struct plan *plan = ev->data;
+    struct presence_preauth *token = plan->preauth;
+    if (!token)
+        return false;
+    if (presence_preauth_is_looked_at(token)) {
+        if (ev->error.code != ERROR_NOT_FOUND)
+            return false;
+        error_clear(&ev->error);
+        plan->preauth = NULL;
+    } else if (!presence_preauth_take(token)) {
+        plan->preauth = NULL;
+    }
+    return change_in(ev) == EVENT_WAITS;
+}
+
+/* As if the person had approved it by hand: what the contact wrote before and was held comes now. */
+static void note_consent(struct person *p, const struct jid *contact)
+{
+    struct stanza *st = presence_bare(PRESENCE_SUBSCRIBED, p->jid);
+    session_wrote_to(p, contact, st);
+    stanza_unref(&st);
 }
 
 static enum event_fate subscription_in_perform(struct event *ev)
@@ -221,6 +272,8 @@ static enum event_fate subscription_in_perform(struct event *ev)
     struct plan *plan = ev->data;
     if (!plan)
         return EVENT_FINISHED;
+    if (is_changed_now(ev))
+        return EVENT_STAYS;
     if (ev->refused != STANZA_OK) { /* an error would say that there is such an account (3.1.3) */
         log_info(NULL, "%s: too many requests wait; that of %s is dropped", p->jid->bare, plan->contact->bare);
         return EVENT_FINISHED;
@@ -233,8 +286,12 @@ static enum event_fate subscription_in_perform(struct event *ev)
         route_deliver(ev);
     if (plan->push)
         roster_push(ev);
+    if (plan->preauth)
+        note_consent(p, plan->contact);
     if (plan->answer)
         presence_send_new(p, PRESENCE_SUBSCRIBED, p->jid, plan->contact);
+    if (plan->ask)
+        presence_send_new(p, PRESENCE_SUBSCRIBE, p->jid, plan->contact);
     show_or_hide(p, plan);
     return EVENT_FINISHED;
 }

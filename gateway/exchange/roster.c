@@ -200,6 +200,8 @@ struct roster_change {
     const char *owner, *contact;
     struct roster_row row; /* texts in the event's arena */
     bool remove;
+    bool (*also)(struct store_tx *tx, void *user, struct error *e); /* NULL: nothing more */
+    void *also_user;
 };
 
 struct roster_item *roster_begin(struct event *ev, const struct jid *contact,
@@ -224,9 +226,17 @@ struct roster_item *roster_begin(struct event *ev, const struct jid *contact,
     return i;
 }
 
+void roster_also(struct roster_change *c, bool (*also)(struct store_tx *tx, void *user, struct error *e), void *user)
+{
+    c->also = also;
+    c->also_user = user;
+}
+
 static bool run_change(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct roster_change *c = container_of(job, struct roster_change, job);
+    if (c->also && !c->also(tx, c->also_user, e))
+        return false;
     if (c->remove)
         return roster_remove(tx, c->owner, c->contact, c->row.version, e);
     return roster_put(tx, c->owner, &c->row, e);

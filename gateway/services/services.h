@@ -14,6 +14,7 @@ extern const struct service blocking_service;        /* XEP-0191 */
 extern const struct service carbons_service;         /* XEP-0280 */
 extern const struct service private_storage_service; /* XEP-0049 */
 extern const struct service last_activity_service;   /* XEP-0012 */
+extern const struct service registration_service;    /* XEP-0077 */
 extern const struct service contact_request_service; /* contact_request.h */
 
 #endif

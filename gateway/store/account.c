@@ -124,6 +124,12 @@ bool account_add_keys(struct store_tx *tx, const char *bare, const struct accoun
     return put_key(tx, bare, k, e);
 }
 
+static bool forget_rosters(struct store_tx *tx, const char *bare, struct error *e)
+{
+    return store_exec(tx, e, "delete from rosters where owner = $1", "t", bare) &&
+           store_exec(tx, e, "delete from roster_heads where owner = $1", "t", bare);
+}
+
 bool account_put(struct store_tx *tx, const struct account *a, bool replace, struct error *e)
 {
     CHECK(a->key_count <= ACCOUNT_KEYS_MAX);
@@ -138,6 +144,8 @@ bool account_put(struct store_tx *tx, const struct account *a, bool replace, str
         return false;
     if (store_changes(tx) == 0)
         return error_set(e, ERROR_EXISTS, "account %s exists already", a->bare);
+    if (!replace && !forget_rosters(tx, a->bare, e)) /* what still came for somebody of that name */
+        return false;
     return store_exec(tx, e, "delete from account_keys where bare = $1", "t", a->bare) &&
            clients_forget(tx, a->bare, NULL, e) && put_keys(tx, a, e); /* tokens were given for the old password */
 }
@@ -157,9 +165,7 @@ bool account_delete(struct store_tx *tx, const char *bare, struct error *e)
 {
     return store_exec(tx, e, "delete from accounts where bare = $1", "t", bare) && found_one(tx, bare, e) &&
            store_exec(tx, e, "delete from account_keys where bare = $1", "t", bare) &&
-           store_exec(tx, e, "delete from rosters where owner = $1", "t", bare) &&
-           store_exec(tx, e, "delete from roster_heads where owner = $1", "t", bare) &&
-           clients_forget(tx, bare, NULL, e) && invitations_account_gone(tx, bare, e) && sessions_account_gone(tx, bare, e) && blocks_account_gone(tx, bare, e) &&
+           forget_rosters(tx, bare, e) && clients_forget(tx, bare, NULL, e) && invitations_account_gone(tx, bare, e) && sessions_account_gone(tx, bare, e) && blocks_account_gone(tx, bare, e) &&
            private_xml_account_gone(tx, bare, e) && seen_account_gone(tx, bare, e) && journal_forget(tx, bare, e);
 }
 

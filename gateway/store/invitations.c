@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gateway/base/base64.h"
+#include "gateway/base/random.h"
 #include "gateway/base/text.h"
 #include "gateway/store/rosters.h"
 #include "gateway/xmpp/bare.h"
@@ -15,6 +16,14 @@
 #define INVITER_IS_THERE \
     "(inviter = '' or exists (select 1 from accounts where accounts.bare = invitations.inviter and accounts.disabled = 0))"
 #define DAY_US (24ll * 3600 * 1000000)
+
+void invitations_token(char out[INVITATION_TOKEN_LEN + 1])
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    for (unsigned i = 0; i < INVITATION_TOKEN_LEN; i++)
+        out[i] = letters[random_below(sizeof letters - 1)];
+    out[INVITATION_TOKEN_LEN] = '\0';
+}
 
 void invitations_hash(const char *token, unsigned char out[INVITATION_HASH_LEN])
 {

@@ -5,11 +5,10 @@
 #ifndef CAUSEWAY_STORE_INVITATIONS_H
 #define CAUSEWAY_STORE_INVITATIONS_H
 
-#include "gateway/base/random.h"
 #include "gateway/store/account.h"
 
 enum {
-    INVITATION_TOKEN_LEN = RANDOM_ID_LEN, /* 132 bits */
+    INVITATION_TOKEN_LEN = 22, /* 131 bits */
     INVITATION_HASH_LEN = 32,
     INVITATION_ID_LEN = 10,
     INVITATION_USES_MAX = 100,
@@ -28,6 +27,8 @@ struct invitation {
     const char *used_by; /* bare JID, the last; NULL: nobody */
 };
 
+/* Alphanumeric (XEP-0379 section 5.1). */
+void invitations_token(char out[INVITATION_TOKEN_LEN + 1]);
 void invitations_hash(const char *token, unsigned char out[INVITATION_HASH_LEN]);
 
 /* Inside a write. Fills id and made_us, and forgets what has been over for long. ERROR_LIMIT: the inviter has

@@ -11,8 +11,8 @@ const struct service *const world_services[] = {
     &adhoc_service, &client_access_service,           &disco_service,           &ping_service, &version_service, &time_service, &archive_service,
     &blocking_service,        &carbons_service,
     &private_storage_service, &last_activity_service,
-    &contact_request_service, NULL,
+    &registration_service,    &contact_request_service, NULL,
 };
 
-const struct adhoc_command *const world_commands[] = {my_devices, my_rules, my_requests, my_clients, admin_accounts, admin_clients, admin_admins,
+const struct adhoc_command *const world_commands[] = {my_devices, my_rules, my_requests, admin_invitations, my_clients, admin_accounts, admin_clients, admin_admins,
                                                        admin_tables, NULL};

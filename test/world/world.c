@@ -192,7 +192,10 @@ static void gateway_create(struct world *w, struct gateway *g, const struct worl
         g->loops[i] = loop_create(o->domain, &w->clock.clock);
     g->remote.ops = &remote_ops;
     struct community c = {
-        .domain = o->domain, .archive = !o->no_archive, .strangers = o->strangers};
+        .domain = o->domain,
+        .archive = !o->no_archive,
+        .strangers = o->strangers,
+        .joining = {.who = JOIN_INVITED, .people = INVITE_CONTACTS, .page_url = "https://invite.example/"}};
     struct exchange_options x = {
         .loops = g->loops,
         .loop_count = g->loop_count,
@@ -376,12 +379,22 @@ static bool wait_for_store(struct world *w, struct gateway *g)
     return wait_for(w, &read) || moved;
 }
 
+/* Something is at work on libuv's pool: keys of a password. */
+static bool is_at_work(const struct world *w)
+{
+    for (unsigned i = 0; i < w->gateway_count; i++)
+        for (unsigned k = 0; k < w->gateways[i].loop_count; k++)
+            if (loop_uv(w->gateways[i].loops[k])->active_reqs.count)
+                return true;
+    return false;
+}
+
 void world_settle(struct world *w)
 {
     /* News of a read may follow the barrier's, on another reader: so twice in a row nothing moves.
      */
     for (unsigned quiet = 0; quiet < 3;) {
-        bool moved = turn(w);
+        bool moved = turn(w) || is_at_work(w);
         for (unsigned i = 0; i < w->gateway_count; i++)
             moved |= wait_for_store(w, &w->gateways[i]);
         quiet = moved ? 0 : quiet + 1;
