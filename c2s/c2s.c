@@ -61,7 +61,7 @@ static void copy_domains(struct c2s *c, const char *const *domains)
         c->domains[i] = mem_dup(domains[i]);
 }
 
-static const char *const *copy_origins(const char *const *from)
+static const char *const *copy_texts(const char *const *from)
 {
     unsigned n = 0;
 
@@ -73,11 +73,16 @@ static const char *const *copy_origins(const char *const *from)
     return (const char *const *)to;
 }
 
+static void free_texts(const char *const *texts)
+{
+    for (unsigned i = 0; texts && texts[i]; i++)
+        mem_free((char *)texts[i]);
+    mem_free((void *)texts);
+}
+
 static void free_listener(struct c2s_listener *l)
 {
-    for (unsigned i = 0; l->origins && l->origins[i]; i++)
-        mem_free((char *)l->origins[i]);
-    mem_free((void *)l->origins);
+    free_texts(l->origins);
     mem_free((char *)l->path);
     mem_free((char *)l->bosh_path);
     mem_free((char *)l->address);
@@ -92,7 +97,7 @@ static void copy_listeners(struct c2s *c, const struct c2s_options *o)
         c->listeners[i].address = mem_dup(o->listeners[i].address);
         c->listeners[i].path = o->listeners[i].path ? mem_dup(o->listeners[i].path) : NULL;
         c->listeners[i].bosh_path = o->listeners[i].bosh_path ? mem_dup(o->listeners[i].bosh_path) : NULL;
-        c->listeners[i].origins = copy_origins(o->listeners[i].origins);
+        c->listeners[i].origins = copy_texts(o->listeners[i].origins);
     }
 }
 
@@ -136,6 +141,8 @@ struct c2s *c2s_create(const struct c2s_options *o)
     c->quota = c2s_quota_create();
     c->websocket_url = o->websocket_url ? mem_dup(o->websocket_url) : NULL;
     c->bosh_url = o->bosh_url ? mem_dup(o->bosh_url) : NULL;
+    c->public_addresses = copy_texts(o->public_addresses);
+    c->s2s_tls_port = o->s2s_tls_port;
     c->limits = o->limits;
     c->times = o->times;
     fill_limits(&c->limits);
@@ -383,6 +390,7 @@ void c2s_destroy(struct c2s **at)
     c2s_quota_destroy(&c->quota);
     mem_free(c->websocket_url);
     mem_free(c->bosh_url);
+    free_texts(c->public_addresses);
     for (unsigned i = 0; c->domains[i]; i++)
         mem_free(c->domains[i]);
     c2s_census_destroy(c);

@@ -77,6 +77,9 @@ struct c2s_options {
      * name and that port. */
     const char *websocket_url;
     const char *bosh_url; /* the same for BOSH, "https://..." */
+    /* Where the world reaches us, numeric; ends with NULL. NULL: not known, and XEP-0487 has nothing to tell. */
+    const char *const *public_addresses;
+    uint16_t s2s_tls_port; /* where servers find direct TLS; 0: nowhere */
     bool refuse_plain; /* SASL PLAIN is not offered (it never is without TLS) */
     struct c2s_limits limits;
     struct c2s_times times;
@@ -90,8 +93,8 @@ uint16_t c2s_port(const struct c2s *c, unsigned index);
 
 struct http_exchange;
 struct http_incoming;
-/* host-meta (XEP-0156), for whoever else serves HTTP: answers where the target is one of its two. Any thread. */
-bool c2s_web_host_meta(const struct c2s *c, struct http_exchange *x, const struct http_incoming *in);
+/* host-meta (XEP-0156, XEP-0487), for whoever else serves HTTP: answers where the target is one of its two. Any thread. */
+bool c2s_meta_answer(const struct c2s *c, struct http_exchange *x, const struct http_incoming *in);
 
 /* An account was added, deleted, disabled or enabled, or has a new password: what is announced to its domain may change.
  * Loop: exchange_loop_of(bare). */

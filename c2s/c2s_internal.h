@@ -95,6 +95,8 @@ struct c2s {
     bool refuse_plain;
     struct c2s_quota *quota; /* owned; accounts made in-band */
     char *websocket_url, *bosh_url; /* owned; NULL: made of the first such listener with TLS */
+    const char *const *public_addresses; /* owned; NULL: not known */
+    uint16_t s2s_tls_port;
     struct c2s_census *census;     /* of each domain; owned (c2s_census.c) */
     atomic_bool counting;          /* a count is under way */
     atomic_uint connections, links, hibernating;

@@ -8,112 +8,11 @@
 
 #include "c2s/c2s_bosh.h"
 #include "c2s/c2s_conn.h"
-#include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/net/address.h"
 #include "gateway/net/web_socket.h"
-#include "gateway/xmpp/stanza_build.h"
 
 enum { REQUEST_BYTES = 1024 };
-
-/* ---- host-meta ---- */
-
-/* Which community is asked about; NULL: none of ours. Behind a proxy the name may be the proxy's: where there is only one
- * community it is meant. */
-static const char *asked_domain(const struct c2s *c, const char *host)
-{
-    size_t len = host ? strcspn(host, ":") : 0;
-
-    for (unsigned i = 0; c->domains[i]; i++)
-        if (strlen(c->domains[i]) == len && strncasecmp(c->domains[i], host, len) == 0)
-            return c->domains[i];
-    return c->domains[1] ? NULL : c->domains[0];
-}
-
-/* A way to connect that XEP-0156 has a relation for. */
-struct way {
-    const char *rel, *scheme;
-    char *url; /* owned; NULL: there is none */
-};
-
-/* As configured, else at the first listener whose TLS is ours, under the community's name. */
-static void find_way(const struct c2s *c, const char *domain, struct way *w, const char *configured, bool bosh)
-{
-    struct bytes url = BYTES_EMPTY;
-
-    if (configured)
-        bytes_append_text(&url, configured);
-    for (unsigned i = 0; !url.len && i < c->listener_count; i++) {
-        const struct c2s_listener *l = &c->listeners[i];
-        const char *path = bosh ? l->bosh_path : l->path;
-        if (!path || !l->direct_tls)
-            continue;
-        bytes_printf(&url, "%s://%s", w->scheme, domain);
-        if (l->port != 443)
-            bytes_printf(&url, ":%u", l->port);
-        bytes_append_text(&url, path);
-    }
-    w->url = url.len ? bytes_take(&url) : NULL;
-}
-
-enum { WAYS = 2 };
-
-static void put_xrd(struct bytes *out, const struct way *ways)
-{
-    bytes_append_text(out, "<?xml version='1.0' encoding='utf-8'?>\n"
-                           "<XRD xmlns='http://docs.oasis-open.org/ns/xri/xrd-1.0'>");
-    for (int i = 0; i < WAYS; i++) {
-        if (!ways[i].url)
-            continue;
-        bytes_printf(out, "<Link rel='%s' href='", ways[i].rel);
-        xml_escape(out, ways[i].url, strlen(ways[i].url));
-        bytes_append_text(out, "'/>");
-    }
-    bytes_append_text(out, "</XRD>\n");
-}
-
-static void put_json(struct bytes *out, const struct way *ways)
-{
-    const char *comma = "";
-
-    bytes_append_text(out, "{\"links\":[");
-    for (int i = 0; i < WAYS; i++) { /* without quotation marks and the like: the configuration is checked */
-        if (!ways[i].url)
-            continue;
-        bytes_printf(out, "%s{\"rel\":\"%s\",\"href\":\"%s\"}", comma, ways[i].rel, ways[i].url);
-        comma = ",";
-    }
-    bytes_append_text(out, "]}\n");
-}
-
-bool c2s_web_host_meta(const struct c2s *c, struct http_exchange *x, const struct http_incoming *in)
-{
-    bool json = text_eq(in->target, "/.well-known/host-meta.json");
-    struct way ways[WAYS] = {{"urn:xmpp:alt-connections:websocket", "wss", NULL},
-                             {"urn:xmpp:alt-connections:xbosh", "https", NULL}};
-    const char *domain = asked_domain(c, in->host);
-    struct bytes out = BYTES_EMPTY;
-
-    if (!json && !text_eq(in->target, "/.well-known/host-meta"))
-        return false;
-    if (domain) {
-        find_way(c, domain, &ways[0], c->websocket_url, false);
-        find_way(c, domain, &ways[1], c->bosh_url, true);
-    }
-    if (!text_eq(in->method, "GET") && !text_eq(in->method, "HEAD")) {
-        http_answer_with(x, 405, "Allow: GET, HEAD\r\n", "text/plain", SPAN("host-meta is only read.\n"));
-    } else if (!ways[0].url && !ways[1].url) {
-        http_answer(x, 404, "text/plain", SPAN("No other way to connect is known for that name.\n"));
-    } else {
-        (json ? put_json : put_xrd)(&out, ways);
-        http_answer_with(x, 200, "Access-Control-Allow-Origin: *\r\n", json ? "application/json" : "application/xrd+xml",
-                         bytes_span(&out));
-    }
-    for (int i = 0; i < WAYS; i++)
-        mem_free(ways[i].url);
-    bytes_fini(&out);
-    return true;
-}
 
 /* ---- WebSockets ---- */
 
@@ -164,7 +63,7 @@ static void on_request(void *user, struct http_exchange *x, const struct http_in
     struct c2s_port *port = user;
     struct sockaddr_storage client;
 
-    if (c2s_web_host_meta(port->io->c2s, x, in))
+    if (c2s_meta_answer(port->io->c2s, x, in))
         return;
     if (port->o->bosh_path && is_path(in->target, port->o->bosh_path)) {
         bool known = find_client(port, in, &client);

@@ -173,6 +173,14 @@ static bool make_router(struct gateway *g, struct error *e)
     return g->router != NULL;
 }
 
+static uint16_t s2s_tls_port(const struct config *c)
+{
+    for (unsigned i = 0; i < c->s2s_count; i++)
+        if (c->s2s[i].direct_tls)
+            return c->s2s[i].port;
+    return 0;
+}
+
 static bool make_c2s(struct gateway *g, struct error *e)
 {
     const struct config *c = g->c;
@@ -195,6 +203,8 @@ static bool make_c2s(struct gateway *g, struct error *e)
                                               .login_secret = secret,
                                               .websocket_url = c->websocket_url,
                                               .bosh_url = c->bosh_url,
+                                              .public_addresses = c->public_addresses,
+                                              .s2s_tls_port = s2s_tls_port(c),
                                               .limits = c->c2s_limits,
                                               .times = c->c2s_times});
     return true;
@@ -361,7 +371,7 @@ static void on_http_request(void *user, struct http_exchange *x, const struct ht
     struct gateway *g = user;
     if (text_starts_with(in->target, "/hook/") || text_starts_with(in->target, "/audio/"))
         contact_router_on_request(g->router, x, in);
-    else if (!c2s_web_host_meta(g->c2s, x, in))
+    else if (!c2s_meta_answer(g->c2s, x, in))
         http_answer(x, 404, "text/plain", SPAN("There is nothing here.\n"));
 }
 

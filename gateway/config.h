@@ -40,6 +40,7 @@ struct config {
     const char *http_address; /* NULL: no HTTP */
     uint16_t http_port;
     const char *public_url, *websocket_url, *bosh_url;
+    const char *const *public_addresses; /* NULL: not told */
     struct c2s_limits c2s_limits;
     struct c2s_times c2s_times;
     uint64_t s2s_queue_deadline_s;

@@ -43,6 +43,9 @@ const struct option config_options[] = {
     TEXT("gateway", "websocket_url", NULL, CHECK_URL, "wss|ws",
          "What host-meta tells browsers (XEP-0156): wss://...; when not given, the first websocket listener with TLS, at the community's name."),
     TEXT("gateway", "bosh_url", NULL, CHECK_URL, "https|http", "The same for BOSH (XEP-0206): https://..."),
+    LIST("gateway", "public_addresses", CHECK_ADDRESS, NULL,
+         "Where the world reaches this gateway, numeric: host-meta.json tells them with every way to connect (XEP-0487). Needs listeners "
+         "c2s-tls and s2s-tls at ports that the world reaches too; who understands it asks for no SRV records any more."),
     INT("gateway", "s2s_queue_hours", 24, 1, 24 * 14, "hours", "How long a message waits for a community that cannot be reached."),
     INT("gateway", "connections_per_address", 200, 1, 1000000, "connections", "Client connections from one address (IPv6: one /64)."),
     INT("gateway", "login_seconds", 60, 5, 600, "seconds", "From a client's connection to its bound resource."),

@@ -58,6 +58,7 @@ struct world {
     struct exchange *exchange;
     struct c2s *c2s;
     struct c2s_times times; /* set before world_start */
+    const char *const *public_addresses; /* the same */
     bool stopped, threads_ended;
     pthread_mutex_t log_lock;
     char log[16384]; /* what was logged, info and above */
@@ -215,6 +216,8 @@ static inline void world_start(struct world *w, struct c2s_limits limits)
         .domains = domains,
         .limits = limits,
         .times = w->times,
+        .public_addresses = w->public_addresses,
+        .s2s_tls_port = 5270,
     });
     if (!c2s_start(w->c2s, &e))
         fail_msg("%s", e.text);

@@ -135,6 +135,46 @@ static void host_meta(void **state)
     client_close(&c);
 }
 
+static int setup_known(void **state)
+{
+    static const char *const addresses[] = {"192.0.2.1", "2001:db8::1", NULL};
+    struct fixture *f = mem_new(struct fixture);
+
+    world_open(&f->w, TOGETHER);
+    f->w.public_addresses = addresses;
+    f->x.loop = f->w.loop;
+    f->w.exchange = &f->x;
+    world_start(&f->w, (struct c2s_limits){0});
+    *state = f;
+    return 0;
+}
+
+/* XEP-0487: with addresses configured all that it makes mandatory is there, and the XRD is as before. */
+static void host_meta_2(void **state)
+{
+    struct fixture *f = *state;
+    static const char ips[] = "\"sni\":\"montague.example\",\"ips\":[\"192.0.2.1\",\"2001:db8::1\"]}";
+    struct client c;
+    char text[600];
+
+    client_open(&c, &f->w, WS);
+    client_send(&c, "GET /.well-known/host-meta.json HTTP/1.1\r\nHost: montague.example\r\n\r\n");
+    client_expect(&c, "]}]}");
+    assert_non_null(strstr(c.got, "\r\n\r\n{\"xmpp\":{\"ttl\":3600},\"links\":[{\"rel\":\"urn:xmpp:alt-connections:websocket\","));
+    snprintf(text, sizeof(text), "\"href\":\"wss://montague.example:%u/ws\",\"priority\":20,\"weight\":50,%s", c2s_port(f->w.c2s, WSS), ips);
+    assert_non_null(strstr(c.got, text));
+    snprintf(text, sizeof(text), "\"href\":\"https://montague.example:%u/bosh\",\"priority\":30,\"weight\":50,%s", c2s_port(f->w.c2s, WSS), ips);
+    assert_non_null(strstr(c.got, text));
+    snprintf(text, sizeof(text), "{\"rel\":\"urn:xmpp:alt-connections:tls\",\"port\":%u,\"priority\":10,\"weight\":50,%s", c2s_port(f->w.c2s, 1), ips);
+    assert_non_null(strstr(c.got, text));
+    snprintf(text, sizeof(text), "{\"rel\":\"urn:xmpp:alt-connections:s2s-tls\",\"port\":5270,\"priority\":10,\"weight\":50,%s", ips);
+    assert_non_null(strstr(c.got, text));
+    client_send(&c, "GET /.well-known/host-meta HTTP/1.1\r\nHost: montague.example\r\n\r\n");
+    client_expect(&c, "</XRD>");
+    assert_null(strstr(c.got, "alt-connections:tls"));
+    client_close(&c);
+}
+
 /* ---- streams ---- */
 
 static void features(void **state)
@@ -411,6 +451,7 @@ int main(void)
         BOTH(bad_input), BOTH(ping_flood),     BOTH(closed_unopened), BOTH(slow), BOTH(leaves_at_once),
         cmocka_unit_test_setup_teardown(two_per_address, setup_two_per_address, teardown),
         BOTH(shutdown_says_so),
+        cmocka_unit_test_setup_teardown(host_meta_2, setup_known, teardown),
     };
     return cmocka_run_group_tests_name("c2s_web", tests, NULL, NULL);
 }
