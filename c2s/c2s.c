@@ -49,7 +49,7 @@ static void fill_times(struct c2s_times *t)
     OR(t->ack_delay_ms, 250);
 }
 
-static void copy_domains(struct c2s *c, const char *const *domains)
+static void copy_domains(struct c2s *c, const char *const *domains, struct directory *const *directories)
 {
     unsigned n = 0;
 
@@ -59,6 +59,9 @@ static void copy_domains(struct c2s *c, const char *const *domains)
     c->domains = mem_array(n + 1, sizeof(char *));
     for (unsigned i = 0; i < n; i++)
         c->domains[i] = mem_dup(domains[i]);
+    c->directories = mem_array(n, sizeof(*c->directories));
+    for (unsigned i = 0; directories && i < n; i++)
+        c->directories[i] = directories[i];
 }
 
 static const char *const *copy_texts(const char *const *from)
@@ -147,7 +150,7 @@ struct c2s *c2s_create(const struct c2s_options *o)
     c->times = o->times;
     fill_limits(&c->limits);
     fill_times(&c->times);
-    copy_domains(c, o->domains);
+    copy_domains(c, o->domains, o->directories);
     copy_listeners(c, o);
     if (o->login_secret)
         memcpy(c->secret, o->login_secret, sizeof(c->secret));
@@ -395,6 +398,7 @@ void c2s_destroy(struct c2s **at)
         mem_free(c->domains[i]);
     c2s_census_destroy(c);
     mem_free(c->domains);
+    mem_free(c->directories);
     mem_free(c->listeners);
     mem_free(c->ios);
     mem_free(c->shards);

@@ -18,6 +18,7 @@
 #include "gateway/xmpp/xml_read.h"
 
 struct c2s;
+struct directory;
 
 struct c2s_listener {
     const char *address; /* numeric */
@@ -70,6 +71,8 @@ struct c2s_options {
     const struct c2s_listener *listeners; /* copied, as everything here */
     unsigned listener_count;
     const char *const *domains; /* local domains, prepared; ends with NULL; at least one */
+    /* Where the passwords of each domain are; NULL: here. As many as domains; NULL: none has one. They outlive us. */
+    struct directory *const *directories;
     /* 32 bytes that stay the same over restarts: salts of accounts that do not exist are made of
      * it, so that they look like any other. NULL: the store's. */
     const unsigned char *login_secret;

@@ -58,6 +58,7 @@ static void auth_destroy(struct c2s_auth *a)
     stanza_unref(&a->request);
     c2s_upgrade_destroy(&a->upgrade);
     c2s_fast_destroy(&a->fast);
+    c2s_directory_destroy(&a->outside);
     mem_free(a);
 }
 
@@ -166,7 +167,7 @@ void c2s_auth_proved(struct c2s_conn *k)
 static void tell(struct c2s_conn *k)
 {
     if (!k->auth->right)
-        c2s_auth_fail(k, SASL_NOT_AUTHORIZED);
+        c2s_auth_fail(k, sasl_failure(k->auth->sasl));
     else if (k->auth->disabled)
         c2s_auth_fail(k, SASL_ACCOUNT_DISABLED);
     else
@@ -226,6 +227,26 @@ void c2s_auth_token_judged(struct c2s_conn *k, enum sasl_step step)
         tell(k);
     else
         go_on(k, step);
+}
+
+void c2s_auth_password_judged(struct c2s_conn *k, enum sasl_failure why)
+{
+    struct sasl *s = k->auth->sasl;
+
+    if (why == SASL_OK || why == SASL_NOT_AUTHORIZED)
+        go_on(k, sasl_judge(s, why == SASL_OK));
+    else
+        go_on(k, sasl_refuse(s, why));
+}
+
+/* It tells of a password, and so counts as a guess. */
+static bool is_guess(const struct sasl *s)
+{
+    enum sasl_failure why = sasl_failure(s);
+    bool plain = sasl_mechanism(s) == SASL_MECHANISM_PLAIN;
+
+    return sasl_username(s) &&
+           (why == SASL_NOT_AUTHORIZED || (plain && (why == SASL_ACCOUNT_DISABLED || why == SASL_CREDENTIALS_EXPIRED)));
 }
 
 static void on_work(uv_work_t *w)
@@ -324,6 +345,8 @@ static void go_on(struct c2s_conn *k, enum sasl_step step)
     case SASL_NEED_KEYS:
         if (sasl_takes_token(a->sasl))
             c2s_fast_ask(k);
+        else if (c2s_directory_of(k))
+            c2s_directory_prove(k);
         else
             ask_store(k);
         break;
@@ -335,7 +358,7 @@ static void go_on(struct c2s_conn *k, enum sasl_step step)
         judged(k, true);
         break;
     case SASL_FAILED:
-        if (sasl_failure(a->sasl) == SASL_NOT_AUTHORIZED && sasl_username(a->sasl))
+        if (is_guess(a->sasl))
             judged(k, false);
         else
             c2s_auth_fail(k, sasl_failure(a->sasl));

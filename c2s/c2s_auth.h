@@ -15,6 +15,7 @@ struct c2s_conn;
 struct c2s_io;
 struct c2s_upgrade;
 struct c2s_fast;
+struct c2s_directory;
 
 /* How one of them is spelt. */
 struct c2s_profile {
@@ -42,6 +43,7 @@ struct c2s_auth {
     struct c2s_brake_key key;
     struct timer hold;
     struct account_get get;
+    struct c2s_directory *outside; /* owned; the directory was asked; NULL: not */
     struct c2s_fast *fast;       /* owned; XEP-0484 has a part in it; NULL: not */
     struct c2s_upgrade *upgrade; /* owned; XEP-0480 was asked for; NULL: not, or not yet looked at */
     uv_work_t work;
@@ -59,6 +61,8 @@ void c2s_auth_refuse(struct c2s_conn *k, const struct c2s_profile *p, enum sasl_
 void c2s_auth_prepared(struct c2s_conn *k);
 /* Ends the exchange that is under way, as one that names who failed. */
 void c2s_auth_fail(struct c2s_conn *k, enum sasl_failure why);
+/* A password was looked at elsewhere; SASL_OK: it is right. */
+void c2s_auth_password_judged(struct c2s_conn *k, enum sasl_failure why);
 /* A token was looked at. */
 void c2s_auth_token_judged(struct c2s_conn *k, enum sasl_step step);
 /* Around what is done for it elsewhere: the client is not read, and `a` stays. end: false: the connection has gone, and
@@ -67,6 +71,16 @@ void c2s_auth_begin_work(struct c2s_auth *a);
 bool c2s_auth_end_work(struct c2s_auth *a);
 /* From `succeeded`: the exchange is over, the connection PROVED. */
 void c2s_auth_proved(struct c2s_conn *k);
+
+/* ---- passwords that a directory has (c2s_directory.c) ---- */
+
+struct directory;
+struct directory *c2s_directory_of(const struct c2s_conn *k); /* of its domain; NULL: accounts are ours alone */
+/* PLAIN: c2s_auth_password_judged follows; who is right has an account then. */
+void c2s_directory_prove(struct c2s_conn *k);
+/* A token was right: is the person still there? c2s_auth_token_judged follows. */
+void c2s_directory_recheck(struct c2s_conn *k);
+void c2s_directory_destroy(struct c2s_directory **o);
 
 /* ---- XEP-0484 (c2s_fast.c) ---- */
 

@@ -148,7 +148,8 @@ bool c2s_census_start(struct c2s *c, struct error *e)
     c->census = mem_array(n, sizeof(*c->census));
     for (unsigned i = 0; counted && i < n; i++) {
         take(&c->census[i], &f.found[i], true);
-        log_strength(c->domains[i], f.found[i].lacking);
+        if (!c->directories[i]) /* no key is of use there */
+            log_strength(c->domains[i], f.found[i].lacking);
     }
     mem_free(f.found);
     return counted;
@@ -181,7 +182,7 @@ static void take_all(struct c2s *c, const struct counted *found)
         if (!found[i].is_counted)
             continue;
         take(&c->census[i], &found[i], false);
-        if (before != !found[i].lacking)
+        if (before != !found[i].lacking && !c->directories[i])
             log_strength(c->domains[i], found[i].lacking);
     }
 }

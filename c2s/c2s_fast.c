@@ -14,6 +14,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/random.h"
 #include "gateway/base/text.h"
+#include "gateway/net/directory.h"
 #include "gateway/store/clients.h"
 #include "gateway/xmpp/datetime.h"
 #include "gateway/xmpp/ns.h"
@@ -37,6 +38,10 @@ struct c2s_fast {
 unsigned c2s_fast_mechanisms(const struct c2s_conn *k)
 {
     unsigned all = SASL_BIT(HT_SHA_256_NONE);
+    const struct directory *d = c2s_directory_of(k);
+
+    if (d && !directory_can_search(d)) /* a token would open to who has left */
+        return 0;
 
     if (stream_channel_binding(k->stream, "tls-exporter", NULL))
         all |= SASL_BIT(HT_SHA_256_EXPR);
@@ -49,6 +54,8 @@ void c2s_fast_features(const struct c2s_conn *k, struct bytes *out)
 {
     unsigned all = c2s_fast_mechanisms(k);
 
+    if (!all)
+        return;
     bytes_append_text(out, "<fast xmlns='" NS_FAST "'>");
     for (unsigned m = 0; m < SASL_MECHANISM_COUNT; m++)
         if (all & (1u << m))
@@ -169,7 +176,11 @@ static void on_asked(struct store_job *job, const struct error *e)
         return;
     }
     a->disabled = a->get.found && a->get.account.disabled;
-    c2s_auth_token_judged(a->conn, look(f));
+    enum sasl_step step = look(f);
+    if (step == SASL_SUCCESS && c2s_directory_of(a->conn))
+        c2s_directory_recheck(a->conn);
+    else
+        c2s_auth_token_judged(a->conn, step);
 }
 
 void c2s_fast_ask(struct c2s_conn *k)
@@ -226,6 +237,12 @@ static void fill(struct c2s_fast *f, const struct element *request)
     }
 }
 
+/* Of a directory's account nothing is kept that could tell that the password was changed there. */
+static bool is_outside(const struct account *now, const struct account *shown)
+{
+    return now->of_directory && shown->of_directory;
+}
+
 /* Salts are drawn anew for each password, so one key in common is one password. */
 static bool have_common_key(const struct account *now, const struct account *shown)
 {
@@ -246,7 +263,7 @@ static bool still_holds(struct store_tx *tx, const struct c2s_auth *a, bool *hol
 
     arena_init(&arena);
     bool ok = account_find(tx, a->get.bare, &arena, &now, &found, e);
-    *holds = ok && found && !now.disabled && have_common_key(&now, &a->get.account);
+    *holds = ok && found && !now.disabled && (is_outside(&now, &a->get.account) || have_common_key(&now, &a->get.account));
     arena_fini(&arena);
     return ok;
 }

@@ -84,6 +84,7 @@ struct c2s {
     struct store *store;
     struct tls_store *tls;
     char **domains; /* owned; ends with NULL */
+    struct directory **directories; /* of each domain; owned, not what it points to */
     struct c2s_listener *listeners;
     unsigned listener_count, io_count, shard_count;
     struct c2s_io *ios;

@@ -30,6 +30,8 @@ unsigned c2s_offer_mechanisms(const struct c2s_conn *k)
     unsigned all = SASL_BIT(SCRAM_SHA_256) | SASL_BIT(SCRAM_SHA_1);
     bool binds = bindings_of(k) != 0;
 
+    if (c2s_directory_of(k)) /* it alone knows the password, and must be shown it */
+        return SASL_BIT(PLAIN);
     if (binds)
         all |= SASL_BIT(SCRAM_SHA_256_PLUS) | SASL_BIT(SCRAM_SHA_1_PLUS);
     if (k->sha512)

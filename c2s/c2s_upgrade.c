@@ -129,6 +129,8 @@ bool c2s_upgrade_begin(struct c2s_conn *k)
 {
     struct c2s_auth *a = k->auth;
 
+    if (c2s_directory_of(k)) /* keys are not what it logs in by */
+        return false;
     if (!a->upgrade)
         a->upgrade = look(a);
     if (!a->upgrade->left) {

@@ -16,6 +16,7 @@
 #include "gateway/doorbell.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/manager.h"
+#include "gateway/net/directory.h"
 #include "gateway/net/dns.h"
 #include "gateway/net/egress.h"
 #include "gateway/net/http_client.h"
@@ -57,6 +58,7 @@ struct gateway {
     struct exchange *exchange;
     struct s2s *s2s;
     struct c2s *c2s;
+    struct directory **directories; /* of each community; NULL: it has none */
     struct contact_router *router;
     struct listing listings[LISTINGS_MAX];       /* tables that the parts give of themselves */
     const struct listing *listed[LISTINGS_MAX + 1];
@@ -181,6 +183,15 @@ static uint16_t s2s_tls_port(const struct config *c)
     return 0;
 }
 
+/* Each community's own threads: a directory that hangs is nothing to the others. */
+static void make_directories(struct gateway *g)
+{
+    const struct config *c = g->c;
+    g->directories = arena_alloc(&g->arena, c->community_count * sizeof *g->directories);
+    for (unsigned i = 0; i < c->community_count; i++)
+        g->directories[i] = c->communities[i].ldap ? directory_create(c->communities[i].ldap) : NULL;
+}
+
 static bool make_c2s(struct gateway *g, struct error *e)
 {
     const struct config *c = g->c;
@@ -190,6 +201,7 @@ static bool make_c2s(struct gateway *g, struct error *e)
     const char **domains = arena_alloc(&g->arena, (c->community_count + 1) * sizeof *domains);
     for (unsigned i = 0; i < c->community_count; i++)
         domains[i] = c->communities[i].exchange.domain;
+    make_directories(g);
     g->c2s = c2s_create(&(struct c2s_options){.io_loops = g->io_loops,
                                               .io_loop_count = g->io_loop_count,
                                               .exchange_loops = &g->exchange_loop,
@@ -200,6 +212,7 @@ static bool make_c2s(struct gateway *g, struct error *e)
                                               .listeners = c->c2s,
                                               .listener_count = c->c2s_count,
                                               .domains = domains,
+                                              .directories = g->directories,
                                               .login_secret = secret,
                                               .websocket_url = c->websocket_url,
                                               .bosh_url = c->bosh_url,
@@ -488,6 +501,8 @@ void compose_destroy(struct gateway **gp)
     mail_client_destroy(&g->mail_client);
     dns_destroy(&g->dns);
     c2s_destroy(&g->c2s);
+    for (unsigned i = 0; g->directories && i < g->c->community_count; i++)
+        directory_destroy(&g->directories[i]);
     store_close(&g->store); /* every job completes, while its owner is still there */
     s2s_destroy(&g->s2s);
     contact_router_destroy(&g->router);

@@ -17,6 +17,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/config_options.h"
+#include "gateway/net/directory_text.h"
 #include "gateway/net/egress.h"
 #include "gateway/xmpp/jid.h"
 
@@ -429,6 +430,89 @@ static struct community_joining read_joining(struct reader *r, cfg_t *sec, const
     };
 }
 
+/* ---- a directory ---- */
+
+static bool is_given(struct reader *r, cfg_t *sec, const char *name)
+{
+    return map_get(&r->seen, arena_printf(&r->c->arena, "%p %s", (void *)sec, name)) != NULL;
+}
+
+/* The file of the searcher's password may be read by its owner and group alone. */
+static const char *ldap_password(struct reader *r, cfg_t *sec)
+{
+    const char *path = text_of(r, sec, "ldap_password_file"), *next = "", *why = NULL;
+    if (path && access(path, R_OK) == 0) /* CHECK_FILE has complained else */
+        why = wrong_with_secret(path, &next);
+    if (why)
+        mistake(r, sec, "ldap_password_file: %s: %s%s%s", path, why, next, *next ? path : "");
+    return why ? NULL : secret_of(r, sec, path);
+}
+
+static void check_ldap_urls(struct reader *r, cfg_t *sec, const struct directory_options *o)
+{
+    for (const char *const *url = o->urls; *url; url++)
+        if (o->starttls == DIRECTORY_STARTTLS_NO && text_starts_with(*url, "ldap://") && !directory_text_is_loopback(*url))
+            mistake(r, sec, "ldap_starttls: passwords would go to %s in the clear; 'no' is for loopback alone", *url);
+}
+
+static void check_ldap(struct reader *r, cfg_t *sec, const struct directory_options *o)
+{
+    if (!o->base == !o->dn)
+        mistake(r, sec, "ldap_url: one of 'ldap_base' (people are searched for) and 'ldap_dn' (they are not) is needed");
+    if (o->dn && !text_eq(o->filter, find_option("community", "ldap_filter")->text_default))
+        mistake(r, sec, "ldap_filter: with 'ldap_dn' there is no search");
+    if (o->dn && !directory_text_is_template(o->dn))
+        mistake(r, sec, "ldap_dn: '%s' has no %%u for the name, or another %% than %%u, %%d and %%%%", o->dn);
+    if (!o->dn && !directory_text_is_template(o->filter))
+        mistake(r, sec, "ldap_filter: '%s' has no %%u for the name, or another %% than %%u, %%d and %%%%", o->filter);
+    else if (!o->dn && !directory_text_is_filter(o->filter))
+        mistake(r, sec, "ldap_filter: '%s' is not a filter like (uid=%%u): look at its parentheses", o->filter);
+    if (!o->bind_dn != !text_of(r, sec, "ldap_password_file"))
+        mistake(r, sec, "ldap_bind_dn and ldap_password_file: one without the other is of no use");
+    check_ldap_urls(r, sec, o);
+}
+
+static const struct directory_options *read_ldap(struct reader *r, cfg_t *sec, const char *domain)
+{
+    static const char *const names[] = {"ldap_starttls", "ldap_base", "ldap_dn", "ldap_bind_dn", "ldap_password_file"};
+    const char *starttls = text_of(r, sec, "ldap_starttls");
+    if (!cfg_size(sec, "ldap_url")) {
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            if (text_of(r, sec, names[i]))
+                mistake(r, sec, "%s: without 'ldap_url' there is no directory", names[i]);
+        return NULL;
+    }
+    struct directory_options *o = arena_new(&r->c->arena, struct directory_options);
+    *o = (struct directory_options){
+        .domain = domain,
+        .urls = list_of(r, sec, "ldap_url"),
+        .starttls = !starttls                ? DIRECTORY_STARTTLS_AUTO
+                    : text_eq(starttls, "no") ? DIRECTORY_STARTTLS_NO
+                                              : DIRECTORY_STARTTLS_YES,
+        .ca_file = r->c->ca_file,
+        .base = text_of(r, sec, "ldap_base"),
+        .filter = text_of(r, sec, "ldap_filter"),
+        .dn = text_of(r, sec, "ldap_dn"),
+        .bind_dn = text_of(r, sec, "ldap_bind_dn"),
+        .bind_password = ldap_password(r, sec),
+        .timeout_s = (unsigned)cfg_getint(sec, "ldap_timeout_seconds"),
+        .cache_s = (unsigned)cfg_getint(sec, "ldap_cache_seconds"),
+    };
+    check_ldap(r, sec, o);
+    return o;
+}
+
+/* Nobody makes an account beside the directory's. */
+static void close_registration(struct reader *r, cfg_t *sec, struct community *c)
+{
+    if (is_given(r, sec, "registration") && c->joining.who != JOIN_NOBODY)
+        mistake(r, sec, "registration: the accounts are the directory's (ldap_url); nobody registers");
+    c->joining.who = JOIN_NOBODY;
+    if (c->joining.people == INVITE_ACCOUNTS)
+        c->joining.people = INVITE_CONTACTS;
+    c->accounts_elsewhere = true;
+}
+
 static void read_community(struct reader *r, cfg_t *sec, struct config_community *out)
 {
     const char *domain = title_domain(r, sec), *strangers = cfg_getstr(sec, "strangers");
@@ -459,6 +543,9 @@ static void read_community(struct reader *r, cfg_t *sec, struct config_community
         .gather_seconds = (unsigned)cfg_getint(sec, "gather_seconds"),
         .sms_prefixes = list_of(r, sec, "sms_prefixes"),
     };
+    out->ldap = read_ldap(r, sec, domain);
+    if (out->ldap)
+        close_registration(r, sec, &out->exchange);
 }
 
 static void read_communities(struct reader *r, cfg_t *cfg)

@@ -14,11 +14,13 @@
 #include "gateway/base/arena.h"
 #include "gateway/base/log.h"
 #include "gateway/exchange/exchange.h"
+#include "gateway/net/directory.h"
 #include "s2s/s2s.h"
 
 struct config_community {
     struct community exchange; /* domain, admins, archive, strangers */
     struct contact_router_community devices;
+    const struct directory_options *ldap; /* NULL: the accounts' passwords are ours */
     const char *certificate, *key; /* PEM files; NULL: none, so no TLS for that domain */
 };
 

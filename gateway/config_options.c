@@ -86,6 +86,18 @@ const struct option config_options[] = {
     TEXT("community", "invite_url", NULL, CHECK_URL, "https|http",
          "Where the page of an invitation is, if a reverse proxy passes it on: \"https://capulet.example/invite/\"; when not given, at the first "
          "websocket listener with TLS, if there is one."),
+    LIST("community", "ldap_url", CHECK_URL, "ldap|ldaps|ldapi",
+         "The accounts are those of an LDAP directory: \"ldap://ldap.example\"; further ones are asked when the first cannot be reached. "
+         "Then clients show their passwords (PLAIN, under TLS), which the directory judges; none are kept here."),
+    TEXT("community", "ldap_starttls", NULL, CHECK_WORD, "yes|no", "StartTLS with ldap:// addresses: yes unless they are loopback; no is for loopback alone."),
+    TEXT("community", "ldap_base", NULL, CHECK_ANY, NULL, "People are searched for below this entry: \"ou=people,dc=example\"."),
+    TEXT("community", "ldap_filter", "(uid=%u)", CHECK_ANY, NULL, "Exactly one entry must match (RFC 4515); %u is the name before the @, %d the domain, %% a %."),
+    TEXT("community", "ldap_dn", NULL, CHECK_ANY, NULL, "Instead of ldap_base: the entry itself, \"uid=%u,ou=people,dc=example\", without a search."),
+    TEXT("community", "ldap_bind_dn", NULL, CHECK_ANY, NULL,
+         "Who searches; nobody in particular when not given. With ldap_dn it lets clients use tokens (XEP-0484): it can tell who has left."),
+    TEXT("community", "ldap_password_file", NULL, CHECK_FILE, NULL, "File with the searcher's password."),
+    INT("community", "ldap_timeout_seconds", 5, 1, 15, "seconds", "How long one answer of the directory may take; a login may take three."),
+    INT("community", "ldap_cache_seconds", 600, 0, 86400, "seconds", "So long after somebody left the directory a token may still log in."),
     TEXT("community", "mail_server", NULL, CHECK_URL, "smtp|smtps", "For e-mail devices: smtp://HOST:PORT; none: no e-mail."),
     TEXT("community", "mail_from", NULL, CHECK_ANY, NULL, "Sender address; notify@DOMAIN when not given."),
     TEXT("community", "mail_user", NULL, CHECK_ANY, NULL, "Login at the mail server."),

@@ -12,6 +12,7 @@
 #include "gateway/config.h"
 #include "gateway/doctor.h"
 #include "gateway/invite_cli.h"
+#include "gateway/net/directory_ldap.h"
 #include "gateway/net/tls.h"
 #include "gateway/owner.h"
 #include "gateway/rehearsal.h"
@@ -141,6 +142,7 @@ int main(int argc, char **argv)
 {
     static const struct option flags[] = {{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
     const char *file = SETUP_CONFIG;
+    directory_ldap_init();
     umask(S_IRWXG | S_IRWXO); /* what is written here is people's mail */
     if (argc > 1 && strcmp(argv[1], "setup") == 0) /* it has flags of its own */
         return setup_cli(argc - 1, argv + 1);

@@ -10,6 +10,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/store/account.h"
+#include "gateway/xmpp/bare.h"
 #include "gateway/xmpp/ns.h"
 
 #define NODE(name) NS_ADMIN "#" name
@@ -218,6 +219,10 @@ static void change_password(struct adhoc_call *c, enum change change)
     const char *password = adhoc_text(c, "password"), *bare = own_account(c, adhoc_text(c, "accountjid"));
     if (!bare)
         return;
+    if (exchange_community(adhoc_exchange(c), bare_domain(bare))->accounts_elsewhere) {
+        adhoc_refuse(c, STANZA_NOT_ALLOWED, "accounts and passwords of this community are those of its directory (LDAP): change them there");
+        return;
+    }
     if (change == CHANGE_ADD && !text_eq(password, adhoc_text(c, "password-verify"))) {
         adhoc_reject(c, "password-verify: it is not the same password");
         return;

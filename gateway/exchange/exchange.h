@@ -34,6 +34,7 @@ struct community {
     unsigned held_max;         /* messages a request holds; 0: 20 */
     uint64_t request_ttl_s;    /* 0: 7 days */
     struct community_joining joining;
+    bool accounts_elsewhere; /* a directory has their passwords: they are neither made nor changed here */
 };
 
 struct exchange_options {

@@ -18,6 +18,9 @@
 #include "gateway/xmpp/sasl.h"
 #include "gateway/xmpp/scram.h"
 
+/* accounts.disabled: by an admin, or because the directory has it no more. */
+enum { DISABLED = 1, GONE = 2 };
+
 static bool read_key(struct store_rows *r, struct account_keys *k)
 {
     struct span salt = store_blob(r, 2), stored = store_blob(r, 3), server = store_blob(r, 4);
@@ -55,7 +58,9 @@ static void read_account(struct store_rows *r, struct arena *arena, struct accou
         .bare = arena_dup(arena, store_text(r, 0)),
         .is_admin = store_int(r, 1) != 0,
         .disabled = store_int(r, 2) != 0,
+        .gone = store_int(r, 2) == GONE,
         .created_us = store_int(r, 3),
+        .of_directory = store_int(r, 4) != 0,
     };
 }
 
@@ -64,7 +69,7 @@ bool account_find(struct store_tx *tx, const char *bare, struct arena *a, struct
 {
     *found = false;
     struct store_rows *r = store_query(
-        tx, e, "select bare, is_admin, disabled, created_us from accounts where bare = $1", "t", bare);
+        tx, e, "select bare, is_admin, disabled, created_us, of_directory from accounts where bare = $1", "t", bare);
     if (!r)
         return false;
     if (!store_next(r, e))
@@ -161,6 +166,36 @@ bool account_set_disabled(struct store_tx *tx, const char *bare, bool disabled, 
            found_one(tx, bare, e) && (!disabled || clients_forget(tx, bare, NULL, e));
 }
 
+bool account_of_directory(struct store_tx *tx, const char *bare, bool *changed, struct error *e)
+{
+    if (!store_exec(tx, e,
+                    "insert into accounts (bare, domain, is_admin, disabled, created_us, of_directory) values ($1, $2, 0, 0, $3, 1)"
+                    " on conflict (bare) do nothing",
+                    "tti", bare, bare_domain(bare), tx->now_us))
+        return false;
+    *changed = store_changes(tx) > 0;
+    if (*changed)
+        return true;
+    if (!store_exec(tx, e, "update accounts set disabled = 0 where bare = $1 and disabled = $2", "ti", bare, (int64_t)GONE))
+        return false;
+    *changed = store_changes(tx) > 0;
+    if (!store_exec(tx, e, "update accounts set of_directory = 1 where bare = $1 and of_directory = 0", "t", bare))
+        return false;
+    if (store_changes(tx) == 0)
+        return true;
+    *changed = true;
+    return store_exec(tx, e, "delete from account_keys where bare = $1", "t", bare) && clients_forget(tx, bare, NULL, e);
+}
+
+bool account_left_directory(struct store_tx *tx, const char *bare, bool *changed, struct error *e)
+{
+    if (!store_exec(tx, e, "update accounts set disabled = $2 where bare = $1 and disabled = 0 and of_directory = 1", "ti", bare,
+                    (int64_t)GONE))
+        return false;
+    *changed = store_changes(tx) > 0;
+    return !*changed || clients_forget(tx, bare, NULL, e);
+}
+
 bool account_delete(struct store_tx *tx, const char *bare, struct error *e)
 {
     return store_exec(tx, e, "delete from accounts where bare = $1", "t", bare) && found_one(tx, bare, e) &&
@@ -174,7 +209,7 @@ bool account_list(struct store_tx *tx, const char *domain, const char *after, un
 {
     struct store_rows *r =
         store_query(tx, e,
-                    "select bare, is_admin, disabled, created_us from accounts"
+                    "select bare, is_admin, disabled, created_us, of_directory from accounts"
                     " where bare > $1 and ($2 = '' or domain = $2) order by bare limit $3",
                     "tti", after ? after : "", domain ? domain : "", (int64_t)limit);
     while (r && store_next(r, e)) {

@@ -22,6 +22,8 @@ struct account {
     struct account_keys keys[ACCOUNT_KEYS_MAX];
     unsigned key_count;
     bool is_admin, disabled;
+    bool gone;         /* disabled because the directory has it no more */
+    bool of_directory; /* its password is in a directory outside (gateway/net/directory.h): it has no keys */
     int64_t created_us;
 };
 
@@ -41,6 +43,12 @@ MUST_USE bool account_delete(struct store_tx *tx, const char *bare, struct error
 /* Nobody may log in; what comes for the account is kept. ERROR_NOT_FOUND. */
 /* Disabling takes the tokens of all its clients (clients.h): what was given to them does not come back. */
 MUST_USE bool account_set_disabled(struct store_tx *tx, const char *bare, bool disabled, struct error *e);
+/* The directory has that person: the account is made if there is none; one that was gone may log in again, one of ours is the
+ * directory's from then on, without keys and tokens of old. *changed: it is not as before. */
+MUST_USE bool account_of_directory(struct store_tx *tx, const char *bare, bool *changed, struct error *e);
+/* The directory has it no more: as account_set_disabled, until account_of_directory. An account that is not of a directory, or
+ * disabled already, stays as it is (*changed false). */
+MUST_USE bool account_left_directory(struct store_tx *tx, const char *bare, bool *changed, struct error *e);
 MUST_USE bool account_find(struct store_tx *tx, const char *bare, struct arena *a, struct account *out, bool *found, struct error *e);
 /* Names in order, from `after` (NULL: the first) on; domain NULL: all. */
 MUST_USE bool account_list(struct store_tx *tx, const char *domain, const char *after, unsigned limit,

@@ -473,6 +473,18 @@ enum sasl_step sasl_give_tokens(struct sasl *s, const char *const *tokens, unsig
     return succeed(s);
 }
 
+const char *sasl_password(const struct sasl *s)
+{
+    CHECK(s->state == STATE_KEYS && mechanisms[s->mechanism].family == FAMILY_PLAIN);
+    return bytes_text(&s->password);
+}
+
+enum sasl_step sasl_judge(struct sasl *s, bool right)
+{
+    CHECK(s->state == STATE_KEYS && mechanisms[s->mechanism].family == FAMILY_PLAIN);
+    return right ? succeed(s) : fail(s, SASL_NOT_AUTHORIZED);
+}
+
 void sasl_want_keys(struct sasl *s, unsigned hashes)
 {
     CHECK(s->state == STATE_WORK);

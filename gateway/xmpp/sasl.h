@@ -4,7 +4,7 @@
  * and the caller does both where it likes.
  *
  *     sasl_begin ---> SASL_CONTINUE: send the challenge, then sasl_respond
- *                     SASL_NEED_KEYS: look up sasl_username() for sasl_hash(), then sasl_give_keys
+ *                     SASL_NEED_KEYS: look up sasl_username() for sasl_hash(), then sasl_give_keys (or sasl_judge)
  *                     SASL_NEED_WORK: sasl_work() on the thread pool, then sasl_worked
  *                     SASL_SUCCESS, SASL_FAILED: over; sasl_begin may follow
  *
@@ -110,6 +110,10 @@ enum sasl_step sasl_respond(struct sasl *s, const char *base64);
 /* NULL: no such account (or it may not log in); the exchange goes on and fails at its end. Keys for
  * another hash than sasl_hash() are fit for PLAIN only. */
 enum sasl_step sasl_give_keys(struct sasl *s, const struct scram_keys *keys);
+/* PLAIN, after SASL_NEED_KEYS: the password, for who looks at it elsewhere and then says by sasl_judge whether it is right,
+ * instead of sasl_give_keys. */
+const char *sasl_password(const struct sasl *s);
+enum sasl_step sasl_judge(struct sasl *s, bool right);
 /* After SASL_NEED_WORK: if the password is right, make new keys of these hashes (bits of enum scram_hash) of it. */
 void sasl_want_keys(struct sasl *s, unsigned hashes);
 /* After SASL_SUCCESS, until the next exchange; NULL: none were made. */

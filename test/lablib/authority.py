@@ -22,11 +22,11 @@ class Authority:
                 "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
             self.key.chmod(0o600)
 
-    def issue(self, domain, folder, names=()):
+    def issue(self, domain, folder, names=(), addresses=()):
         """Certificate and key for `domain` and its subdomains; returns (chain, key)."""
         folder = Path(folder)
         chain, key, request = folder / f"{domain}.pem", folder / f"{domain}.key", folder / f"{domain}.csr"
-        alt = ",".join(f"DNS:{name}" for name in (domain, f"*.{domain}", *names))
+        alt = ",".join([f"DNS:{name}" for name in (domain, f"*.{domain}", *names)] + [f"IP:{address}" for address in addresses])
         extensions = folder / f"{domain}.ext"
         extensions.write_text(f"subjectAltName={alt}\nextendedKeyUsage=serverAuth,clientAuth\n")
         run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={domain}",

@@ -150,6 +150,60 @@ static void account_is_disabled(void **state)
     }
 }
 
+static bool in_directory_run(struct store_tx *tx, void *user, struct error *e)
+{
+    struct step *s = user;
+    return account_of_directory(tx, s->bare, &s->found, e);
+}
+
+static bool left_directory_run(struct store_tx *tx, void *user, struct error *e)
+{
+    struct step *s = user;
+    return account_left_directory(tx, s->bare, &s->found, e);
+}
+
+static void account_is_of_a_directory(void **state)
+{
+    enum { HAS, LOST, BARRED, UNBARRED, OURS };
+    static const struct {
+        const char *proves;
+        int what;
+        bool changed, disabled, gone, of_directory;
+        unsigned keys;
+    } rows[] = {
+        {"one of ours is not the directory's to lose", OURS, true, false, false, false, 2},
+        {"nor lost", LOST, false, false, false, false, 2},
+        {"it becomes the directory's, without keys", HAS, true, false, false, true, 0},
+        {"and stays it", HAS, false, false, false, true, 0},
+        {"it may not log in when it is gone", LOST, true, true, true, true, 0},
+        {"once", LOST, false, true, true, true, 0},
+        {"back, it may again", HAS, true, false, false, true, 0},
+        {"an admin disables it", BARRED, true, true, false, true, 0},
+        {"then being there changes nothing", HAS, false, true, false, true, 0},
+        {"nor leaving", LOST, false, true, false, true, 0},
+        {"only the admin does", UNBARRED, true, false, false, true, 0},
+    };
+    static bool (*const runs[])(struct store_tx *, void *, struct error *) = {in_directory_run, left_directory_run, bar_run, unbar_run, put_run};
+    struct step s = {.bare = ROMEO, .account = sample(ROMEO, 2)};
+    (void)state;
+    world_open(true);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct account_get g;
+        s.found = true;
+        assert_int_equal(do_step(runs[rows[i].what], &s), ERROR_NONE);
+        get(ROMEO, &g);
+        if (s.found != rows[i].changed || g.account.disabled != rows[i].disabled || g.account.gone != rows[i].gone ||
+            g.account.of_directory != rows[i].of_directory || g.account.key_count != rows[i].keys)
+            fail_msg("%s", rows[i].proves);
+        arena_fini(&g.arena);
+    }
+    s.bare = JULIET;
+    assert_int_equal(do_step(left_directory_run, &s), ERROR_NONE);
+    assert_false(s.found); /* nobody is no mistake */
+    assert_int_equal(do_step(in_directory_run, &s), ERROR_NONE);
+    assert_true(s.found); /* and is made */
+}
+
 static void account_lists(void **state)
 {
     (void)state;
@@ -351,6 +405,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(account_life),
         WORLD_TEST(account_is_disabled),
+        WORLD_TEST(account_is_of_a_directory),
         WORLD_TEST(account_lists),
         WORLD_TEST(census),
         WORLD_TEST(roster_versions),
