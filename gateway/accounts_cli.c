@@ -303,31 +303,36 @@ static void on_done(struct store_job *job, const struct error *e)
     loop_stop(job->reply_on);
 }
 
-static bool with_store(struct work *w,
-                       bool (*run)(struct store_tx *, struct store_job *, struct error *),
-                       bool writes, struct error *e)
+bool accounts_cli_job(const struct config *c, struct store_job *job, bool writes, struct error *e)
 {
-    struct store *s = store_open(&(struct store_options){.path = w->config->store_path,
-                                                         .durability = w->config->durability,
-                                                         .schema_dir = w->config->schema_dir,
+    struct store *s = store_open(&(struct store_options){.path = c->store_path,
+                                                         .durability = c->durability,
+                                                         .schema_dir = c->schema_dir,
                                                          .beside = true},
                                  e);
     if (!s)
         return false;
     struct loop *l = loop_create("account", clock_real());
-    w->job.run = run;
-    w->job.done = on_done;
-    w->job.reply_on = l;
+    job->done = on_done;
+    job->reply_on = l;
     if (writes)
-        store_write(s, &w->job);
+        store_write(s, job);
     else
-        store_read(s, &w->job);
+        store_read(s, job);
     loop_run(l);
     store_close(&s);
     loop_destroy(&l);
-    if (w->job.error.code != ERROR_NONE)
-        *e = w->job.error;
-    return w->job.error.code == ERROR_NONE;
+    if (job->error.code != ERROR_NONE)
+        *e = job->error;
+    return job->error.code == ERROR_NONE;
+}
+
+static bool with_store(struct work *w,
+                       bool (*run)(struct store_tx *, struct store_job *, struct error *),
+                       bool writes, struct error *e)
+{
+    w->job.run = run;
+    return accounts_cli_job(w->config, &w->job, writes, e);
 }
 
 static int perform(struct work *w,

@@ -18,4 +18,7 @@ MUST_USE bool accounts_cli_add(const struct config *c, const char *jid, const ch
 enum { ACCOUNTS_CLI_PASSWORD_BYTES = 4096 };
 MUST_USE bool accounts_cli_ask_password(const char *jid, char line[ACCOUNTS_CLI_PASSWORD_BYTES]);
 
+/* The store for the length of one job, whose `run` is set; beside a running gateway. */
+MUST_USE bool accounts_cli_job(const struct config *c, struct store_job *job, bool writes, struct error *e);
+
 #endif

@@ -106,6 +106,7 @@ unsigned doctor_examine(const struct config *c, FILE *out)
     examine_store(&d);
     doctor_ports(&d);
     doctor_dns(&d);
+    doctor_directories(&d);
     examine_admins(&d);
     fprintf(out, "%u wrong, %u worth a note\n", d.wrong, d.notes);
     arena_fini(&d.arena);

@@ -28,4 +28,7 @@ void doctor_dns(struct doctor *d);
 /* The listeners on this machine. Sets is_running. */
 void doctor_ports(struct doctor *d);
 
+/* Each server of each community's directory. */
+void doctor_directories(struct doctor *d);
+
 #endif

@@ -12,6 +12,7 @@
 #include "gateway/config.h"
 #include "gateway/doctor.h"
 #include "gateway/invite_cli.h"
+#include "gateway/ldap_cli.h"
 #include "gateway/net/directory_ldap.h"
 #include "gateway/net/tls.h"
 #include "gateway/owner.h"
@@ -37,6 +38,7 @@ static const char usage[] =
     "                         wanted: from JID (whose contact it becomes), uses N, days N\n"
     "  invite list [DOMAIN]   list invitations, the newest first\n"
     "  invite revoke DOMAIN ID  take one back\n"
+    "  ldap sync [DOMAIN]     accounts for everybody in the directory (ldap_url); who is gone from it may not log in any more\n"
     "  doctor                 is it true of this machine and of the DNS? what is wrong, and what to do\n"
     "  webhooks               the addresses to enter at each provider\n"
     "  options                print every option with its default\n"
@@ -71,7 +73,7 @@ static int run(const struct config *c, int argc, char **argv)
 static int check(const struct config *c, int argc, char **argv)
 {
     (void)argc, (void)argv;
-    unsigned mistakes = rehearsal_run(c, complain, NULL);
+    unsigned mistakes = rehearsal_run(c, complain, NULL) + ldap_cli_check(c, complain, NULL);
     if (mistakes == 0)
         printf("%s: good\n", c->file);
     return mistakes ? 1 : 0;
@@ -111,6 +113,7 @@ static const struct verb {
     {"check", 0, 0, false, check},
     {"account", 1, 3, false, accounts_cli},
     {"invite", 1, 8, false, invite_cli},
+    {"ldap", 1, 2, false, ldap_cli},
     {"doctor", 0, 0, false, doctor_cli},
     {"webhooks", 0, 0, false, webhooks},
     {"options", 0, 0, true, options},

@@ -208,6 +208,8 @@ static enum service_result handle(struct exchange *x, struct person *who, struct
                   (!who || jid_eq_bare(iq->from, iq->to));
     if (!is_own)
         refuse(x, iq, STANZA_NOT_ALLOWED, "That is for accounts of this community.");
+    else if (exchange_community(x, iq->from->domain)->accounts_elsewhere)
+        refuse(x, iq, STANZA_NOT_ALLOWED, "This account is of the community's directory (LDAP): change it there.");
     else if (iq->type == IQ_GET)
         answer_get(x, iq);
     else

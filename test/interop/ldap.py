@@ -4,6 +4,7 @@
 the right one does to them and to others."""
 import re
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.authority import Authority  # noqa: E402
 from lablib.directory import PEOPLE, SEARCHER, SEARCHER_PASSWORD, Slapd  # noqa: E402
+from lablib.lab import find_program  # noqa: E402
+from lablib.process import Failed  # noqa: E402
 from lablib.raw import C, SASL, SASL2, b64, condition, name_of  # noqa: E402
 from lablib.suite import hold, token  # noqa: E402
 
@@ -236,5 +239,122 @@ def locked(t):
     expect(t, "account-disabled", "romeo", "rose", "locked")
 
 
+def refused_here(t):
+    """accounts and passwords are changed there and not here: by the command, by an admin's form, by XEP-0077; nobody registers"""
+    make(t, {"romeo": "rose", "admin": "capulet"})
+    for verb in ("add", "password"):
+        try:
+            t.lab.causeway(HERE, "account", verb, ROMEO if verb == "password" else f"new@{HERE}", stdin="other\n")
+            hold(False, f"account {verb} was done")
+        except Failed as e:
+            hold("accounts of montague.example are those of its directory" in str(e), f"account {verb}: {e}")
+    raw, _ = plain(t, "romeo", "rose", BIND)
+    answer = raw.iq("set", "<query xmlns='jabber:iq:register'><username>romeo</username><password>other</password></query>", HERE)
+    hold(condition(answer) == "not-allowed", f"XEP-0077: {condition(answer)}")
+    answer = raw.iq("set", "<query xmlns='jabber:iq:register'><remove/></query>", HERE)
+    hold(condition(answer) == "not-allowed", f"XEP-0077 remove: {condition(answer)}")
+    expect(t, "success", "romeo", "rose", "the password after that")
+    admin, _ = plain(t, "admin", "capulet", BIND)
+    node = "http://jabber.org/protocol/admin#change-user-password"
+    command = f"<command xmlns='http://jabber.org/protocol/commands' node='{node}'"
+    first = admin.iq("set", command + "/>", HERE)[0]
+    form = (f"<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/admin</value></field>"
+            f"<field var='accountjid'><value>{ROMEO}</value></field><field var='password'><value>other</value></field></x>")
+    done = admin.iq("set", f"{command} sessionid='{first.get('sessionid')}'>{form}</command>", HERE)
+    hold(condition(done) == "not-allowed", f"an admin's form: {condition(done)}")
+    hold(secured(t).features.find("{http://jabber.org/features/iq-register}register") is None, "registration is offered")
+
+
+def ended(raw):
+    """What ends the stream."""
+    while True:
+        element = raw.next()
+        if element.tag.endswith("}error"):
+            return condition(element)
+
+
+def synced(t):
+    """`causeway ldap sync`: everybody has an account, page by page, so that messages reach them before they ever logged in; who is
+    gone is out, and back with what came when they are back; a directory that is away, or shows nobody, changes nothing"""
+    slapd = make(t, {"romeo": "rose", "benvolio": "peace"} | {f"guest{i}": "x" for i in range(520)})
+    raw, _ = plain(t, "romeo", "rose", BIND)
+    raw.send("<presence/>")
+
+    def sync(*words):
+        return t.lab.causeway(HERE, "ldap", "sync", *words)
+
+    def write(body):
+        raw.send(f"<message to='benvolio@{HERE}' type='chat'><body>{body}</body></message>")
+        raw.iq("get", "<ping xmlns='urn:xmpp:ping'/>", HERE)
+
+    def reads(body):
+        other, answer = plain(t, "benvolio", "peace", BIND)
+        hold(name_of(answer) == "success", f"benvolio: {condition(answer)}")
+        other.send("<presence/>")
+        while True:
+            element = other.next()
+            if element.tag == C + "message" and element.findtext(C + "body") == body:
+                return other
+    said = sync()
+    hold(f"benvolio@{HERE}: added" in said and "522 in the directory, 521 added, 0 back, 0 taken over, 0 gone" in said, said[-500:])
+    hold("521 added" not in sync(HERE), "twice")
+    write("before the first login")
+    other = reads("before the first login")
+    slapd.remove("benvolio")
+    said = sync()
+    hold(f"benvolio@{HERE}: gone" in said and "1 gone" in said, said[-500:])
+    hold(ended(other) == "not-authorized", "the session goes on")
+    expect(t, "not-authorized", "benvolio", "peace", "who is gone")
+    hold(f"benvolio@{HERE}\tdisabled" in t.lab.causeway(HERE, "account", "list"), "it is not disabled")
+    hold(f"admin@{HERE}\tadmin\n" in t.lab.causeway(HERE, "account", "list"), "an account of ours was disabled")
+    write("while gone")
+    slapd.add("benvolio", "peace")
+    said = sync()
+    hold(f"benvolio@{HERE}: back" in said, said[-500:])
+    reads("while gone")
+    before = t.lab.causeway(HERE, "account", "list")
+    slapd.stop()
+    fails(sync, "Can't contact LDAP server")
+    slapd.start()
+    configure(t, *searching(t, slapd.url, 'ldap_filter = "(&(uid=%u)(title=nobody))"'))
+    fails(sync, "shows nobody: nothing was changed")
+    hold(t.lab.causeway(HERE, "account", "list") == before, "something was changed")
+
+
+def fails(call, words):
+    try:
+        call()
+    except Failed as e:
+        hold(words in str(e), f"{words!r} is not said: {e}")
+        return
+    raise Failed(f"it did not fail: {words}")
+
+
+def examined(t):
+    """`causeway check` and `doctor` ask each server, and say what is wrong and what to do"""
+    slapd = make(t, {"romeo": "rose"})
+    config = t.lab.community(HERE)["config"]
+
+    def said(command):
+        done = subprocess.run([str(find_program(t.preset)), command, "--config", config], capture_output=True, text=True)
+        return done.stdout + done.stderr
+    hold(": good" in said("check"), said("check"))
+    hold(f"ok    directory {slapd.url} answers for {HERE}" in said("doctor"), said("doctor"))
+    good = searching(t, slapd.url)
+    wrong = t.folder / "wrong"
+    wrong.write_text("no\n")
+    wrong.chmod(0o600)
+    for lines, words in (
+            (searching(t, "ldap://127.0.0.1:1"), "Can't contact LDAP server.*is it up"),
+            ((*good[:3], f'ldap_password_file = "{wrong}"'), "is refused: Invalid credentials.*ldap_bind_dn and ldap_password_file"),
+            ((good[0], 'ldap_base = "ou=nowhere,dc=house,dc=example"', *good[2:]), "No such object.*ldap_base: there is no such entry"),
+            ((*good, 'ldap_starttls = "yes"', 'ldap_filter = "(uid=%u))(x=y)"'), "is not a filter"),
+            ((*searching(t, slapd.url.replace("127.0.0.1", "localhost")), 'ldap_starttls = "yes"'), "Connect error.*certificate")):
+        text = re.sub(r"    ldap_.*\n", "", Path(config).read_text())
+        Path(config).write_text(text.replace("    mail_server", "".join(f"    {line}\n" for line in lines) + "    mail_server", 1))
+        for command in ("check", "doctor"):
+            hold(re.search(words, said(command).replace("\n", " ")), f"{command} does not say {words!r}:\n{said(command)}")
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, logged_in, unknown_before, secrets_over_tls, gone_and_back, slow, who_left, by_name, locked)
+    suite.main(__doc__, logged_in, unknown_before, secrets_over_tls, gone_and_back, slow, who_left, by_name, locked, refused_here, synced, examined)

@@ -64,6 +64,7 @@ suffix "{BASE}"
 rootdn "{ROOT}"
 rootpw {ROOT_PASSWORD}
 directory {self.folder}/db
+limits dn.exact="{SEARCHER}" size.prtotal=unlimited
 maxsize 16777216
 access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact="{SEARCHER}" read by anonymous auth by * none
