@@ -460,17 +460,17 @@ static bool is_true(const char *text)
     return text_eq(text, "true") || text_eq(text, "1");
 }
 
-/* XEP-0124 12: a request that only asks, though one waits already or it is too early to ask. */
+/* XEP-0124 12: a request that only asks, though as many wait already as are held, or it is too early to ask. */
 static bool polls_too_often(struct c2s_bosh_session *s, bool asks_only)
 {
     uint64_t now = now_of(s), forgiven = (now - s->polls_ms) / (POLLING_S * 1000);
-    bool waits = now - s->pressed_ms <= 1; /* it would, had that which comes now not pressed */
+    unsigned waiting = now - s->pressed_ms <= 1; /* it would, had that which comes now not pressed */
 
     s->polls = forgiven >= s->polls ? 0 : s->polls - (unsigned)forgiven;
     s->polls_ms = s->polls ? s->polls_ms + forgiven * (POLLING_S * 1000) : now;
     for (uint64_t rid = s->oldest; rid + 1 < s->next; rid++)
-        waits = waits || slot_of(s, rid)->r;
-    if (asks_only && !s->parts && (waits || s->hold == 0))
+        waiting += slot_of(s, rid)->r != NULL;
+    if (asks_only && !s->parts && waiting >= s->hold)
         s->polls++;
     return s->polls > POLLS_BURST;
 }
