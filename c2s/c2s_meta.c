@@ -22,7 +22,7 @@ struct way {
 
 /* Which community is asked about; NULL: none of ours. Behind a proxy the name may be the proxy's: where there is only one
  * community it is meant. */
-static const char *asked_domain(const struct c2s *c, const char *host)
+const char *c2s_meta_domain(const struct c2s *c, const char *host)
 {
     size_t len = host ? strcspn(host, ":") : 0;
 
@@ -160,7 +160,7 @@ static void answer(const struct c2s *c, struct http_exchange *x, const char *dom
 bool c2s_meta_answer(const struct c2s *c, struct http_exchange *x, const struct http_incoming *in)
 {
     bool json = text_eq(in->target, "/.well-known/host-meta.json");
-    const char *domain = asked_domain(c, in->host);
+    const char *domain = c2s_meta_domain(c, in->host);
 
     if (!json && !text_eq(in->target, "/.well-known/host-meta"))
         return false;

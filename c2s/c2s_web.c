@@ -63,7 +63,7 @@ static void on_request(void *user, struct http_exchange *x, const struct http_in
     struct c2s_port *port = user;
     struct sockaddr_storage client;
 
-    if (c2s_meta_answer(port->io->c2s, x, in))
+    if (c2s_meta_answer(port->io->c2s, x, in) || c2s_invite_page(port->io->c2s, port->io->loop, x, in))
         return;
     if (port->o->bosh_path && is_path(in->target, port->o->bosh_path)) {
         bool known = find_client(port, in, &client);

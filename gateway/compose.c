@@ -384,7 +384,7 @@ static void on_http_request(void *user, struct http_exchange *x, const struct ht
     struct gateway *g = user;
     if (text_starts_with(in->target, "/hook/") || text_starts_with(in->target, "/audio/"))
         contact_router_on_request(g->router, x, in);
-    else if (!c2s_meta_answer(g->c2s, x, in))
+    else if (!c2s_meta_answer(g->c2s, x, in) && !c2s_invite_page(g->c2s, g->exchange_loop, x, in))
         http_answer(x, 404, "text/plain", SPAN("There is nothing here.\n"));
 }
 

@@ -296,6 +296,108 @@ static void leaves(void **state)
     world_settle_down(&f->w);
 }
 
+/* ---- the page ---- */
+
+enum { WSS = 2, WS = 3 };
+
+static void get_page(struct fixture *f, struct client *c, unsigned listener, const char *request)
+{
+    client_open(c, &f->w, listener);
+    if (listener == WSS)
+        client_secure(c, NULL);
+    client_send(c, request);
+    client_expect(c, "\r\n\r\n");
+}
+
+#define PAGE(method, path, host) method " /invite/" path " HTTP/1.1\r\nHost: " host "\r\nConnection: close\r\n\r\n"
+
+static void expect_lets_nothing_out(const struct client *c)
+{
+    static const char *const lines[] = {"Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'", "Referrer-Policy: no-referrer\r\n",
+                                        "X-Robots-Tag: noindex", "Cache-Control: no-store\r\n"};
+    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+        assert_non_null(strstr(c->got, lines[i]));
+    assert_null(strstr(c->got, "Set-Cookie"));
+}
+
+/* The page of one that holds says it all, escaped; to look at it spends nothing. */
+static void page(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    invite(f, (struct invitation){.contact = true, .inviter = "o'hara&<i>@montague.example"});
+    get_page(f, &c, WS, PAGE("GET", TOKEN, "montague.example"));
+    assert_non_null(strstr(c.got, " 404 ")); /* its inviter is no account */
+    client_close(&c);
+    world_add_account(&f->w, (struct world_account){.bare = "o'hara&<i>@montague.example", .password = "x"});
+    for (unsigned listener = WSS; listener <= WS; listener++) {
+        get_page(f, &c, listener, PAGE("GET", TOKEN "?x=y", "montague.example"));
+        assert_non_null(strstr(c.got, "HTTP/1.1 200 "));
+        expect_lets_nothing_out(&c);
+        client_expect(&c, "</html>");
+        assert_non_null(strstr(c.got, "<h1>o&apos;hara&amp;&lt;i&gt;@montague.example invites you"));
+        assert_non_null(strstr(c.got, "href=\"xmpp:o%27hara%26%3Ci%3E@montague.example?roster;preauth=" TOKEN "\""));
+        assert_null(strstr(c.got, "<script"));
+        assert_null(strstr(c.got, "<i>"));
+        client_close(&c);
+    }
+    get_page(f, &c, WS, PAGE("HEAD", TOKEN, "montague.example"));
+    assert_non_null(strstr(c.got, "HTTP/1.1 200 "));
+    client_close(&c);
+    get_page(f, &c, WS, PAGE("POST", TOKEN, "montague.example"));
+    assert_non_null(strstr(c.got, "HTTP/1.1 405 "));
+    client_close(&c);
+}
+
+/* Whatever does not hold has one page, to the byte. */
+static void no_page(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const requests[] = {
+        PAGE("GET", "", "montague.example"),
+        PAGE("GET", "short", "montague.example"),
+        PAGE("GET", "ABCDEFGHIJKLMNOPQRSTUV", "montague.example"),
+        PAGE("GET", "abcdefghijklmnopqrstu%76", "montague.example"),
+        PAGE("GET", "%3Cscript%3Ealert(1)//", "montague.example"),
+        PAGE("GET", TOKEN "x", "montague.example"),
+        PAGE("GET", TOKEN "/", "montague.example"),
+        PAGE("GET", TOKEN, "montague.example"), /* of another community */
+    };
+    char first[4096] = "";
+
+    invite(f, (struct invitation){.domain = "capulet.example"});
+    for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
+        struct client c;
+        get_page(f, &c, WS, requests[i]);
+        assert_non_null(strstr(c.got, "HTTP/1.1 404 "));
+        expect_lets_nothing_out(&c);
+        client_expect(&c, "</html>");
+        if (!i)
+            snprintf(first, sizeof(first), "%s", c.got);
+        assert_string_equal(c.got, first);
+        client_close(&c);
+    }
+}
+
+/* An account's: with the name that it is for; where nobody may come any more, there is nothing. */
+static void account_page(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    invite(f, (struct invitation){.name = "rosaline"});
+    get_page(f, &c, WS, PAGE("GET", TOKEN, "montague.example"));
+    client_expect(&c, "</html>");
+    assert_non_null(strstr(c.got, "href=\"xmpp:rosaline@montague.example?register;preauth=" TOKEN "\""));
+    assert_non_null(strstr(c.got, "<h1>You are invited to montague.example</h1>"));
+    client_close(&c);
+    f->x.community.joining.who = JOIN_NOBODY;
+    get_page(f, &c, WS, PAGE("GET", TOKEN, "montague.example"));
+    assert_non_null(strstr(c.got, "HTTP/1.1 404 "));
+    client_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +410,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(guesses, setup_invited, teardown),
         cmocka_unit_test_setup_teardown(open_to_all, setup_open, teardown),
         cmocka_unit_test_setup_teardown(closed, setup_invited, teardown),
+        cmocka_unit_test_setup_teardown(page, setup_invited, teardown),
+        cmocka_unit_test_setup_teardown(page, setup_invited_threaded, teardown),
+        cmocka_unit_test_setup_teardown(no_page, setup_invited, teardown),
+        cmocka_unit_test_setup_teardown(account_page, setup_invited, teardown),
         cmocka_unit_test_setup_teardown(leaves, setup_open, teardown),
     };
     return cmocka_run_group_tests_name("c2s_register", tests, NULL, NULL);
