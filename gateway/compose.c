@@ -451,14 +451,20 @@ static bool hang_doorbell(struct gateway *g, struct error *e)
     return g->doorbell != NULL;
 }
 
+static const char *transport_of(const struct c2s_listener *l)
+{
+    if (l->path)
+        return l->direct_tls ? " (WebSocket, TLS) " : " (WebSocket, plain) ";
+    return l->direct_tls ? " (direct TLS)" : "";
+}
+
 static void log_where(const struct gateway *g)
 {
     for (unsigned i = 0; i < g->c->community_count; i++)
         log_info(NULL, "serving %s", g->c->communities[i].exchange.domain);
     for (unsigned i = 0; i < g->c->c2s_count; i++) {
         const struct c2s_listener *l = &g->c->c2s[i];
-        log_info(NULL, "clients on %s port %u%s%s", l->address, c2s_port(g->c2s, i),
-                 l->path && l->direct_tls ? " (WebSocket, TLS) " : l->path ? " (WebSocket, plain) " : l->direct_tls ? " (direct TLS)" : "",
+        log_info(NULL, "clients on %s port %u%s%s", l->address, c2s_port(g->c2s, i), transport_of(l),
                  l->path ? l->path : "");
         if (l->bosh_path)
             log_info(NULL, "and by BOSH there, %s", l->bosh_path);

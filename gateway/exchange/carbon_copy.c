@@ -60,13 +60,14 @@ static bool is_wanted(const struct person *p)
     return false;
 }
 
-/* What an error carries back was meant for what it answers (XEP-0334 section 5). */
+/* A copy is not copied again, nor is what its sender keeps from copies. What an error carries back was
+ * said of the message that it answers (XEP-0334 section 5). */
 static bool is_kept_private(const struct stanza *msg)
 {
-    if (msg->type == MESSAGE_ERROR)
-        return stanza_child(msg, "sent", NS_CARBONS) || stanza_child(msg, "received", NS_CARBONS);
-    return stanza_child(msg, "private", NS_CARBONS) || stanza_child(msg, "no-copy", NS_HINTS) ||
-           stanza_child(msg, "sent", NS_CARBONS) || stanza_child(msg, "received", NS_CARBONS);
+    if (stanza_child(msg, "sent", NS_CARBONS) || stanza_child(msg, "received", NS_CARBONS))
+        return true;
+    return msg->type != MESSAGE_ERROR &&
+           (stanza_child(msg, "private", NS_CARBONS) || stanza_child(msg, "no-copy", NS_HINTS));
 }
 
 /* Without a body, but part of a conversation: what other clients must know of it to show the same. */
