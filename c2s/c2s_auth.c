@@ -42,6 +42,7 @@ static struct c2s_auth *auth_create(struct c2s_conn *k, unsigned tokens)
         .fake_secret = {(const char *)c->secret, sizeof(c->secret)},
         .fake_iterations = SCRAM_ITERATIONS,
         .binding = {binds ? find_binding : NULL, a},
+        .people = (const char *const *)k->people,
         .advertised = bytes_text(&advertised),
     };
     c2s_census_older(c, k->domain, &config);
@@ -157,6 +158,7 @@ void c2s_auth_proved(struct c2s_conn *k)
 {
     c2s_auth_drop(k);
     c2s_register_drop(k);
+    c2s_external_forget(k);
     c2s_conn_set_from(k, NULL);
     c2s_conn_enter(k, C2S_CONN_PROVED);
     stream_set_limits(k->stream, k->io->c2s->limits.after_auth);
@@ -314,6 +316,10 @@ static void on_account(struct store_job *job, const struct error *e)
         return;
     }
     a->disabled = a->get.found && a->get.account.disabled;
+    if (sasl_takes_certificate(a->sasl)) {
+        go_on(a->conn, sasl_give_account(a->sasl, a->get.found));
+        return;
+    }
     enum sasl_step step = sasl_give_keys(a->sasl, find_keys(a, &keys) ? &keys : NULL);
     mem_wipe(&keys, sizeof(keys));
     if (step == SASL_NEED_WORK)
@@ -355,7 +361,10 @@ static void go_on(struct c2s_conn *k, enum sasl_step step)
         CHECK(uv_queue_work(loop_uv(k->io->loop), &a->work, on_work, on_worked) == 0);
         break;
     case SASL_SUCCESS:
-        judged(k, true);
+        if (sasl_takes_certificate(a->sasl))
+            c2s_auth_token_judged(k, step);
+        else
+            judged(k, true);
         break;
     case SASL_FAILED:
         if (is_guess(a->sasl))

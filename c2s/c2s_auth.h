@@ -115,6 +115,12 @@ unsigned c2s_heal_wanted(struct c2s_auth *a);
 /* The exchange went right: what was made goes into the store, and the login on. */
 void c2s_heal_keep(struct c2s_conn *k);
 
+/* ---- certificates of people (c2s_external.c) ---- */
+
+/* TLS is done and the domain is known: whom the client's certificate names there (k->people). */
+void c2s_external_look(struct c2s_conn *k);
+void c2s_external_forget(struct c2s_conn *k);
+
 /* ---- what is offered (c2s_offer.c) ---- */
 
 bool c2s_offer_binds(const struct c2s_conn *k); /* there is something to bind to */

@@ -103,6 +103,7 @@ void c2s_conn_unref(struct c2s_conn **k)
     jid_destroy(&gone->account);
     mem_free(gone->from);
     mem_free(gone->agent);
+    c2s_external_forget(gone);
     mem_free(gone);
 }
 
@@ -200,6 +201,7 @@ void c2s_conn_send_features(struct c2s_conn *k)
         bytes_append_text(&out, "<starttls xmlns='" NS_TLS "'><required/></starttls>");
         break;
     case C2S_CONN_SECURE:
+        c2s_external_look(k);
         k->sha512 = c2s_census_all_have(k->io->c2s, k->domain);
         c2s_sasl2_features(k, &out);
         c2s_sasl1_features(k, &out);
@@ -319,7 +321,7 @@ static void plain_element(struct c2s_conn *k, const struct stanza *st)
     if (nonza_is(st, "starttls", NS_TLS)) {
         stream_send_text(k->stream, "<proceed xmlns='" NS_TLS "'/>");
         c2s_conn_enter(k, C2S_CONN_SECURING);
-        stream_accept_tls(k->stream, k->io->c2s->tls, k->domain, false);
+        stream_accept_tls(k->stream, k->io->c2s->tls, k->domain, TLS_ASK_PEOPLE);
     } else if (sasl1 || sasl2) {
         (sasl1 ? c2s_sasl1_refuse_plain : c2s_sasl2_refuse_plain)(k);
         if (++k->failures >= k->io->c2s->limits.auth_tries)
@@ -628,7 +630,7 @@ void c2s_conn_accept(struct c2s_port *port, uv_os_sock_t fd, const struct sockad
     struct wire *w = wire_open(port->io->loop, fd, NULL, NULL);
 
     if (port->direct_tls)
-        wire_accept_tls(w, c->tls, c->domains[0], false, TLS_ALPN_XMPP_CLIENT);
+        wire_accept_tls(w, c->tls, c->domains[0], TLS_ASK_PEOPLE, TLS_ALPN_XMPP_CLIENT);
     conn_open(port, w, (const struct sockaddr *)peer, port->direct_tls ? C2S_CONN_SECURING : C2S_CONN_PLAIN, &policy);
 }
 

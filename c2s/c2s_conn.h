@@ -60,6 +60,7 @@ struct c2s_conn {
     struct c2s_link *link;   /* counted; NULL before BOUND */
     struct c2s_auth *auth;   /* owned; NULL outside PROVING */
     struct c2s_sasl2 *sasl2; /* owned; its <success/> waits for the shard; NULL outside of BINDING */
+    char **people;           /* owned, as its strings: whom its certificate names in `domain`; ends with NULL. NULL: nobody, or PROVED */
     char *agent;             /* owned; user-agent id of XEP-0388; NULL: not told, or not PROVED */
     struct c2s_register *registering; /* owned; NULL: no account was asked for, or PROVED */
     char *from;              /* owned; of the header; NULL: none, or PROVED */

@@ -36,6 +36,8 @@ unsigned c2s_offer_mechanisms(const struct c2s_conn *k)
         all |= SASL_BIT(SCRAM_SHA_256_PLUS) | SASL_BIT(SCRAM_SHA_1_PLUS);
     if (k->sha512)
         all |= SASL_BIT(SCRAM_SHA_512) | (binds ? SASL_BIT(SCRAM_SHA_512_PLUS) : 0);
+    if (k->people)
+        all |= SASL_BIT(EXTERNAL);
     return k->io->c2s->refuse_plain ? all : all | SASL_BIT(PLAIN);
 }
 

@@ -186,10 +186,13 @@ static void failure(struct c2s_conn *k, const char *name)
     stream_send_text(k->stream, "<failure xmlns='" NS_SASL2 "'><%s xmlns='" NS_SASL "'/></failure>", name);
 }
 
-/* Keys first: a token is given to whoever is wholly in. Who came by a token has shown no password to make keys of. */
+/* Keys first: a token is given to whoever is wholly in. Who came by a token has shown no password to make keys of; nor
+ * has who came by a certificate, who gets no token either: it would outlive the certificate. */
 static bool prepare(struct c2s_conn *k)
 {
-    return (!sasl_takes_token(k->auth->sasl) && c2s_upgrade_begin(k)) || c2s_fast_prepare(k);
+    const struct sasl *sasl = k->auth->sasl;
+
+    return !sasl_takes_certificate(sasl) && ((!sasl_takes_token(sasl) && c2s_upgrade_begin(k)) || c2s_fast_prepare(k));
 }
 
 static const struct c2s_profile profile = {

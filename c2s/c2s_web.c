@@ -97,6 +97,7 @@ bool c2s_web_open(struct c2s_port *port, struct error *e)
                                                                .address = port->o->address,
                                                                .port = port->o->port,
                                                                .tls = port->direct_tls ? c->tls : NULL,
+                                                               .ask = TLS_ASK_PEOPLE,
                                                                .max_body_bytes = body,
                                                                .connections_per_address =
                                                                    most && port->direct_tls ? most : UINT32_MAX,

@@ -28,9 +28,12 @@ struct stamp {
     struct timespec changed;
 };
 
+enum { FILE_CHAIN, FILE_KEY, FILE_CA, FILE_CRL, FILE_COUNT };
+
 struct pair {
-    const char *domain, *chain, *key;
-    struct stamp stamps[2]; /* of what was read last; zero: nothing could be */
+    const char *domain;
+    const char *files[FILE_COUNT];   /* those of people (client_ca, client_crl) may be NULL */
+    struct stamp stamps[FILE_COUNT]; /* of what was read last; zero: nothing could be */
     bool was_read;          /* in the round that ended last */
     struct error error;
 };
@@ -76,13 +79,19 @@ static bool stamp_eq(const struct stamp *a, const struct stamp *b)
 /* The stamps are from before the reading: what changes meanwhile is another change. */
 static bool read_pair(struct tls_store *tls, struct pair *p)
 {
-    struct stamp now[2] = {stamp_of(p->chain), stamp_of(p->key)};
-    p->was_read = !stamp_eq(&now[0], &p->stamps[0]) || !stamp_eq(&now[1], &p->stamps[1]);
+    struct stamp now[FILE_COUNT] = {{0}};
+    p->was_read = false;
+    for (int i = 0; i < FILE_COUNT; i++) {
+        if (p->files[i])
+            now[i] = stamp_of(p->files[i]);
+        p->was_read = p->was_read || !stamp_eq(&now[i], &p->stamps[i]);
+    }
     error_clear(&p->error);
     if (!p->was_read)
         return true;
     memcpy(p->stamps, now, sizeof now);
-    return tls_store_set(tls, p->domain, p->chain, p->key, &p->error);
+    return tls_store_set(tls, p->domain, p->files[FILE_CHAIN], p->files[FILE_KEY], &p->error) &&
+           (!p->files[FILE_CA] || tls_store_set_people(tls, p->domain, p->files[FILE_CA], p->files[FILE_CRL], &p->error));
 }
 
 /* ---- reading anew, off the loop ---- */
@@ -99,9 +108,9 @@ static void tell(const struct certificates *s, const struct pair *p)
     if (p->error.code != ERROR_NONE)
         log_error(NULL, "certificate of %s: %s; the one before stays", p->domain, p->error.text);
     else if (!tls_certificate_covers(s->tls, p->domain))
-        log_warn(NULL, "certificate of %s: read anew from %s, but it is not for that name", p->domain, p->chain);
+        log_warn(NULL, "certificate of %s: read anew from %s, but it is not for that name", p->domain, p->files[FILE_CHAIN]);
     else
-        log_info(NULL, "certificate of %s: read anew from %s", p->domain, p->chain);
+        log_info(NULL, "certificate of %s: read anew from %s", p->domain, p->files[FILE_CHAIN]);
 }
 
 static void finish_stopping(struct certificates *s);
@@ -188,14 +197,16 @@ static void add_folder(struct certificates *s, const char *file)
 static void list_pairs(struct certificates *s, const struct config *c)
 {
     s->pairs = arena_alloc(&s->arena, c->community_count * sizeof *s->pairs);
-    s->folders = arena_alloc(&s->arena, 2 * c->community_count * sizeof *s->folders);
+    s->folders = arena_alloc(&s->arena, FILE_COUNT * c->community_count * sizeof *s->folders);
     memset(s->pairs, 0, c->community_count * sizeof *s->pairs);
-    memset(s->folders, 0, 2 * c->community_count * sizeof *s->folders);
+    memset(s->folders, 0, FILE_COUNT * c->community_count * sizeof *s->folders);
     for (unsigned i = 0; i < c->community_count; i++) {
         const struct config_community *cc = &c->communities[i];
-        s->pairs[s->pair_count++] = (struct pair){.domain = cc->exchange.domain, .chain = cc->certificate, .key = cc->key};
-        add_folder(s, cc->certificate);
-        add_folder(s, cc->key);
+        struct pair *p = &s->pairs[s->pair_count++];
+        *p = (struct pair){.domain = cc->exchange.domain, .files = {cc->certificate, cc->key, cc->client_ca, cc->client_crl}};
+        for (int f = 0; f < FILE_COUNT; f++)
+            if (p->files[f])
+                add_folder(s, p->files[f]);
     }
 }
 

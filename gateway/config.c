@@ -518,6 +518,10 @@ static void read_community(struct reader *r, cfg_t *sec, struct config_community
     const char *domain = title_domain(r, sec), *strangers = cfg_getstr(sec, "strangers");
     out->certificate = text_of(r, sec, "certificate");
     out->key = text_of(r, sec, "key");
+    out->client_ca = text_of(r, sec, "client_ca");
+    out->client_crl = text_of(r, sec, "client_crl");
+    if (out->client_crl && !out->client_ca)
+        mistake(r, sec, "community \"%s\": 'client_crl' is of no use without 'client_ca'", domain);
     if (!out->certificate || !out->key)
         mistake(r, sec, "community \"%s\": 'certificate' and 'key' are needed: nobody logs in without TLS", domain);
     out->exchange = (struct community){

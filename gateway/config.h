@@ -22,6 +22,7 @@ struct config_community {
     struct contact_router_community devices;
     const struct directory_options *ldap; /* NULL: the accounts' passwords are ours */
     const char *certificate, *key; /* PEM files; NULL: none, so no TLS for that domain */
+    const char *client_ca, *client_crl; /* PEM files; NULL: nobody logs in by a certificate, none is revoked */
 };
 
 struct config {

@@ -68,6 +68,11 @@ const struct option config_options[] = {
 
     TEXT("community", "certificate", NULL, CHECK_FILE, NULL, "Certificate chain, PEM."),
     TEXT("community", "key", NULL, CHECK_FILE, NULL, "Its private key, PEM."),
+    TEXT("community", "client_ca", NULL, CHECK_FILE, NULL,
+         "Who shows a certificate of this CA (PEM) that names an account of the community (id-on-xmppAddr, RFC 6120 13.7.1.4) logs in "
+         "by it (SASL EXTERNAL); nobody does when not given. Whoever has the CA's key is everybody."),
+    TEXT("community", "client_crl", NULL, CHECK_FILE, NULL,
+         "Lists of revoked certificates (PEM), one of each CA of the chain; without one in time nobody logs in by a certificate."),
     LIST("community", "admins", CHECK_JID, NULL, "Accounts of this gateway that may steer this community."),
     BOOL("community", "archive", 1, "Messages are archived (XEP-0313)."),
     TEXT("community", "strangers", "ask", CHECK_WORD, "ask|deliver|refuse",

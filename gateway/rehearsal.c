@@ -46,6 +46,8 @@ static void try_certificate(struct rehearsal *r, struct tls_store *tls, const st
     struct error e = ERROR_INIT;
     if (!tls_store_set(tls, domain, cc->certificate, cc->key, &e))
         complain(r, arena_printf(&r->arena, "community \"%s\": %s", domain, e.text));
+    else if (cc->client_ca && !tls_store_set_people(tls, domain, cc->client_ca, cc->client_crl, &e))
+        complain(r, arena_printf(&r->arena, "community \"%s\": %s", domain, e.text));
     else if (!tls_certificate_covers(tls, domain))
         complain(r, arena_printf(&r->arena, "community \"%s\": %s is not a certificate for that domain", domain,
                                  cc->certificate));

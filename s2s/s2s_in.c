@@ -569,7 +569,7 @@ void s2s_in_accept(struct s2s_shard *sh, struct listener *li, bool direct_tls, u
     list_append(&sh->ins, &in->node);
     struct wire *w = wire_open(sh->loop, fd, &none, NULL);
     if (direct_tls)
-        wire_accept_tls(w, sh->s2s->o.tls, NULL, false, TLS_ALPN_XMPP_SERVER);
+        wire_accept_tls(w, sh->s2s->o.tls, NULL, TLS_ASK_NOBODY, TLS_ALPN_XMPP_SERVER);
     in->peer = listener_peer(li);
     in->stream = stream_open(w, &policy, in, XML_LIMITS_BEFORE_AUTH, HEADER_TIMEOUT_MS);
     s2s_intake_init(&in->intake, sh, in->stream, on_empty);

@@ -419,7 +419,7 @@ static void on_accept(void *user, uv_os_sock_t fd)
     list_append(&s->conns, &c->node);
     timer_start(&c->timer, s->o.loop, REQUEST_MS, on_timer);
     if (s->o.tls)
-        wire_accept_tls(c->wire, s->o.tls, NULL, false, TLS_ALPN_HTTP);
+        wire_accept_tls(c->wire, s->o.tls, NULL, s->o.ask, TLS_ALPN_HTTP);
     wire_resume(c->wire);
 }
 

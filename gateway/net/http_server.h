@@ -31,6 +31,7 @@ struct http_server_options {
     const char *address;
     uint16_t port;
     struct tls_store *tls; /* NULL: plain HTTP (behind a reverse proxy, or on loopback) */
+    enum tls_ask ask;
     size_t max_body_bytes; /* 0: 64 KiB */
     unsigned connections_per_address; /* 0: 256; UINT32_MAX: no bound */
     /* Must answer exactly once, now or later, with http_answer. */

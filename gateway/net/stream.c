@@ -582,12 +582,12 @@ static bool leave_plaintext(struct stream *s)
     return true;
 }
 
-void stream_accept_tls(struct stream *s, struct tls_store *t, const char *domain, bool ask_cert)
+void stream_accept_tls(struct stream *s, struct tls_store *t, const char *domain, enum tls_ask ask)
 {
     loop_check(stream_loop(s));
     CHECK(s->wire);
     if (stream_is_open(s) && leave_plaintext(s))
-        wire_accept_tls(s->wire, t, domain, ask_cert, TLS_ALPN_NONE);
+        wire_accept_tls(s->wire, t, domain, ask, TLS_ALPN_NONE);
 }
 
 void stream_connect_tls(struct stream *s, struct tls_store *t, const char *local_domain,

@@ -22,12 +22,14 @@
 #include "gateway/base/ref.h"
 #include "gateway/base/text.h"
 #include "gateway/net/tls_internal.h"
+#include "gateway/net/tls_people.h"
 
 enum { DOMAIN_MAX = 1024 };
 
 struct entry {
     char *domain; /* lower case */
     SSL_CTX *ctx; /* counted */
+    struct tls_people *people; /* counted; NULL: nobody logs in by a certificate */
 };
 
 struct tls_store {
@@ -93,6 +95,21 @@ static SSL_CTX *pick(struct tls_store *s, const char *domain)
     return ctx;
 }
 
+/* The caller's count; NULL: that domain has none. `domain` NULL: the first. */
+static struct tls_people *pick_people(struct tls_store *s, const char *domain)
+{
+    char key[DOMAIN_MAX];
+    if (domain)
+        fold(key, sizeof key, domain);
+    pthread_mutex_lock(&s->lock);
+    struct entry *en = domain ? map_get(&s->entries, key) : s->first;
+    struct tls_people *found = en && en->people ? tls_people_ref(en->people) : NULL;
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+static void ask_people(SSL *ssl, struct tls_store *s, const char *domain);
+
 static int on_servername(SSL *ssl, int *alert, void *arg)
 {
     (void)alert;
@@ -104,6 +121,8 @@ static int on_servername(SSL *ssl, int *alert, void *arg)
         return SSL_TLSEXT_ERR_NOACK; /* the default's certificate, as without SNI */
     SSL_set_SSL_CTX(ssl, ctx);
     SSL_CTX_free(ctx);
+    if (side->ask == TLS_ASK_PEOPLE)
+        ask_people(ssl, side->store, name);
     return SSL_TLSEXT_ERR_OK;
 }
 
@@ -134,6 +153,24 @@ static int on_verify(int ok, X509_STORE_CTX *chain)
         side->chain_bad = true;
     ERR_clear_error(); /* SSL_get_error would take what is left there for a failed handshake */
     return 1;
+}
+
+static void ask(SSL *ssl)
+{
+    SSL_set_verify(ssl, SSL_VERIFY_PEER, on_verify);
+    /* Public CAs no longer put clientAuth into certificates: the purpose is not asked. */
+    SSL_set_purpose(ssl, X509_PURPOSE_ANY);
+}
+
+static void ask_people(SSL *ssl, struct tls_store *s, const char *domain)
+{
+    struct tls_people *people = pick_people(s, domain);
+    if (people)
+        ask(ssl);
+    else
+        SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+    tls_people_ask(people, ssl);
+    tls_people_unref(&people);
 }
 
 /* ---- contexts */
@@ -170,6 +207,7 @@ static void store_unref(struct tls_store *s)
     struct entry *en;
     for (size_t i = 0; (en = map_next(&s->entries, &i)) != NULL;) {
         SSL_CTX_free(en->ctx);
+        tls_people_unref(&en->people);
         mem_free(en->domain);
         mem_free(en);
     }
@@ -247,6 +285,33 @@ bool tls_store_set(struct tls_store *s, const char *domain, const char *chain_fi
     return true;
 }
 
+bool tls_store_set_people(struct tls_store *s, const char *domain, const char *ca_file, const char *crl_file, struct error *e)
+{
+    char key[DOMAIN_MAX];
+    fold(key, sizeof key, domain);
+    struct tls_people *people = tls_people_load(ca_file, crl_file, e);
+    if (!people)
+        return false;
+    pthread_mutex_lock(&s->lock);
+    struct entry *en = map_get(&s->entries, key);
+    struct tls_people *old = en ? en->people : people;
+    if (en)
+        en->people = people;
+    pthread_mutex_unlock(&s->lock);
+    tls_people_unref(&old);
+    return en || error_set(e, ERROR_NOT_FOUND, "no certificate for %s", domain);
+}
+
+bool tls_store_proves_person(struct tls_store *s, const char *domain, const struct tls_info *info, struct error *e)
+{
+    struct tls_people *people = pick_people(s, domain);
+    if (!people)
+        return error_set(e, ERROR_NOT_FOUND, "%s has no CA for people", domain);
+    bool proves = tls_people_verify(people, info->peer_cert, info->peer_chain, e);
+    tls_people_unref(&people);
+    return proves;
+}
+
 bool tls_certificate_covers(struct tls_store *s, const char *domain)
 {
     SSL_CTX *ctx = pick(s, domain);
@@ -269,7 +334,7 @@ static SSL *session_create(SSL_CTX *ctx, struct tls_store *s, struct tls_side *s
     return ssl;
 }
 
-SSL *tls_session_accept(struct tls_store *s, const char *domain, bool ask_cert,
+SSL *tls_session_accept(struct tls_store *s, const char *domain, enum tls_ask whom,
                         struct tls_side *side, struct error *e)
 {
     SSL_CTX *ctx = domain ? pick(s, domain) : NULL;
@@ -280,14 +345,14 @@ SSL *tls_session_accept(struct tls_store *s, const char *domain, bool ask_cert,
         return NULL;
     }
     side->server = true;
+    side->ask = whom;
     SSL *ssl = session_create(ctx, s, side);
     SSL_CTX_free(ctx);
     SSL_set_accept_state(ssl);
-    if (ask_cert) {
-        SSL_set_verify(ssl, SSL_VERIFY_PEER, on_verify);
-        /* Public CAs no longer put clientAuth into certificates: the purpose is not asked. */
-        SSL_set_purpose(ssl, X509_PURPOSE_ANY);
-    }
+    if (whom == TLS_ASK_ANYBODY)
+        ask(ssl);
+    else if (whom == TLS_ASK_PEOPLE)
+        ask_people(ssl, s, domain);
     return ssl;
 }
 
@@ -353,6 +418,7 @@ void tls_session_describe(SSL *ssl, const struct tls_side *side, struct tls_info
     info->sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     info->peer_cert = SSL_get0_peer_certificate(ssl);
     info->peer_has_cert = info->peer_cert != NULL;
+    info->peer_chain = SSL_get_peer_cert_chain(ssl);
     /* A resumed session checks no chain again; its first result is kept in the ticket. */
     info->peer_chain_valid =
         info->peer_cert && !side->chain_bad && SSL_get_verify_result(ssl) == X509_V_OK;

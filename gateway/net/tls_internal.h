@@ -11,12 +11,13 @@
 struct tls_side {
     struct tls_store *store; /* counted; NULL once the handshake is over */
     enum tls_alpn alpn;      /* what we speak; NONE: the peer's wish is ignored */
+    enum tls_ask ask;        /* as a server */
     bool server;
     bool chain_bad; /* the peer's chain failed a check */
 };
 
 /* NULL and *e: the store holds no certificate to show. */
-MUST_USE SSL *tls_session_accept(struct tls_store *s, const char *domain, bool ask_cert,
+MUST_USE SSL *tls_session_accept(struct tls_store *s, const char *domain, enum tls_ask ask,
                                  struct tls_side *side, struct error *e);
 MUST_USE SSL *tls_session_connect(struct tls_store *s, const char *local_domain,
                                   const char *peer_name, struct tls_side *side, struct error *e);

@@ -497,13 +497,13 @@ static void start_tls(struct wire *w, struct wire_tls *t, const struct error *e)
     }
 }
 
-void wire_accept_tls(struct wire *w, struct tls_store *s, const char *domain, bool ask_cert,
+void wire_accept_tls(struct wire *w, struct tls_store *s, const char *domain, enum tls_ask ask,
                      enum tls_alpn alpn)
 {
     struct error e = ERROR_INIT;
     loop_check(w->loop);
     send_plain_first(w);
-    start_tls(w, wire_tls_accept(shared(w), s, domain, ask_cert, alpn, &e), &e);
+    start_tls(w, wire_tls_accept(shared(w), s, domain, ask, alpn, &e), &e);
 }
 
 void wire_connect_tls(struct wire *w, struct tls_store *s, const char *local_domain,

@@ -44,8 +44,8 @@ void wire_resume(struct wire *w);
 void wire_pause(struct wire *w);
 
 /* As a server: the certificate is picked by SNI, else `domain` (may be NULL: the store's first).
- * `ask_cert`: request a client certificate, never require it. */
-void wire_accept_tls(struct wire *w, struct tls_store *s, const char *domain, bool ask_cert,
+ * `ask`: whom for a certificate, which is never required. */
+void wire_accept_tls(struct wire *w, struct tls_store *s, const char *domain, enum tls_ask ask,
                      enum tls_alpn alpn);
 /* As a client, presenting the certificate of `local_domain` if the store has one. Verification is
  * recorded in tls_info, not enforced here. */

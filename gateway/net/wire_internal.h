@@ -30,7 +30,7 @@ void wire_tls_shared_destroy(struct wire_shared **sh);
 struct wire_tls;
 
 struct wire_tls *wire_tls_accept(struct wire_shared *sh, struct tls_store *s, const char *domain,
-                                 bool ask_cert, enum tls_alpn alpn, struct error *e);
+                                 enum tls_ask ask, enum tls_alpn alpn, struct error *e);
 struct wire_tls *wire_tls_connect(struct wire_shared *sh, struct tls_store *s,
                                   const char *local_domain, const char *peer_name,
                                   enum tls_alpn alpn, struct error *e);

@@ -95,11 +95,11 @@ static struct wire_tls *layer_start(struct wire_tls *t, struct wire_shared *sh)
 }
 
 struct wire_tls *wire_tls_accept(struct wire_shared *sh, struct tls_store *s, const char *domain,
-                                 bool ask_cert, enum tls_alpn alpn, struct error *e)
+                                 enum tls_ask ask, enum tls_alpn alpn, struct error *e)
 {
     struct wire_tls *t = mem_new(struct wire_tls);
     t->side.alpn = alpn;
-    t->ssl = tls_session_accept(s, domain, ask_cert, &t->side, e);
+    t->ssl = tls_session_accept(s, domain, ask, &t->side, e);
     return layer_start(t, sh);
 }
 

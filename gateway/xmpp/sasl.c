@@ -11,6 +11,7 @@
 #include "gateway/base/arena.h"
 #include "gateway/base/base64.h"
 #include "gateway/base/mem.h"
+#include "gateway/base/text.h"
 #include "gateway/xmpp/jid.h"
 #include "gateway/xmpp/plain.h"
 #include "gateway/xmpp/prep.h"
@@ -38,7 +39,7 @@ static const unsigned may_follow[] = {
 };
 #undef TO
 
-enum family { FAMILY_SCRAM, FAMILY_SCRAM_PLUS, FAMILY_PLAIN, FAMILY_HT };
+enum family { FAMILY_SCRAM, FAMILY_SCRAM_PLUS, FAMILY_PLAIN, FAMILY_HT, FAMILY_EXTERNAL };
 
 enum { HT_LEN = 32 };
 
@@ -285,6 +286,34 @@ static enum sasl_step first_ht(struct sasl *s, struct span message)
     return need_keys(s, (struct span){message.data, name_len}, (struct span){0});
 }
 
+static bool is_named(const struct sasl *s, const struct jid *j)
+{
+    if (!j || !j->local || j->resource || !text_eq(j->domain, s->domain))
+        return false;
+    for (const char *const *name = s->config.people; name && *name; name++)
+        if (text_eq(*name, j->local))
+            return true;
+    return false;
+}
+
+/* The certificate says who it may be; the message, if there is one, who of these it is (RFC 4422 appendix A). */
+static enum sasl_step first_external(struct sasl *s, struct span message)
+{
+    const char *const *people = s->config.people;
+    struct arena a;
+
+    arena_init(&a);
+    const struct jid *wanted = message.len ? jid_parse(&a, message.data, message.len) : NULL;
+    bool named = message.len ? is_named(s, wanted) : people && people[0] && !people[1];
+    if (named)
+        CHECK(text_copy(s->username, sizeof s->username, wanted ? wanted->local : people[0]));
+    arena_fini(&a);
+    if (!named)
+        return fail(s, SASL_INVALID_AUTHZID);
+    enter(s, STATE_KEYS);
+    return SASL_NEED_KEYS;
+}
+
 static enum sasl_step take_first(struct sasl *s, struct span message)
 {
     switch (mechanisms[s->mechanism].family) {
@@ -293,6 +322,8 @@ static enum sasl_step take_first(struct sasl *s, struct span message)
         return first_scram(s, message);
     case FAMILY_HT:
         return first_ht(s, message);
+    case FAMILY_EXTERNAL:
+        return first_external(s, message);
     case FAMILY_PLAIN:
         break;
     }
@@ -404,7 +435,7 @@ static void fake_keys(struct sasl *s)
 
 enum sasl_step sasl_give_keys(struct sasl *s, const struct scram_keys *keys)
 {
-    CHECK(s->state == STATE_KEYS && !sasl_takes_token(s));
+    CHECK(s->state == STATE_KEYS && !sasl_takes_token(s) && !sasl_takes_certificate(s));
     bool scram = mechanisms[s->mechanism].family != FAMILY_PLAIN;
     CHECK(!keys || !scram || keys->hash == sasl_hash(s));
     if (keys)
@@ -523,6 +554,12 @@ enum sasl_step sasl_worked(struct sasl *s)
     return s->matched ? succeed(s) : fail(s, SASL_NOT_AUTHORIZED);
 }
 
+enum sasl_step sasl_give_account(struct sasl *s, bool exists)
+{
+    CHECK(s->state == STATE_KEYS && sasl_takes_certificate(s));
+    return exists ? succeed(s) : fail(s, SASL_NOT_AUTHORIZED);
+}
+
 enum sasl_step sasl_refuse(struct sasl *s, enum sasl_failure why)
 {
     return fail(s, why);
@@ -531,6 +568,11 @@ enum sasl_step sasl_refuse(struct sasl *s, enum sasl_failure why)
 bool sasl_takes_token(const struct sasl *s)
 {
     return mechanisms[s->mechanism].family == FAMILY_HT;
+}
+
+bool sasl_takes_certificate(const struct sasl *s)
+{
+    return mechanisms[s->mechanism].family == FAMILY_EXTERNAL;
 }
 
 unsigned sasl_token(const struct sasl *s)

@@ -41,6 +41,7 @@ enum sasl_failure {
 
 /* Strongest first, as they are announced (HT, draft-schmaus-kitten-sasl-ht, apart: XEP-0484): name, wire name, how it works, hash */
 #define SASL_MECHANISMS(M)                                                                         \
+    M(EXTERNAL, "EXTERNAL", EXTERNAL, SCRAM_SHA256)                                                \
     M(SCRAM_SHA_512_PLUS, "SCRAM-SHA-512-PLUS", SCRAM_PLUS, SCRAM_SHA512)                          \
     M(SCRAM_SHA_256_PLUS, "SCRAM-SHA-256-PLUS", SCRAM_PLUS, SCRAM_SHA256)                          \
     M(SCRAM_SHA_1_PLUS, "SCRAM-SHA-1-PLUS", SCRAM_PLUS, SCRAM_SHA1)                                \
@@ -81,6 +82,9 @@ struct sasl_config {
     /* Channel binding; find NULL: none. Given where a -PLUS mechanism was announced, and only there:
      * then a client that says it saw none has been lied to. */
     struct scram_binding binding;
+    /* Localparts, prepared, that the client's certificate names in this domain (EXTERNAL, XEP-0178); ends with NULL; NULL:
+     * none. Borrowed while exchanges begin. */
+    const char *const *people;
     /* Of sasl_advertised(): the client learns from SCRAM whether it saw the same (XEP-0474). NULL: not told. */
     const char *advertised;
 };
@@ -123,10 +127,13 @@ void sasl_work(struct sasl *s);
 enum sasl_step sasl_worked(struct sasl *s);
 /* The same where sasl_takes_token(): what the client may show, each NUL-terminated. SASL_SUCCESS: it was sasl_token(). */
 enum sasl_step sasl_give_tokens(struct sasl *s, const char *const *tokens, unsigned count);
+/* The same where sasl_takes_certificate(). */
+enum sasl_step sasl_give_account(struct sasl *s, bool exists);
 /* Ends the exchange: the store could not be asked, the account is disabled. Returns SASL_FAILED. */
 enum sasl_step sasl_refuse(struct sasl *s, enum sasl_failure why);
 
 bool sasl_takes_token(const struct sasl *s); /* not a password */
+bool sasl_takes_certificate(const struct sasl *s); /* nor here */
 unsigned sasl_token(const struct sasl *s);   /* index of the one that fitted */
 /* Prepared localpart; NULL before SASL_NEED_KEYS. */
 const char *sasl_username(const struct sasl *s);

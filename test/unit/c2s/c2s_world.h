@@ -59,6 +59,8 @@ struct world {
     struct c2s *c2s;
     struct c2s_times times; /* set before world_start */
     const char *const *public_addresses; /* the same */
+    const struct pki_files *shown; /* certificate of the clients that come; NULL: none */
+    SSL_SESSION *resumed;          /* of their TLS; NULL: none */
     bool stopped, threads_ended;
     pthread_mutex_t log_lock;
     char log[16384]; /* what was logged, info and above */
@@ -349,7 +351,13 @@ static inline void client_secure(struct client *c, const char *alpn)
 {
     c->ctx = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_max_proto_version(c->ctx, c->tls_max);
+    if (c->w->shown) {
+        assert_int_equal(SSL_CTX_use_certificate_file(c->ctx, c->w->shown->chain, SSL_FILETYPE_PEM), 1);
+        assert_int_equal(SSL_CTX_use_PrivateKey_file(c->ctx, c->w->shown->key, SSL_FILETYPE_PEM), 1);
+    }
     c->ssl = SSL_new(c->ctx);
+    if (c->w->resumed)
+        SSL_set_session(c->ssl, c->w->resumed);
     SSL_set_fd(c->ssl, c->fd);
     SSL_set_tlsext_host_name(c->ssl, "montague.example");
     if (alpn)
