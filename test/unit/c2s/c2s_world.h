@@ -58,6 +58,7 @@ struct world {
     struct exchange *exchange;
     struct c2s *c2s;
     struct c2s_times times; /* set before world_start */
+    struct directory *directory; /* set before world_start; NULL: passwords are ours */
     const char *const *public_addresses; /* the same */
     const struct pki_files *shown; /* certificate of the clients that come; NULL: none */
     SSL_SESSION *resumed;          /* of their TLS; NULL: none */
@@ -216,6 +217,7 @@ static inline void world_start(struct world *w, struct c2s_limits limits)
         .listeners = listeners,
         .listener_count = 4,
         .domains = domains,
+        .directories = w->directory ? &w->directory : NULL,
         .limits = limits,
         .times = w->times,
         .public_addresses = w->public_addresses,
