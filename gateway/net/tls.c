@@ -314,12 +314,13 @@ bool tls_store_proves_person(struct tls_store *s, const char *domain, const stru
 
 bool tls_certificate_covers(struct tls_store *s, const char *domain)
 {
-    SSL_CTX *ctx = pick(s, domain);
-    if (!ctx)
-        return false;
-    X509 *cert = SSL_CTX_get0_certificate(ctx);
+    char key[DOMAIN_MAX];
+    fold(key, sizeof key, domain);
+    pthread_mutex_lock(&s->lock);
+    struct entry *en = map_get(&s->entries, key);
+    X509 *cert = en ? SSL_CTX_get0_certificate(en->ctx) : NULL;
     bool covers = cert && tls_cert_matches(cert, domain);
-    SSL_CTX_free(ctx);
+    pthread_mutex_unlock(&s->lock);
     return covers;
 }
 
