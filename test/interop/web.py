@@ -17,7 +17,7 @@ from lablib import suite  # noqa: E402
 from lablib.process import Failed  # noqa: E402
 from lablib.raw import SASL, Ended, Terminal, condition  # noqa: E402
 from lablib.suite import hold, token, wait_for  # noqa: E402
-from lablib.web import FRAMING, Web  # noqa: E402
+from lablib.web import FRAMING, Bosh, Web  # noqa: E402
 
 HERE = "montague.example"
 ROMEO, BENVOLIO = f"romeo@{HERE}", f"benvolio@{HERE}"
@@ -34,9 +34,13 @@ def web(t, **options):
     return t.keep(Web(url(t), HERE, t.lab.state["ca"], **options))
 
 
-def terminal(t, over_web, name="romeo", previous=None):
+def terminal(t, over, name="romeo", previous=None):
+    """`over`: False is TCP, True a WebSocket, "bosh" BOSH."""
     password = t.lab.account(name, HERE)["password"]
-    where = web(t) if over_web else t.lab.community(HERE)["c2s"]
+    if over == "bosh":
+        where = t.keep(Bosh(t.lab.community(HERE)["websocket"], HERE, t.lab.state["ca"]))
+    else:
+        where = web(t) if over else t.lab.community(HERE)["c2s"]
     return t.keep(Terminal(where, t.lab.state["ca"], f"{name}@{HERE}", password, previous=previous))
 
 
@@ -46,10 +50,19 @@ def bodies(one):
 
 def chat(t):
     """one over WebSocket, one over TCP; cut, written to meanwhile, resumed over the other transport, three times"""
+    chat_over(t, True, (False, True, True))
+
+
+def bosh(t):
+    """the same begun over BOSH: resumed over TCP, BOSH, WebSocket and BOSH"""
+    chat_over(t, "bosh", (False, "bosh", True, "bosh"))
+
+
+def chat_over(t, first, others):
     t.make_lab([HERE], {HERE: ["romeo", "benvolio"]})
-    friend, one = terminal(t, False, "benvolio"), terminal(t, True)
+    friend, one = terminal(t, False, "benvolio"), terminal(t, first)
     said, heard, count = [], [], 0
-    for over_web in (False, True, True):
+    for over_web in others:
         for _ in range(3):
             count += 1
             one.message(friend.jid, f"r{count}")
@@ -169,4 +182,4 @@ def another_library(t):
 
 
 if __name__ == "__main__":
-    suite.main(__doc__, chat, found, behind_a_proxy, wrong, another_library)
+    suite.main(__doc__, chat, bosh, found, behind_a_proxy, wrong, another_library)
