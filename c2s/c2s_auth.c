@@ -147,6 +147,7 @@ static void succeed(struct c2s_conn *k)
     }
     k->account = jid_dup(account);
     k->proved = a->proved;
+    k->by_certificate = sasl_takes_certificate(a->sasl);
     k->shard = c2s_shard_of(c, k->account->bare);
     atomic_fetch_add(&c->auth_successes, 1);
     log_info(stream_log(k->stream), "%s logged in by %s", k->account->bare,

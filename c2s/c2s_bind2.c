@@ -66,7 +66,7 @@ void c2s_bind2_begin(struct c2s_shard *shard, struct c2s_conn *k, struct stanza 
 
     ref_take(&k->ref);
     l->conn = k;
-    c2s_link_take_agent(l, k);
+    c2s_link_take_login(l, k);
     l->edge.proved = k->proved;
     l->request = stanza_ref(request);
     append_name(&name, shard->c2s, k->account->bare, request->payload->root);

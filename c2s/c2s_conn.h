@@ -49,6 +49,7 @@ struct c2s_conn {
     enum c2s_conn_state state;
     uint8_t pauses;          /* of enum c2s_pause */
     uint8_t failures;        /* of SASL */
+    bool by_certificate;     /* it logged in by one; false before PROVED */
     bool by_sasl2;           /* the shard's answer will be a part of <success/>; changes only while it is asked nothing */
     bool counted;            /* XEP-0198 came with the binding */
     bool sha512;             /* SCRAM by it was announced, and may be used */

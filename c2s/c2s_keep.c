@@ -377,7 +377,7 @@ static void awake(struct c2s_link *l)
     exchange_wake(l->edge.resource); /* while there is no connection: what comes only joins the ring */
     l->edge.proved = k->proved;
     l->conn = k;
-    c2s_link_take_agent(l, k);
+    c2s_link_take_login(l, k);
     l->state = C2S_LINK_ATTACHED;
     atomic_fetch_sub(&l->shard->c2s->hibernating, 1);
     log_info(NULL, "%s: resumed after a restart", l->account->bare);

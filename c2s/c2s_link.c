@@ -91,8 +91,9 @@ void c2s_link_out_pop(struct c2s_link *l, bool arrived)
 static void on_turn_end(struct turn_hook *h);
 static const struct edge_link_ops link_ops;
 
-void c2s_link_take_agent(struct c2s_link *l, const struct c2s_conn *k)
+void c2s_link_take_login(struct c2s_link *l, const struct c2s_conn *k)
 {
+    l->edge.by_certificate = k->by_certificate;
     if (!k->agent)
         return;
     mem_free(l->agent);
@@ -511,7 +512,7 @@ static void bind_resource(struct c2s_shard *shard, const struct c2s_mail *m)
 
     ref_take(&m->conn->ref);
     l->conn = m->conn;
-    c2s_link_take_agent(l, l->conn);
+    c2s_link_take_login(l, l->conn);
     l->edge.proved = m->conn->proved;
     l->request = stanza_ref(m->st);
     exchange_bind(shard->c2s->exchange, &l->edge, l->account,

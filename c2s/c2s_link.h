@@ -94,8 +94,8 @@ struct c2s_link {
 };
 
 struct c2s_link *c2s_link_create(struct c2s_shard *shard, const struct jid *account);
-/* `k` is its connection from now on: so is the installation that logged in there, if it is told. */
-void c2s_link_take_agent(struct c2s_link *l, const struct c2s_conn *k);
+/* `k` is its connection from now on: so are the installation that logged in there, if it is told, and by what. */
+void c2s_link_take_login(struct c2s_link *l, const struct c2s_conn *k);
 void c2s_link_send(struct c2s_link *l, const struct c2s_out *o);
 /* A nonza, written; copied where it is not sent at once. */
 void c2s_link_send_nonza(struct c2s_link *l, struct span xml);

@@ -383,7 +383,7 @@ void c2s_sm_settled(struct c2s_link *l)
     take_ack(l, l->resume_acked);
     l->conn = l->resuming;
     l->resuming = NULL;
-    c2s_link_take_agent(l, l->conn);
+    c2s_link_take_login(l, l->conn);
     l->state = C2S_LINK_ATTACHED;
     atomic_fetch_sub(&l->shard->c2s->hibernating, 1);
     l->unasked = 0;

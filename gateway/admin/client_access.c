@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* XEP-0494: a person sees what has access to the account, and takes it away. Everything that has it has shown the
- * password once (a token is given for one), so revoking takes token and links, and says that a new password is needed
- * to keep it out. */
+/* XEP-0494: a person sees what has access to the account, and takes it away. All but who comes by a certificate have
+ * shown the password once (a token is given for one), so revoking takes token and links, and says that a new password
+ * is needed to keep it out; a certificate's is the CA's to revoke. */
 #include "gateway/admin/admin.h"
 #include "gateway/admin/client_list.h"
 #include "gateway/base/log.h"
@@ -48,7 +48,8 @@ static void write_client(struct builder *b, const struct client *c, int64_t now_
     write_time(b, "first-seen", c->first_us);
     write_time(b, "last-seen", is_linked ? now_us : c->seen_us);
     build_open(b, "auth", NULL);
-    build_leaf(b, "password", NULL, NULL);
+    if (!c->by_certificate) /* for that there is no word */
+        build_leaf(b, "password", NULL, NULL);
     if (c->has_token)
         build_leaf(b, "fast", NULL, NULL);
     build_close(b);
@@ -146,7 +147,7 @@ static const struct service_iq iqs[] = {
     {0},
 };
 static const struct service_xep xeps[] = {
-    {"0494", "0.1.0", "clients with a token and links; all have shown the password, so revoking asks for a new one"}, {0}};
+    {"0494", "0.1.0", "clients with a token and links; they know the password, so revoking asks for a new one"}, {0}};
 static const char *const features[] = {NS_CAM, NULL};
 
 const struct service client_access_service = {

@@ -85,6 +85,7 @@ static void join(struct client_list *l)
             add(l, (struct client){.id = full,
                                    .name = strchr(full, '/') + 1,
                                    .link = state_of(cell(r, &links, "state")),
+                                   .by_certificate = text_eq(cell(r, &links, "login"), "certificate"),
                                    .own = text_eq(full, l->asker->full)});
     }
 }

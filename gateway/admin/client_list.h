@@ -17,6 +17,7 @@ struct client {
     int64_t first_us, seen_us;  /* 0: not known; seen_us as client_row has it */
     enum client_link link;
     bool has_token;
+    bool by_certificate;        /* a link that showed no password */
     bool own;                   /* the asker's */
     struct client *next;
 };

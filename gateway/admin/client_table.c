@@ -80,7 +80,7 @@ static void show(struct adhoc_call *c, const struct client *first)
 {
     adhoc_columns(c, columns);
     for (const struct client *r = first; r; r = r->next)
-        adhoc_row(c, (const char *[]){r->id, r->name, r->software, seen_text(c, r), link_text(r), r->has_token ? "token" : "password"});
+        adhoc_row(c, (const char *[]){r->id, r->name, r->software, seen_text(c, r), link_text(r), r->has_token ? "token" : r->by_certificate ? "certificate" : "password"});
     if (!first)
         adhoc_note(c, "There are none.");
     adhoc_finish(c);

@@ -26,6 +26,7 @@ enum link_state { LINK_ACTIVE, LINK_INACTIVE /* XEP-0352 */, LINK_HIBERNATING /*
 struct edge_link {
     const struct edge_link_ops *ops;
     const char *agent; /* the installation that logged in, as it names itself (XEP-0388); the edge's; NULL: not told */
+    bool by_certificate; /* what it logged in by last; its client showed no password */
     struct resource *resource; /* set before on_bound, NULL after exchange_unbind or on_replaced */
     uint64_t proved;           /* exchange_revocations() before what its client logged in with was looked at */
 };

@@ -16,7 +16,8 @@
 /* ---- the table ---- */
 
 static const struct listing_column columns[] = {
-    {"jid", "Address"}, {"state", "Link"}, {"presence", "Presence"}, {"priority", "Priority"}, {"client", "Client"}, {NULL, NULL},
+    {"jid", "Address"}, {"state", "Link"}, {"presence", "Presence"}, {"priority", "Priority"}, {"client", "Client"},
+    {"login", "Logged in by"}, {NULL, NULL},
 };
 
 static const char *state_name(enum link_state s)
@@ -45,6 +46,7 @@ static void add_link(struct listing_query *q, const struct resource *r)
     row->cells[2] = arena_dup(&q->arena, presence_name(r));
     row->cells[3] = arena_printf(&q->arena, "%d", r->priority);
     row->cells[4] = r->link && r->link->agent ? arena_dup(&q->arena, r->link->agent) : NULL;
+    row->cells[5] = r->link && r->link->by_certificate ? "certificate" : NULL;
 }
 
 static void add_links(struct listing_query *q, struct person *p)

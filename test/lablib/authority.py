@@ -37,3 +37,28 @@ class Authority:
         extensions.unlink()
         key.chmod(0o600)
         return chain, key
+
+    def issue_person(self, name, folder, addresses):
+        """A client's certificate with these addresses (id-on-xmppAddr); returns (certificate, key)."""
+        folder = Path(folder)
+        cert, key, request, extensions = (folder / f"person-{name}.{end}" for end in ("pem", "key", "csr", "ext"))
+        alt = ",".join(f"otherName:1.3.6.1.5.5.7.8.5;UTF8:{address}" for address in addresses)
+        extensions.write_text(f"subjectAltName={alt}\nextendedKeyUsage=clientAuth\n")
+        run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+            "-keyout", str(key), "-out", str(request))
+        run("x509", "-req", "-in", str(request), "-CA", str(self.cert), "-CAkey", str(self.key), "-CAcreateserial",
+            "-days", "30", "-extfile", str(extensions), "-out", str(cert))
+        return cert, key
+
+    def revoke(self, shown=None):
+        """The list of revoked certificates (`self.revoked`), with that of (certificate, key) on it too; replaced as a whole."""
+        self.revoked = self.folder / "revoked.pem"
+        index, config, fresh = self.folder / "index.txt", self.folder / "ca.conf", self.folder / "fresh.pem"
+        if not index.exists():
+            index.write_text("")
+            config.write_text(f"[ca]\ndefault_ca = lab\n[lab]\ndatabase = {index}\ndefault_md = sha256\n")
+        ca = ("ca", "-config", str(config), "-cert", str(self.cert), "-keyfile", str(self.key))
+        if shown:
+            run(*ca, "-revoke", str(shown[0]))
+        run(*ca, "-gencrl", "-crldays", "30", "-out", str(fresh))
+        fresh.rename(self.revoked)

@@ -63,6 +63,7 @@ class Raw:
         self.writing = threading.Lock()  # held over a whole text: two threads' texts must not be mixed
         self.owed = collections.deque()  # texts, as functions, of a thread that must not wait until it may write
         self.domain = None
+        self.shows = None                # (certificate, key) of its own
         self.jid = None
         self.features = None
         self.restart()
@@ -172,6 +173,8 @@ class Raw:
 
     def wrap(self):
         context = ssl.create_default_context(cafile=self.ca)
+        if self.shows:
+            context.load_cert_chain(*self.shows)
         self.sock.settimeout(self.patience)
         try:
             self.sock = context.wrap_socket(self.sock, server_hostname=self.domain)
@@ -196,6 +199,19 @@ class Raw:
     def auth_plain(self, user, password):
         self.send(f"<auth xmlns='{SASL[1:-1]}' mechanism='PLAIN'>{b64(chr(0) + user + chr(0) + password)}</auth>")
         return self.next()
+
+    def auth_external(self, authzid=""):
+        """By the certificate that it shows (XEP-0178)."""
+        self.send(f"<auth xmlns='{SASL[1:-1]}' mechanism='EXTERNAL'>{b64(authzid) or '='}</auth>")
+        return self.next()
+
+    def authenticate_external(self, authzid, inside=""):
+        """The same by XEP-0388."""
+        self.send(f"<authenticate xmlns='{SASL2[1:-1]}' mechanism='EXTERNAL'><initial-response>{b64(authzid) or '='}</initial-response>"
+                  f"{inside}</authenticate>")
+        answer = self.next()
+        self.jid = answer.findtext(SASL2 + "authorization-identifier")
+        return answer
 
     def auth_scram(self, user, password, mechanism="SCRAM-SHA-256", spoil=False):
         """Returns success or failure; with `spoil` the proof is wrong though the password may be right."""

@@ -17,13 +17,14 @@ class Slix(Waiting):
     """Logged in when the constructor returns. `self.xmpp` is the ClientXMPP; `ask(coroutine_function)` runs
     something of it on its loop and gives the result."""
 
-    def __init__(self, jid, password, address, ca, direct_tls=False, plugins=(), patience=PATIENCE, presence=True):
+    def __init__(self, jid, password, address, ca, direct_tls=False, plugins=(), patience=PATIENCE, presence=True, shows=None):
         super().__init__(jid, patience)
         self.events = Heard()
         self.cutting = False  # a disconnection is the test's own
         self.address = address.rsplit(":", 1)
         self.direct_tls = direct_tls
         self.closed = False
+        self.shows = shows  # (certificate, key): it logs in by them, and has no password
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
         self.thread = threading.Thread(target=self._run, args=(ready, jid, password, ca, plugins), daemon=True)
@@ -33,9 +34,11 @@ class Slix(Waiting):
 
     def _run(self, ready, jid, password, ca, plugins):
         asyncio.set_event_loop(self.loop)
-        self.xmpp = slixmpp.ClientXMPP(jid, password)
+        self.xmpp = slixmpp.ClientXMPP(jid, "" if self.shows else password)
         self.xmpp.loop = self.loop
         self.xmpp.ca_certs = str(ca)
+        if self.shows:
+            self.xmpp.certfile, self.xmpp.keyfile = map(str, self.shows)
         self.xmpp.auto_authorize = self.xmpp.auto_subscribe = None  # the test answers, as a person would
         for plugin in plugins:
             self.xmpp.register_plugin(plugin)
