@@ -39,6 +39,40 @@ static void names_are_escaped(void **state)
     }
 }
 
+/* Whatever the name, libldap reads back one entry with that name, and a filter of one assertion. */
+static void names_stay_names(void **state)
+{
+    static const char bits[] = "()*\\,+=\"<>;# %ud@a\xc3\xa9\x01";
+    unsigned seed = 1;
+    (void)state;
+
+    for (unsigned i = 0; i < 5000; i++) {
+        struct bytes name = BYTES_EMPTY, dn = BYTES_EMPTY, filter = BYTES_EMPTY;
+        for (unsigned k = 0; k < 1 + i % 9; k++) {
+            seed = seed * 1103515245u + 12345u;
+            char c = bits[(seed >> 16) % (sizeof bits - 1)];
+            if (c == '\xc3' || c == '\xa9')
+                bytes_append_text(&name, "\xc3\xa9");
+            else
+                bytes_append_char(&name, c);
+        }
+        directory_text_dn(&dn, "uid=%u,ou=x", bytes_text(&name), "d");
+        directory_text_filter(&filter, "(uid=%u)", bytes_text(&name), "d");
+        LDAPDN read = NULL;
+        assert_int_equal(ldap_str2dn(bytes_text(&dn), &read, LDAP_DN_FORMAT_LDAPV3), LDAP_SUCCESS);
+        assert_true(read[0] && read[1] && !read[2] && read[0][0] && !read[0][1]);
+        assert_int_equal(read[0][0]->la_value.bv_len, name.len);
+        assert_memory_equal(read[0][0]->la_value.bv_val, name.data, name.len);
+        ldap_dnfree(read);
+        assert_true(directory_text_is_filter(bytes_text(&filter)));
+        assert_null(strchr(bytes_text(&filter) + 1, '('));
+        assert_null(strchr(bytes_text(&filter), '*'));
+        bytes_fini(&name);
+        bytes_fini(&dn);
+        bytes_fini(&filter);
+    }
+}
+
 static void templates_are_judged(void **state)
 {
     static const struct {
@@ -154,7 +188,7 @@ static void loopback_is_known(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_escaped),      cmocka_unit_test(templates_are_judged), cmocka_unit_test(everybody_is_listed),
+        cmocka_unit_test(names_stay_names),       cmocka_unit_test(names_are_escaped),      cmocka_unit_test(templates_are_judged), cmocka_unit_test(everybody_is_listed),
         cmocka_unit_test(answers_have_a_meaning), cmocka_unit_test(loopback_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
