@@ -127,7 +127,8 @@ static void on_ended(void *user, unsigned ended)
     struct client_revoke *r = user;
     r->ended = ended;
     r->was_known = r->was_known || ended;
-    r->done(r, &(struct error)ERROR_INIT);
+    struct error none = ERROR_INIT;
+    r->done(r, &none);
 }
 
 static bool run_revoke(struct store_tx *tx, struct store_job *job, struct error *e)

@@ -26,8 +26,8 @@ static void check_stanza(struct stanza *st, size_t size)
 {
     struct bytes out = BYTES_EMPTY;
     stanza_write(&out, st, NULL);
-    struct stanza *again = stanza_parse(out.data, out.len);
-    CHECK(again && again->kind == st->kind && size > 0);
+    struct stanza *again = stanza_parse(out.data, out.len); /* to which jabber:server is content too */
+    CHECK(again && (again->kind == st->kind || st->kind == STANZA_NONZA) && size > 0);
     stanza_unref(&again);
     stanza_unref(&st);
     bytes_fini(&out);
