@@ -17,7 +17,7 @@
 
 static const struct listing_column columns[] = {
     {"jid", "Address"}, {"state", "Link"}, {"presence", "Presence"}, {"priority", "Priority"}, {"client", "Client"},
-    {"login", "Logged in by"}, {NULL, NULL},
+    {"login", "Login"}, {NULL, NULL},
 };
 
 static const char *state_name(enum link_state s)
