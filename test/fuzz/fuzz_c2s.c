@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "c2s/c2s_census.h"
 #include "c2s/c2s_conn.h"
 #include "c2s/c2s_link.h"
 #include "gateway/base/log.h"
@@ -58,6 +59,7 @@ static struct world *world_make(void)
                                               .domains = domains,
                                               .login_secret = secret,
                                               .limits = {.credit_bytes = 4096}});
+    CHECK(c2s_census_start(w->c2s, &e)); /* of c2s_start; nothing is to listen */
     return w;
 }
 

@@ -3,10 +3,12 @@
 screen reports to nobody, so it is asked until it has what is awaited."""
 import os
 import re
+import signal
 import subprocess
 import time
 from pathlib import Path
 
+from lablib import process
 from lablib.peers import need
 from lablib.process import PATIENCE, Failed
 
@@ -21,10 +23,14 @@ class Screen:
         subprocess.run([*self.tmux, "new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), *command], check=True,
                        env=dict(os.environ, **(env or {}), TERM="screen-256color", LC_ALL="C.UTF-8"))
         subprocess.run([*self.tmux, "set-option", "-g", "remain-on-exit", "on"], check=True)
+        self.pane = subprocess.run([*self.tmux, "display-message", "-p", "#{pane_pid}"], check=True, capture_output=True, text=True).stdout.strip()
 
     def type(self, line):
-        subprocess.run([*self.tmux, "send-keys", "-l", "--", line], check=True)
+        self.keys(line)
         subprocess.run([*self.tmux, "send-keys", "Enter"], check=True)
+
+    def keys(self, text):
+        subprocess.run([*self.tmux, "send-keys", "-l", "--", text], check=True)
 
     def look(self):
         done = subprocess.run([*self.tmux, "capture-pane", "-p"], check=True, capture_output=True, text=True)
@@ -48,5 +54,23 @@ class Screen:
     def evidence(self):
         return "\n".join(f"==== {what}\n{text}\n" for what, text in self.shown)
 
+    def programs(self):
+        """The identities of what runs in it: tmux gives each pane a session of the kernel's."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                session = (folder / "stat").read_text().rpartition(")")[2].split()[3]
+            except OSError:
+                continue
+            if session == self.pane and (birth := process.birth(int(folder.name))) is not None:
+                found.append({"pid": int(folder.name), "birth": birth})
+        return found
+
     def close(self):
+        """A program that does not mind that its terminal has gone would run for ever: each is ended by its own identity."""
+        running = self.programs()
         subprocess.run([*self.tmux, "kill-server"], check=False, stderr=subprocess.DEVNULL)
+        for identity in running:
+            process.end(identity, signal.SIGKILL)
+        if left := [p["pid"] for p in [*running, *self.programs()] if process.is_alive(p)]:
+            raise Failed(f"programs outlive their screen: {left}")

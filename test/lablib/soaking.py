@@ -24,7 +24,7 @@ import xml.etree.ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
 from lablib.process import Failed
-from lablib.raw import SASL, SM, C, Ended, Raw, condition, name_of
+from lablib.raw import SASL, SM, STREAM, C, Ended, Raw, condition, name_of
 from lablib.web import Web
 
 BROKEN = (Failed, OSError, ValueError, ET.ParseError, EOFError)
@@ -162,10 +162,8 @@ class World:
     def history(self, ident, people, most=160):
         events = list(self.events)
         mine = [e for e in events if ident and e[3] == ident]
-        around = [e for e in events if e[1] in people or e[1] == "server"]
-        if mine:  # what else happened to these two from when it was first said
-            begin = mine[0][0] - 1
-            around = [e for e in around if e[0] >= begin and e not in mine and e[3] is None]
+        begin = mine[0][0] - 1 if mine else 0  # what else happened to these two from when it was first said
+        around = [e for e in events if (e[1] in people or e[1] == "server") and e[0] >= begin and e[3] is None]
         chosen = sorted(mine + around[-most:], key=lambda e: e[0])
         return "".join(f"\n{t:9.3f} {who:10} {what}{' ' + i if i else ''}" for t, who, what, i in chosen)
 
@@ -297,6 +295,8 @@ class Talker(threading.Thread):
         self.note(f"resumes session {s.number} by {kind}, h {h}")
         link.send(f"<resume xmlns='urn:xmpp:sm:3' previd={quoteattr(s.token)} h='{h}'/>")
         answer = link.next()
+        if answer.tag == STREAM + "error" and condition(answer) == "system-shutdown":
+            raise Ended("the server is being stopped")
         count = answer.get("h")
         if answer.tag == SM + "resumed":
             self.note(f"resumed, their h {count}")

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""A cable between a client that nobody can ask to drop its connection, and its server: it passes on what it gets, and can be cut."""
+import socket
+import threading
+
+from lablib import events
+
+
+RESET = b"\1\0\0\0\0\0\0\0"
+
+
+class Cable:
+    def __init__(self, address):
+        host, port = address.rsplit(":", 1)
+        self.there = (host, int(port))
+        self.lock = threading.Lock()
+        self.whole = True
+        self.ends = []      # open sockets, both ends of each connection
+        self.count = 0      # connections so far
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near = self.listener.accept()[0]
+            except OSError:
+                return
+            with self.lock:
+                if not self.whole:
+                    self._reset(near)
+                    continue
+                try:
+                    far = socket.create_connection(self.there)
+                except OSError:
+                    self._reset(near)
+                    continue
+                self.ends += [near, far]
+                self.count += 1
+            events.happened()
+            for a, b in ((near, far), (far, near)):
+                threading.Thread(target=self._pass_on, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    @staticmethod
+    def _reset(sock):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        try:
+            sock.shutdown(socket.SHUT_RD)  # wakes who reads from it
+        except OSError:
+            pass
+        sock.close()
+
+    def cut(self):
+        """All connections are reset, and new ones are until mend."""
+        with self.lock:
+            self.whole = False
+            for end in self.ends:
+                self._reset(end)
+            self.ends.clear()
+
+    def mend(self):
+        with self.lock:
+            self.whole = True
+
+    def close(self):
+        self.listener.close()
+        self.cut()
