@@ -36,8 +36,14 @@ def resumed(t):
     t.make_lab([HERE], {HERE: ["romeo", "benvolio"]})
     one, friend = Poezio(t, ROMEO), t.terminal(BENVOLIO)
     one.logged_in()
-    friend.message(ROMEO, f"before {token()}")
-    friend.wait_acked()
+
+    def says(text):
+        one.say(BENVOLIO, text)
+        friend.wait(lambda: any(text in "".join(m.itertext()) for m in friend.live()), text)
+    before = f"before {token()}"
+    friend.message(ROMEO, token(), before)
+    one.reads(BENVOLIO, before)
+    says(f"ready {token()}")  # cut while it still asks for things, it waits for answers to what it never sent
     one.cable.cut()
     meanwhile = [f"meanwhile {n} {token()}" for n in range(3)]
     for text in meanwhile:
@@ -49,9 +55,7 @@ def resumed(t):
     came = [line for line in (one.home / "debug.log").read_text().split("\n") if f'RECV: <message from="{BENVOLIO}/' in line]
     for text in meanwhile:
         hold(sum(text in line for line in came) == 1, f"{text!r} did not come once: {came}")
-    answer = f"here again {token()}"
-    one.say(BENVOLIO, answer)
-    friend.wait(lambda: any(answer in "".join(m.itertext()) for m in friend.live()), answer)
+    says(f"here again {token()}")
 
 
 def request(t):

@@ -69,8 +69,8 @@ class Screen:
     def close(self):
         """A program that does not mind that its terminal has gone would run for ever: each is ended by its own identity."""
         running = self.programs()
-        subprocess.run([*self.tmux, "kill-server"], check=False, stderr=subprocess.DEVNULL)
-        for identity in running:
+        for identity in running:  # before tmux, which waits for its children
             process.end(identity, signal.SIGKILL)
+        subprocess.run([*self.tmux, "kill-server"], check=False, stderr=subprocess.DEVNULL)
         if left := [p["pid"] for p in [*running, *self.programs()] if process.is_alive(p)]:
             raise Failed(f"programs outlive their screen: {left}")

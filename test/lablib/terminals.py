@@ -13,7 +13,7 @@ from lablib.lab import ROOT
 from lablib.peers import need
 from lablib.process import PATIENCE, Failed
 from lablib.screen import Screen
-from lablib.suite import hold, wait_for
+from lablib.suite import ask_until, hold, wait_for
 
 
 class OnScreen:
@@ -82,8 +82,13 @@ auto_reconnect = true
         self.screen.keys("/")
         self.screen.wait(r"(^|\n)[^\n]{0,24}/ *$", "the line for commands")
         self.screen.keys(line)
-        self.screen.wait(re.escape(line[-20:].strip()), "what was typed")
-        self.screen.type("")
+        typed = line[-20:].strip()
+        self.screen.wait(re.escape(typed), "what was typed")
+
+        def is_done():
+            self.screen.type("")  # on an empty line it does nothing
+            return typed not in self.screen.look().split("\n")[-1]
+        ask_until(is_done, f"that poezio takes {line!r}")
 
     def mark(self, other):
         return rf"(\d)\.{re.escape(other.split('@')[0].split('.')[0])}"
