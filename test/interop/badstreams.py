@@ -110,10 +110,11 @@ def race(t):
             thread.start()
         for thread in threads:
             thread.join()
-        left = []
-        for raw in raws:
+        for raw in raws:  # all have bound before the first is asked: whoever is there then stays
             answer = raw.next()
             hold(answer.get("type") == "result", f"refused: {ET.tostring(answer)}")
+        left = []
+        for raw in raws:
             ident = token()
             try:
                 raw.send(f"<iq type='get' id='{ident}'><ping xmlns='urn:xmpp:ping'/></iq>")
