@@ -96,13 +96,14 @@ uint16_t c2s_port(const struct c2s *c, unsigned index);
 
 struct http_exchange;
 struct http_incoming;
-/* host-meta (XEP-0156, XEP-0487), for whoever else serves HTTP: answers where the target is one of its two. Any thread. */
+/* host-meta (XEP-0156, XEP-0487), for whoever else serves HTTP: answers where the target is one of its two. Any thread.
+ */
 bool c2s_meta_answer(const struct c2s *c, struct http_exchange *x, const struct http_incoming *in);
 /* The page of an invitation, for the same: answers where the target is below /invite/. `l` is the caller's loop. */
 bool c2s_invite_page(struct c2s *c, struct loop *l, struct http_exchange *x, const struct http_incoming *in);
 
-/* An account was added, deleted, disabled or enabled, or has a new password: what is announced to its domain may change.
- * Loop: exchange_loop_of(bare). */
+/* An account was added, deleted, disabled or enabled, or has a new password: what is announced to its domain may
+ * change. Loop: exchange_loop_of(bare). */
 void c2s_account_changed(struct c2s *c, const char *bare);
 
 /* Drains: no new connections, every stream is closed with system-shutdown, every link unbound. Then

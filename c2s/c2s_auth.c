@@ -211,7 +211,8 @@ static void judged(struct c2s_conn *k, bool right)
     } else {
         uint64_t most_ms = k->io->c2s->times.login_ms / 3; /* or the time for logging in would run out */
         uint64_t wait_ms = delay_ms < most_ms ? delay_ms : most_ms;
-        log_info(stream_log(k->stream), "login as %s: the outcome is told after %" PRIu64 " ms", sasl_username(a->sasl), wait_ms);
+        log_info(stream_log(k->stream), "login as %s: the outcome is told after %" PRIu64 " ms", sasl_username(a->sasl),
+                 wait_ms);
         a->held = true;
         c2s_conn_pause(k, C2S_PAUSE_ANSWER);
         timer_start(&a->hold, k->io->loop, wait_ms, on_hold_due);
@@ -380,7 +381,8 @@ void c2s_auth_begin(struct c2s_conn *k, const struct c2s_profile *p, struct stan
                     const char *mechanism, const char *initial)
 {
     if (!k->auth) {
-        k->auth = auth_create(k, request && element_child(request->payload->root, "fast", NS_FAST) ? c2s_fast_mechanisms(k) : 0);
+        k->auth = auth_create(
+            k, request && element_child(request->payload->root, "fast", NS_FAST) ? c2s_fast_mechanisms(k) : 0);
         c2s_conn_enter(k, C2S_CONN_PROVING);
     }
     k->auth->profile = p;

@@ -53,8 +53,8 @@ struct c2s_auth {
  * NULL) is counted; `initial` as sasl_begin takes it. */
 void c2s_auth_begin(struct c2s_conn *k, const struct c2s_profile *p, struct stanza *request,
                     const char *mechanism, const char *initial);
-/* What is spelt alike in both but for its namespace: <response/>, <abort/>; anything else closes the stream. No exchange
- * of another profile is under way. */
+/* What is spelt alike in both but for its namespace: <response/>, <abort/>; anything else closes the stream. No
+ * exchange of another profile is under way. */
 void c2s_auth_go_on(struct c2s_conn *k, const struct c2s_profile *p, const struct element *e);
 /* A failure that no mechanism had a part in: counts like any other. Ends the exchange, if there is one. */
 void c2s_auth_refuse(struct c2s_conn *k, const struct c2s_profile *p, enum sasl_failure why);

@@ -33,8 +33,9 @@ static void answer_preflight(struct c2s_port *port, struct http_exchange *x, con
     struct bytes lines = BYTES_EMPTY;
 
     put_cors(&lines, port, in);
-    bytes_append_text(&lines, "Access-Control-Allow-Methods: POST, OPTIONS\r\nAccess-Control-Allow-Headers: Content-Type\r\n"
-                              "Access-Control-Max-Age: 7200\r\nAllow: POST, OPTIONS\r\n");
+    bytes_append_text(&lines,
+                      "Access-Control-Allow-Methods: POST, OPTIONS\r\nAccess-Control-Allow-Headers: Content-Type\r\n"
+                      "Access-Control-Max-Age: 7200\r\nAllow: POST, OPTIONS\r\n");
     http_answer_with(x, 204, bytes_text(&lines), NULL, (struct span){0});
     bytes_fini(&lines);
 }

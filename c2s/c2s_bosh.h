@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* BOSH (XEP-0124, XEP-0206): streams whose elements travel in the bodies of HTTP requests and their answers.
  *
- * The **door** (c2s_bosh.c, the loop that a request came to) reads the body's start tag and brings the request to the loop
- * of its session, which the session's name tells: requests of one session come over several connections, and these to
- * several loops. The **session** (c2s_bosh_session.c) carries one stream (gateway/net/stream.h) and is that loop's alone.
- * A request is answered exactly once. */
+ * The **door** (c2s_bosh.c, the loop that a request came to) reads the body's start tag and brings the request to the
+ * loop of its session, which the session's name tells: requests of one session come over several connections, and these
+ * to several loops. The **session** (c2s_bosh_session.c) carries one stream (gateway/net/stream.h) and is that loop's
+ * alone. A request is answered exactly once. */
 #ifndef CAUSEWAY_C2S_C2S_BOSH_H
 #define CAUSEWAY_C2S_C2S_BOSH_H
 

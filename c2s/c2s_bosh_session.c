@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The session: which request is the next, which waits for an answer, what an answer says, and how long all that may last
- * (XEP-0124 sections 7 to 16). It carries one stream and knows nothing of what it says.
+/* The session: which request is the next, which waits for an answer, what an answer says, and how long all that may
+ * last (XEP-0124 sections 7 to 16). It carries one stream and knows nothing of what it says.
  *
  * Requests are taken in the order of their numbers and answered in it. Of each the slot stays until `window` more were
- * taken, so that one whose answer was lost is answered again, in the same words. The stream ends before the session: what
- * is left then is the last answer, for the request that will come for it. */
+ * taken, so that one whose answer was lost is answered again, in the same words. The stream ends before the session:
+ * what is left then is the last answer, for the request that will come for it. */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <openssl/evp.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* How soon the outcome of a login is told: later after each wrong password from the same network, for the
  * account and for the network as a whole, so that closing the connection and trying again gains nothing.
- * Right and wrong are told equally late, or silence would say "wrong", and until it is told, a right password counts as a
- * wrong one does, or the next guess would be answered for both. Nobody is locked out: the worst is a
- * wait of C2S_BRAKE_MAX_MS, and another network's failures do not count against the owner.
+ * Right and wrong are told equally late, or silence would say "wrong", and until it is told, a right password counts as
+ * a wrong one does, or the next guess would be answered for both. Nobody is locked out: the worst is a wait of
+ * C2S_BRAKE_MAX_MS, and another network's failures do not count against the owner.
  *
  * A network is an IPv4 /24 or an IPv6 /48. PURE but for its own table, whose size is fixed: what was quiet
  * the longest is forgotten. One an I/O loop, so no lock: with n loops a guesser has n tables to fill. */

@@ -2,8 +2,9 @@
 /* One count is under way at a time; who asks meanwhile has it begin again. It holds back the end of whoever asked (an
  * I/O loop or a shard), so that it finds all that it writes to.
  *
- * A count walks over all keys of a domain, so an account that changes is looked at alone first: where all have keys, only one
- * without changes that; where some lack them, one of these (the witness) is remembered, and nothing changes before it does.
+ * A count walks over all keys of a domain, so an account that changes is looked at alone first: where all have keys,
+ * only one without changes that; where some lack them, one of these (the witness) is remembered, and nothing changes
+ * before it does.
  *
  * The share of older keys never rises while the process lives: nobody's rounds may change only as an account's do. */
 #include "c2s/c2s_census.h"
@@ -91,7 +92,8 @@ static void take(struct c2s_census *to, const struct counted *counted, bool firs
 static void log_strength(const char *domain, int64_t lacking)
 {
     if (lacking > 0)
-        log_info(NULL, "%s: SCRAM-SHA-512 is not announced: %" PRId64 " accounts have no keys of it yet", domain, lacking);
+        log_info(NULL, "%s: SCRAM-SHA-512 is not announced: %" PRId64 " accounts have no keys of it yet", domain,
+                 lacking);
     else
         log_info(NULL, "%s: SCRAM-SHA-512 is announced", domain);
 }
@@ -269,7 +271,8 @@ static void on_looked(struct store_job *job, const struct error *e)
 
     if (e->code)
         log_error(NULL, "which keys %s has cannot be read: %s", l->get.bare, e->text);
-    if (e->code || atomic_load(&l->c->counting) || may_change(n, &l->get)) { /* a count may have come too early for it */
+    if (e->code || atomic_load(&l->c->counting) ||
+        may_change(n, &l->get)) { /* a count may have come too early for it */
         atomic_store(&n->recount, true);
         begin(l->c, NULL, shard);
     }

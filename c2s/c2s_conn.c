@@ -186,7 +186,9 @@ static void put_limits(const struct c2s_conn *k, struct bytes *out)
     const struct c2s *c = k->io->c2s;
     bool in = k->state == C2S_CONN_PROVED || k->state == C2S_CONN_BOUND;
 
-    bytes_printf(out, "<limits xmlns='" NS_LIMITS "'><max-bytes>%zu</max-bytes><idle-seconds>%" PRIu64 "</idle-seconds></limits>",
+    bytes_printf(out,
+                 "<limits xmlns='" NS_LIMITS "'><max-bytes>%zu</max-bytes><idle-seconds>%" PRIu64
+                 "</idle-seconds></limits>",
                  in ? c->limits.after_auth.stanza_bytes : c->limits.before_auth.stanza_bytes,
                  (in ? c->times.idle_ms : c->times.login_ms) / 1000);
 }

@@ -50,7 +50,7 @@ struct c2s_conn {
     uint8_t pauses;          /* of enum c2s_pause */
     uint8_t failures;        /* of SASL */
     bool by_certificate;     /* it logged in by one; false before PROVED */
-    bool by_sasl2;           /* the shard's answer will be a part of <success/>; changes only while it is asked nothing */
+    bool by_sasl2; /* the shard's answer will be a part of <success/>; changes only while it is asked nothing */
     bool counted;            /* XEP-0198 came with the binding */
     bool sha512;             /* SCRAM by it was announced, and may be used */
     bool asked;              /* BOUND: the client was asked whether it lives */
@@ -61,7 +61,8 @@ struct c2s_conn {
     struct c2s_link *link;   /* counted; NULL before BOUND */
     struct c2s_auth *auth;   /* owned; NULL outside PROVING */
     struct c2s_sasl2 *sasl2; /* owned; its <success/> waits for the shard; NULL outside of BINDING */
-    char **people;           /* owned, as its strings: whom its certificate names in `domain`; ends with NULL. NULL: nobody, or PROVED */
+    char **people; /* owned, as its strings: whom its certificate names in `domain`; ends with NULL. NULL: nobody, or
+                      PROVED */
     char *agent;             /* owned; user-agent id of XEP-0388; NULL: not told, or not PROVED */
     struct c2s_register *registering; /* owned; NULL: no account was asked for, or PROVED */
     char *from;              /* owned; of the header; NULL: none, or PROVED */

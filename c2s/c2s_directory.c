@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A community whose passwords are in a directory outside (gateway/net/directory.h): who shows one by PLAIN is asked about
- * there, and so is whether somebody who shows a token is still there.
+/* A community whose passwords are in a directory outside (gateway/net/directory.h): who shows one by PLAIN is asked
+ * about there, and so is whether somebody who shows a token is still there.
  *
- * The first right login makes the account; it has no keys, and never gets any. Wrong, locked and expired count alike for the
- * brake on guessing. Which names there are, a directory's time may tell: a name that is not there costs one question, a wrong
- * password two. */
+ * The first right login makes the account; it has no keys, and never gets any. Wrong, locked and expired count alike
+ * for the brake on guessing. Which names there are, a directory's time may tell: a name that is not there costs one
+ * question, a wrong password two. */
 #include "c2s/c2s_auth.h"
 #include "c2s/c2s_conn.h"
 #include "gateway/base/mem.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Whom a client's certificate names (XEP-0178). It is looked at when what is offered is told, after each handshake anew: a
- * resumed session brings its certificate, not the judgement of it. Only addresses of the stream's domain count; a
- * certificate that proves nothing is said in the log, and its client logs in as any other. */
+/* Whom a client's certificate names (XEP-0178). It is looked at when what is offered is told, after each handshake
+ * anew: a resumed session brings its certificate, not the judgement of it. Only addresses of the stream's domain count;
+ * a certificate that proves nothing is said in the log, and its client logs in as any other. */
 #include <string.h>
 
 #include "c2s/c2s_auth.h"
@@ -42,7 +42,8 @@ static void take_address(void *user, struct span address)
 
     arena_init(&a);
     const struct jid *j = jid_parse(&a, address.data, address.len);
-    if (j && j->local && !j->resource && text_eq(j->domain, l->k->domain) && l->count < PEOPLE_MAX && !is_found(l, j->local))
+    if (j && j->local && !j->resource && text_eq(j->domain, l->k->domain) && l->count < PEOPLE_MAX &&
+        !is_found(l, j->local))
         l->found[l->count++] = mem_dup(j->local);
     arena_fini(&a);
 }
@@ -60,7 +61,8 @@ void c2s_external_look(struct c2s_conn *k)
     if (tls_store_proves_person(k->io->c2s->tls, k->domain, info, &e))
         tls_cert_addresses(info->peer_cert, take_address, &l);
     if (!l.count) {
-        log_info(stream_log(k->stream), "the client's certificate proves nobody: %s", e.code ? e.text : "no address of this domain");
+        log_info(stream_log(k->stream), "the client's certificate proves nobody: %s",
+                 e.code ? e.text : "no address of this domain");
         return;
     }
     k->people = mem_array(l.count + 1, sizeof(*k->people));

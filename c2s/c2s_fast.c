@@ -263,7 +263,8 @@ static bool still_holds(struct store_tx *tx, const struct c2s_auth *a, bool *hol
 
     arena_init(&arena);
     bool ok = account_find(tx, a->get.bare, &arena, &now, &found, e);
-    *holds = ok && found && !now.disabled && (is_outside(&now, &a->get.account) || have_common_key(&now, &a->get.account));
+    *holds =
+        ok && found && !now.disabled && (is_outside(&now, &a->get.account) || have_common_key(&now, &a->get.account));
     arena_fini(&arena);
     return ok;
 }

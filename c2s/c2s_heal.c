@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* An account made by an earlier build lacks keys of newer hashes, or has keys by fewer rounds than new ones. Who shows
- * its password by PLAIN gives what keys are made of: they are derived where the password is looked at (libuv's pool), and
- * kept behind the login, which does not wait for it. A password that was changed meanwhile wins, as in c2s_upgrade.c. */
+ * its password by PLAIN gives what keys are made of: they are derived where the password is looked at (libuv's pool),
+ * and kept behind the login, which does not wait for it. A password that was changed meanwhile wins, as in
+ * c2s_upgrade.c. */
 #include <string.h>
 
 #include "c2s/c2s_auth.h"

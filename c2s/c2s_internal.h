@@ -117,7 +117,8 @@ void c2s_io_request_done(struct c2s_io *io);   /* one of BOSH; this may be a cal
 void c2s_shard_quiet(struct c2s_shard *shard); /* a link or an inbound ended */
 
 /* c2s_keep.c. Before anybody can connect: the links that a restart cut. */
-const char *c2s_meta_domain(const struct c2s *c, const char *host); /* c2s_meta.c: which community a Host header means; NULL: none */
+const char *c2s_meta_domain(const struct c2s *c,
+                            const char *host); /* c2s_meta.c: which community a Host header means; NULL: none */
 bool c2s_keep_start(struct c2s *c, struct error *e);
 void c2s_keep_fini(struct c2s_shard *shard);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The page of an invitation (XEP-0379 section 3.3, XEP-0401 section 4.2), at /invite/TOKEN: who invites to what, the address
- * for a client, some clients, and what to type by hand. To look at it spends nothing.
+/* The page of an invitation (XEP-0379 section 3.3, XEP-0401 section 4.2), at /invite/TOKEN: who invites to what, the
+ * address for a client, some clients, and what to type by hand. To look at it spends nothing.
  *
  * Whoever has the address has the token, so the page lets it go nowhere: no script, no cookie, nothing loaded from
- * elsewhere, no referrer, in no index and no frame. A token that does not hold, of whatever kind, gets one page and takes
- * the same way through the store. */
+ * elsewhere, no referrer, in no index and no frame. A token that does not hold, of whatever kind, gets one page and
+ * takes the same way through the store. */
 #include <string.h>
 
 #include "c2s/c2s_internal.h"
@@ -52,12 +52,15 @@ static void put_around(struct bytes *out, const char *before, const char *text, 
 
 static void put_head(struct bytes *out, const char *title)
 {
-    bytes_append_text(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-                           "<meta name=\"viewport\" content=\"width=device-width\"><meta name=\"robots\" content=\"noindex, nofollow\">"
-                           "<meta name=\"referrer\" content=\"no-referrer\"><title>");
+    bytes_append_text(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+        "<meta name=\"viewport\" content=\"width=device-width\"><meta name=\"robots\" content=\"noindex, nofollow\">"
+        "<meta name=\"referrer\" content=\"no-referrer\"><title>");
     put(out, title);
     bytes_append_text(out, "</title><style>body{max-width:40em;margin:2em auto;padding:0 1em;font:1em/1.5 sans-serif}"
-                           "code{word-break:break-all}a.open{display:inline-block;padding:.6em 1em;border:1px solid}</style></head><body>\n");
+                           "code{word-break:break-all}a.open{display:inline-block;padding:.6em 1em;border:1px "
+                           "solid}</style></head><body>\n");
 }
 
 static const struct {
@@ -73,10 +76,11 @@ static void put_clients(struct bytes *out)
 {
     bytes_append_text(out, "<h2>Clients</h2>\n<ul>\n");
     for (size_t i = 0; i < sizeof clients / sizeof *clients; i++)
-        bytes_printf(out, "<li>%s: <a rel=\"noopener noreferrer\" href=\"%s\">%s</a></li>\n", clients[i].platform, clients[i].url,
-                     clients[i].name);
-    bytes_append_text(out, "</ul>\n<p>There are <a rel=\"noopener noreferrer\" href=\"https://xmpp.org/software/\">many more</a>; "
-                           "any of them will do.</p>\n");
+        bytes_printf(out, "<li>%s: <a rel=\"noopener noreferrer\" href=\"%s\">%s</a></li>\n", clients[i].platform,
+                     clients[i].url, clients[i].name);
+    bytes_append_text(
+        out, "</ul>\n<p>There are <a rel=\"noopener noreferrer\" href=\"https://xmpp.org/software/\">many more</a>; "
+             "any of them will do.</p>\n");
 }
 
 /* How to do it without the link. */
@@ -88,10 +92,12 @@ static void put_by_hand(struct bytes *out, const struct page *p, bool account)
         put_around(out, "<li>To make an account, choose the server <code>", i->domain, "</code>");
         if (i->name)
             put_around(out, " and the name <code>", i->name, "</code>");
-        put_around(out, "; where the client asks for an invitation or a token, it is <code>", p->token, "</code>.</li>\n");
+        put_around(out, "; where the client asks for an invitation or a token, it is <code>", p->token,
+                   "</code>.</li>\n");
     }
     if (i->contact)
-        put_around(out, "<li>If you have an account, here or elsewhere, add the contact <code>", i->inviter, "</code>.</li>\n");
+        put_around(out, "<li>If you have an account, here or elsewhere, add the contact <code>", i->inviter,
+                   "</code>.</li>\n");
     bytes_append_text(out, "</ul>\n");
 }
 
@@ -109,12 +115,14 @@ static void put_invitation(struct bytes *out, const struct page *p, bool account
     invite_uri_write(&uri, &(struct invite_uri){i->domain, i->inviter, i->name, i->contact, account, p->token});
     put_around(out, "<p><a class=\"open\" href=\"", bytes_text(&uri), "\">");
     bytes_append_text(out, i->contact ? "Open it with your chat client" : "Make the account with your chat client");
-    bytes_append_text(out, "</a></p>\n<p>If nothing happens, install one of the clients below first, and come back to this page. "
-                           "Messages go by XMPP, which many programs and servers speak.</p>\n");
+    bytes_append_text(
+        out, "</a></p>\n<p>If nothing happens, install one of the clients below first, and come back to this page. "
+             "Messages go by XMPP, which many programs and servers speak.</p>\n");
     put_clients(out);
     put_by_hand(out, p, account);
     datetime_write(until, i->expires_us / 60000000 * 60000000);
-    put_around(out, "<p>The invitation holds until ", until, ". Whoever has this address can use it: give it to nobody else.</p>\n");
+    put_around(out, "<p>The invitation holds until ", until,
+               ". Whoever has this address can use it: give it to nobody else.</p>\n");
     bytes_append_text(out, "</body></html>\n");
     bytes_fini(&uri);
 }
@@ -148,7 +156,8 @@ static bool gives_account(const struct page *p)
 
 static void answer(struct page *p)
 {
-    bool found = p->found && (!p->domain || text_eq(p->domain, p->invitation.domain)), account = found && gives_account(p);
+    bool found = p->found && (!p->domain || text_eq(p->domain, p->invitation.domain)),
+         account = found && gives_account(p);
     struct bytes out = BYTES_EMPTY;
 
     found = found && (account || p->invitation.contact);

@@ -27,7 +27,14 @@
 #include "gateway/store/streams.h"
 #include "gateway/xmpp/ns.h"
 
-enum { FLAG_INTERESTED = 1, FLAG_CARBONS = 2, FLAG_BLOCKLIST = 4, OUTS_MAX = 2000, SAVE_AGAIN_MS = 1000, DIRECTED_MAX = 65536 };
+enum {
+    FLAG_INTERESTED = 1,
+    FLAG_CARBONS = 2,
+    FLAG_BLOCKLIST = 4,
+    OUTS_MAX = 2000,
+    SAVE_AGAIN_MS = 1000,
+    DIRECTED_MAX = 65536
+};
 
 static int64_t flags_of(const struct link_snapshot *s)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* host-meta: how else to connect than by SRV records. As XRD and JSON by XEP-0156; the JSON holds what XEP-0487 adds where
- * that is whole: it bids whoever understands it to look nowhere else, so it must tell our addresses (which only the
- * configuration knows) and a way for servers too. */
+/* host-meta: how else to connect than by SRV records. As XRD and JSON by XEP-0156; the JSON holds what XEP-0487 adds
+ * where that is whole: it bids whoever understands it to look nowhere else, so it must tell our addresses (which only
+ * the configuration knows) and a way for servers too. */
 #include <string.h>
 #include <strings.h>
 
@@ -20,8 +20,8 @@ struct way {
     unsigned priority;
 };
 
-/* Which community is asked about; NULL: none of ours. Behind a proxy the name may be the proxy's: where there is only one
- * community it is meant. */
+/* Which community is asked about; NULL: none of ours. Behind a proxy the name may be the proxy's: where there is only
+ * one community it is meant. */
 const char *c2s_meta_domain(const struct c2s *c, const char *host)
 {
     size_t len = host ? strcspn(host, ":") : 0;
@@ -148,8 +148,8 @@ static void answer(const struct c2s *c, struct http_exchange *x, const char *dom
     else
         put_xrd(&out, ways);
     if (ways[0].url || ways[1].url || (json && strstr(bytes_text(&out), "\"port\"")))
-        http_answer_with(x, 200, "Access-Control-Allow-Origin: *\r\n", json ? "application/json" : "application/xrd+xml",
-                         bytes_span(&out));
+        http_answer_with(x, 200, "Access-Control-Allow-Origin: *\r\n",
+                         json ? "application/json" : "application/xrd+xml", bytes_span(&out));
     else
         http_answer(x, 404, "text/plain", SPAN("No other way to connect is known.\n"));
     for (int i = 0; i < WAYS; i++)

@@ -79,7 +79,8 @@ bool c2s_quota_take(struct c2s_quota *q, const struct c2s_quota_ask *a)
     uint64_t network = network_key(a), community = community_key(a);
 
     pthread_mutex_lock(&q->lock);
-    bool fits = has_left(q, community, a->community_max, a->mono_ms) && has_left(q, network, a->network_max, a->mono_ms);
+    bool fits =
+        has_left(q, community, a->community_max, a->mono_ms) && has_left(q, network, a->network_max, a->mono_ms);
     if (fits) {
         find(q, community, a->mono_ms)->taken++;
         find(q, network, a->mono_ms)->taken++;

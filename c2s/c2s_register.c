@@ -307,8 +307,8 @@ static void take_token(struct c2s_conn *k, struct stanza *iq)
 
 static struct c2s_quota_ask quota_ask(const struct c2s_register *g, const struct community_joining *j)
 {
-    return (struct c2s_quota_ask){(const struct sockaddr *)&g->peer, g->domain, j->accounts_per_network, j->accounts_per_hour,
-                                  loop_now_ms(g->io->loop)};
+    return (struct c2s_quota_ask){(const struct sockaddr *)&g->peer, g->domain, j->accounts_per_network,
+                                  j->accounts_per_hour, loop_now_ms(g->io->loop)};
 }
 
 static void give_back(struct c2s_register *g)
@@ -334,8 +334,8 @@ static void tell_outcome(struct c2s_register *g)
 
     switch (g->made.outcome) {
     case REGISTRATION_DONE:
-        log_info(stream_log(k->stream), "%s was registered%s%s", g->account.bare, g->made.inviter ? ", invited by " : "",
-                 g->made.inviter ? g->made.inviter : "");
+        log_info(stream_log(k->stream), "%s was registered%s%s", g->account.bare,
+                 g->made.inviter ? ", invited by " : "", g->made.inviter ? g->made.inviter : "");
         c2s_conn_give_time(k, k->io->c2s->times.login_ms);
         g->invited = false;
         answer_empty(k, g->iq);
@@ -417,7 +417,8 @@ static void make_account(struct c2s_register *g, const struct jid *who, const ch
     memcpy(&g->peer, &k->peer, sizeof k->peer);
     ask = quota_ask(g, joining_of(k));
     if (!c2s_quota_take(k->io->c2s->quota, &ask)) {
-        log_warn(stream_log(k->stream), "registration of %s: as many accounts were made as may be made in an hour", who->bare);
+        log_warn(stream_log(k->stream), "registration of %s: as many accounts were made as may be made in an hour",
+                 who->bare);
         refuse(k, g->iq, STANZA_RESOURCE_CONSTRAINT, "Too many accounts were made lately; try again later.");
         request_end(g);
         return;
@@ -460,12 +461,14 @@ void c2s_register_features(const struct c2s_conn *k, struct bytes *out)
     const struct community_joining *j = joining_of(k);
 
     if (j && j->who != JOIN_NOBODY) /* urn:xmpp:invite: as older clients know it */
-        bytes_append_text(out, "<register xmlns='" NS_REGISTER_FEATURE "'/><register xmlns='" NS_IBR_TOKEN "'/><register xmlns='" NS_INVITE "'/>");
+        bytes_append_text(out, "<register xmlns='" NS_REGISTER_FEATURE "'/><register xmlns='" NS_IBR_TOKEN
+                               "'/><register xmlns='" NS_INVITE "'/>");
 }
 
 static bool is_for_us(const struct c2s_conn *k, const struct stanza *st)
 {
-    return !st->to_malformed && (!st->to || (!st->to->local && !st->to->resource && text_eq(st->to->domain, k->domain)));
+    return !st->to_malformed &&
+           (!st->to || (!st->to->local && !st->to->resource && text_eq(st->to->domain, k->domain)));
 }
 
 static void take_query(struct c2s_conn *k, struct stanza *iq, const struct community_joining *j)

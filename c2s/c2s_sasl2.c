@@ -208,8 +208,9 @@ void c2s_sasl2_features(const struct c2s_conn *k, struct bytes *out)
     c2s_offer_write_mechanisms(k, out);
     if (!c2s_directory_of(k))
         c2s_upgrade_features(out);
-    bytes_append_text(out, "<inline><bind xmlns='" NS_BIND2 "'><inline><feature var='" NS_CARBONS "'/><feature var='" NS_CSI
-                           "'/><feature var='" NS_SM "'/></inline></bind><sm xmlns='" NS_SM "'/>");
+    bytes_append_text(out,
+                      "<inline><bind xmlns='" NS_BIND2 "'><inline><feature var='" NS_CARBONS "'/><feature var='" NS_CSI
+                      "'/><feature var='" NS_SM "'/></inline></bind><sm xmlns='" NS_SM "'/>");
     c2s_fast_features(k, out);
     bytes_append_text(out, "</inline></authentication>");
 }

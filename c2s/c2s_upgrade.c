@@ -3,8 +3,8 @@
  * from the SaltedPassword that its client reckons; the password itself does not pass.
  *
  * Offered to everybody alike, so that the offer tells nothing of an account; done only after the exchange went right
- * and its outcome was due. A password that is changed meanwhile wins: then the keys are of the old one, and dropped. What
- * cannot be kept keeps nobody out. */
+ * and its outcome was due. A password that is changed meanwhile wins: then the keys are of the old one, and dropped.
+ * What cannot be kept keeps nobody out. */
 #include <string.h>
 
 #include "c2s/c2s_auth.h"
@@ -70,7 +70,8 @@ static bool is_task(const char *name, enum scram_hash hash)
 
 static bool is_wanted(const struct element *request, enum scram_hash hash)
 {
-    for (const struct element *e = element_child(request, "upgrade", NS_UPGRADE); e; e = element_next(e, "upgrade", NS_UPGRADE))
+    for (const struct element *e = element_child(request, "upgrade", NS_UPGRADE); e;
+         e = element_next(e, "upgrade", NS_UPGRADE))
         if (is_task(e->text, hash))
             return true;
     return false;
@@ -121,7 +122,8 @@ static void send_continue(struct c2s_conn *k, struct c2s_upgrade *u)
     bytes_fini(&out);
     u->told = true;
     u->step = UPGRADE_OFFERED;
-    u->keys = (struct scram_keys){.hash = (enum scram_hash)hash, .iterations = SCRAM_ITERATIONS, .salt_len = SCRAM_SALT_LEN};
+    u->keys =
+        (struct scram_keys){.hash = (enum scram_hash)hash, .iterations = SCRAM_ITERATIONS, .salt_len = SCRAM_SALT_LEN};
     random_bytes(u->keys.salt, SCRAM_SALT_LEN);
 }
 
@@ -150,7 +152,8 @@ static bool send_salt(struct c2s_conn *k, struct c2s_upgrade *u, const struct el
         return false;
     base64_encode(&salt, u->keys.salt, u->keys.salt_len);
     stream_send_text(k->stream,
-                     "<task-data xmlns='" NS_SASL2 "'><salt xmlns='" NS_SCRAM_UPGRADE "' iterations='%u'>%s</salt></task-data>",
+                     "<task-data xmlns='" NS_SASL2 "'><salt xmlns='" NS_SCRAM_UPGRADE
+                     "' iterations='%u'>%s</salt></task-data>",
                      u->keys.iterations, bytes_text(&salt));
     bytes_fini(&salt);
     u->step = UPGRADE_ASKED;
@@ -186,8 +189,8 @@ static void on_kept(struct store_job *job, const struct error *e)
     if (e->code)
         log_error(stream_log(a->conn->stream), "keys of %s cannot be kept: %s", u->kept.mechanism, e->text);
     else
-        log_info(stream_log(a->conn->stream), "%s %s keys of %s", a->get.bare, u->added ? "has" : "has a new password, not",
-                 u->kept.mechanism);
+        log_info(stream_log(a->conn->stream), "%s %s keys of %s", a->get.bare,
+                 u->added ? "has" : "has a new password, not", u->kept.mechanism);
     if (!e->code && u->added) {
         c2s_census_gained(a->io, a->conn->domain, a->get.bare, u->keys.hash, has_keys(&a->get.account, u->keys.hash));
         remember(&a->get.account, &u->kept);
@@ -200,13 +203,15 @@ static bool take_hash(struct c2s_conn *k, struct c2s_upgrade *u, const struct el
 {
     const struct element *hash = element_child(data, "hash", NS_SCRAM_UPGRADE);
     struct bytes salted = BYTES_EMPTY;
-    bool good = hash && base64_decode(&salted, hash->text, strlen(hash->text)) && salted.len == scram_hash_len(u->keys.hash);
+    bool good =
+        hash && base64_decode(&salted, hash->text, strlen(hash->text)) && salted.len == scram_hash_len(u->keys.hash);
 
     if (good) {
         scram_keys_from_salted(&u->keys, (const unsigned char *)salted.data);
         account_take_keys(&u->kept, &u->keys);
         u->step = UPGRADE_KEEPING;
-        u->job = (struct store_job){.reply_on = k->io->loop, .run = keep_run, .done = on_kept, .bytes = sizeof(u->kept)};
+        u->job =
+            (struct store_job){.reply_on = k->io->loop, .run = keep_run, .done = on_kept, .bytes = sizeof(u->kept)};
         c2s_auth_begin_work(k->auth);
         store_write(k->io->c2s->store, &u->job);
     }

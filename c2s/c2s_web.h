@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The door for WebSockets (RFC 7395): an HTTP server that upgrades at one path, has BOSH at another, and tells host-meta. Behind
- * the handshake a connection is like any other (c2s_conn.h). */
+/* The door for WebSockets (RFC 7395): an HTTP server that upgrades at one path, has BOSH at another, and tells
+ * host-meta. Behind the handshake a connection is like any other (c2s_conn.h). */
 #ifndef CAUSEWAY_C2S_C2S_WEB_H
 #define CAUSEWAY_C2S_C2S_WEB_H
 

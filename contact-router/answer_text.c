@@ -37,7 +37,10 @@ static enum answer_word word_of(const char *text)
     memcpy(word, text, len + 1);
     while (len > 1 && strchr(".!", word[len - 1]))
         word[--len] = 0;
-    return one_of(stop, word) ? ANSWER_STOP : one_of(start, word) ? ANSWER_START : one_of(help, word) ? ANSWER_HELP : ANSWER_NONE;
+    return one_of(stop, word)    ? ANSWER_STOP
+           : one_of(start, word) ? ANSWER_START
+           : one_of(help, word)  ? ANSWER_HELP
+                                 : ANSWER_NONE;
 }
 
 static enum answer_verb verb_of(const char *text)

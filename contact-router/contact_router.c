@@ -86,8 +86,8 @@ bool contact_router_is_ours(const struct contact_router *r, const char *address)
     return false;
 }
 
-bool contact_router_address_allowed(const struct contact_router *r, const struct contact_router_community *c, enum device_kind k,
-                                    const char *address)
+bool contact_router_address_allowed(const struct contact_router *r, const struct contact_router_community *c,
+                                    enum device_kind k, const char *address)
 {
     if (contact_router_is_ours(r, address))
         return false;
@@ -213,11 +213,17 @@ static bool copy_community(struct contact_router *r, const struct contact_router
             return error_set(e, ERROR_INVALID, "%s: `%.40s` is not a number's prefix (+44)", from->domain, prefixes[i]);
     }
     *to = (struct contact_router_community){
-        .domain = arena_dup(&r->arena, from->domain), .mail_url = dup_or_null(&r->arena, from->mail_url),
-        .mail_from = from->mail_from ? arena_dup(&r->arena, from->mail_from) : arena_printf(&r->arena, "notify@%s", from->domain),
-        .mail_user = dup_or_null(&r->arena, from->mail_user), .mail_password = dup_or_null(&r->arena, from->mail_password),
-        .mail_reply_to = dup_or_null(&r->arena, from->mail_reply_to), .mail_require_tls = from->mail_require_tls,
-        .sms_per_day = from->sms_per_day, .calls_per_day = from->calls_per_day, .gather_seconds = from->gather_seconds,
+        .domain = arena_dup(&r->arena, from->domain),
+        .mail_url = dup_or_null(&r->arena, from->mail_url),
+        .mail_from = from->mail_from ? arena_dup(&r->arena, from->mail_from)
+                                     : arena_printf(&r->arena, "notify@%s", from->domain),
+        .mail_user = dup_or_null(&r->arena, from->mail_user),
+        .mail_password = dup_or_null(&r->arena, from->mail_password),
+        .mail_reply_to = dup_or_null(&r->arena, from->mail_reply_to),
+        .mail_require_tls = from->mail_require_tls,
+        .sms_per_day = from->sms_per_day,
+        .calls_per_day = from->calls_per_day,
+        .gather_seconds = from->gather_seconds,
         .sms_prefixes = prefixes,
     };
     if (!device_mail(&r->arena, to->mail_from))
@@ -240,21 +246,27 @@ static const char *const *copy_list(struct contact_router *r, const char *const 
 }
 
 /* A mistake in one profile must not cost the others, nor the messages. */
-static void add_off(struct contact_router *r, const struct contact_router_provider *o, const char *why, const char *seen)
+static void add_off(struct contact_router *r, const struct contact_router_provider *o, const char *why,
+                    const char *seen)
 {
     const char *name = o->name ? o->name : "";
-    r->off[r->off_count++] = (struct router_off){ .name = arena_dup(&r->arena, name),
-        .why = arena_printf(&r->arena, "provider %.40s is off: %s", name, why),
-        .seen = arena_printf(&r->arena, "provider %.40s is off: %s", name, seen), .communities = copy_list(r, o->communities) };
+    r->off[r->off_count++] =
+        (struct router_off){.name = arena_dup(&r->arena, name),
+                            .why = arena_printf(&r->arena, "provider %.40s is off: %s", name, why),
+                            .seen = arena_printf(&r->arena, "provider %.40s is off: %s", name, seen),
+                            .communities = copy_list(r, o->communities)};
 }
 
 /* What is wrong with a profile begins with its path. */
-static const char *without_path(struct contact_router *r, const struct contact_router_provider *o, const char *dir, const struct error *why)
+static const char *without_path(struct contact_router *r, const struct contact_router_provider *o, const char *dir,
+                                const struct error *why)
 {
     const char *path = o->profile && *o->profile ? provider_profile_path(o, dir, &r->arena) : "";
-    if (!*path || strncmp(why->text, path, sizeof why->text - 1 < strlen(path) ? sizeof why->text - 1 : strlen(path)) != 0)
+    if (!*path ||
+        strncmp(why->text, path, sizeof why->text - 1 < strlen(path) ? sizeof why->text - 1 : strlen(path)) != 0)
         return why->text;
-    return strlen(path) < strlen(why->text) ? arena_printf(&r->arena, "profile%s", why->text + strlen(path)) : "its profile has a mistake";
+    return strlen(path) < strlen(why->text) ? arena_printf(&r->arena, "profile%s", why->text + strlen(path))
+                                            : "its profile has a mistake";
 }
 
 static void add_provider(struct contact_router *r, const struct contact_router_provider *o, const char *dir)
@@ -363,9 +375,12 @@ static void warn_of_calls(const struct contact_router *r)
     for (unsigned i = 0; i < r->community_count; i++)
         calls = calls || r->communities[i].calls_per_day;
     if (calls && !r->public_url)
-        log_warn(NULL, "calls_per_day is set, but public_url is not: no calls are made, for nobody could fetch what they say");
+        log_warn(
+            NULL,
+            "calls_per_day is set, but public_url is not: no calls are made, for nobody could fetch what they say");
     else if (calls && !speech_can_start(r->speech))
-        log_warn(NULL, "calls_per_day is set, but there is no program that speaks (espeak-ng): providers speak where their profile says how");
+        log_warn(NULL, "calls_per_day is set, but there is no program that speaks (espeak-ng): providers speak where "
+                       "their profile says how");
 }
 
 void contact_router_start(struct contact_router *r)

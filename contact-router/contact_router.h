@@ -31,8 +31,8 @@ struct contact_router_provider {
     const char *from;    /* the number or sender id we write from: E.164 where answers shall come back */
     const char *const *communities; /* domains that use it; ends with NULL; NULL: every one */
     bool allow_http;     /* its address may be plain http (loopback, a trusted network) */
-    /* Why it is off whatever its profile says (a secret's file cannot be used), with the files' paths for the log and the
-     * console, and without them for who looks from afar. NULL: nothing is wrong that is known. */
+    /* Why it is off whatever its profile says (a secret's file cannot be used), with the files' paths for the log and
+     * the console, and without them for who looks from afar. NULL: nothing is wrong that is known. */
     const char *off, *off_seen;
 };
 

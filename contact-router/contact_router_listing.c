@@ -60,7 +60,8 @@ static void ask_store(struct listing_query *q, look_fn *look)
     k->r = r;
     k->q = q;
     k->look = look;
-    k->job = (struct store_job){ .reply_on = r->loop, .run = run_look, .done = on_look, .must_see = store_ticket(r->store) };
+    k->job =
+        (struct store_job){.reply_on = r->loop, .run = run_look, .done = on_look, .must_see = store_ticket(r->store)};
     r->jobs++;
     store_read(r->store, &k->job);
 }
@@ -91,10 +92,21 @@ static const char *or_null(const char *text)
 /* -- outbox -- */
 
 static const struct listing_column outbox_columns[] = {
-    { "ref", "Delivery" }, { "account", "Account" }, { "device", "Device" }, { "address", "To" }, { "purpose", "Why" },
-    { "peer", "About" }, { "state", "State" }, { "provider", "Provider" }, { "attempts", "Attempts" },
-    { "created", "Made" }, { "due", "Due" }, { "ended", "Ended" }, { "provider_id", "Provider's id" }, { "reason", "Reason" },
-    { NULL, NULL },
+    {"ref", "Delivery"},
+    {"account", "Account"},
+    {"device", "Device"},
+    {"address", "To"},
+    {"purpose", "Why"},
+    {"peer", "About"},
+    {"state", "State"},
+    {"provider", "Provider"},
+    {"attempts", "Attempts"},
+    {"created", "Made"},
+    {"due", "Due"},
+    {"ended", "Ended"},
+    {"provider_id", "Provider's id"},
+    {"reason", "Reason"},
+    {NULL, NULL},
 };
 
 /* Why it is as it is. */
@@ -110,9 +122,19 @@ static void add_delivery(struct listing_query *q, const struct outbox_row *d)
     if (!row)
         return;
     const char *cells[] = {
-        d->d.ref, d->account, device_kind_people(d->kind), d->address, outbox_store_purpose(d->purpose), or_null(d->peer),
-        outbox_state_name(d->d.state), or_null(d->provider), listing_number(q, d->d.attempts), listing_time(q, d->d.created_us),
-        outbox_is_ended(d->d.state) ? NULL : listing_time(q, d->d.due_us), listing_time(q, d->ended_us), or_null(d->provider_id),
+        d->d.ref,
+        d->account,
+        device_kind_people(d->kind),
+        d->address,
+        outbox_store_purpose(d->purpose),
+        or_null(d->peer),
+        outbox_state_name(d->d.state),
+        or_null(d->provider),
+        listing_number(q, d->d.attempts),
+        listing_time(q, d->d.created_us),
+        outbox_is_ended(d->d.state) ? NULL : listing_time(q, d->d.due_us),
+        listing_time(q, d->ended_us),
+        or_null(d->provider_id),
         reason_of(q->giver, d),
     };
     memcpy(row->cells, cells, sizeof cells);
@@ -218,8 +240,13 @@ static bool look_devices(struct looking *k, struct store_tx *tx, struct error *e
         if (!row)
             break;
         const char *cells[] = {
-            listing_number(q, (unsigned long long)d->n), device_kind_people(d->kind), d->address, device_state(d),
-            d->full_text ? "whole texts" : "notices", or_null(device_quiet_text(&q->arena, &d->quiet)), or_null(d->label),
+            listing_number(q, (unsigned long long)d->n),
+            device_kind_people(d->kind),
+            d->address,
+            device_state(d),
+            d->full_text ? "whole texts" : "notices",
+            or_null(device_quiet_text(&q->arena, &d->quiet)),
+            or_null(d->label),
         };
         memcpy(row->cells, cells, sizeof cells);
     }
@@ -293,10 +320,11 @@ static void ask_plan(const struct listing *l, struct listing_query *q)
 /* -- rules -- */
 
 static const struct listing_column rule_columns[] = {
-    { "number", "Number" }, { "whom", "Whose messages" }, { "when", "When" }, { "steps", "What happens" },
-    { "sender", "Sender" }, { "name", "Name" }, { "urgency", "Urgency" }, { "days", "Days" }, { "hours", "Hours" }, { "zone", "Zone" },
-    { "devices1", "First" }, { "after1", "After" }, { "devices2", "Second" }, { "after2", "After" }, { "devices3", "Third" }, { "after3", "After" },
-    { "devices4", "Fourth" }, { "after4", "After" }, { NULL, NULL },
+    {"number", "Number"},   {"whom", "Whose messages"}, {"when", "When"},       {"steps", "What happens"},
+    {"sender", "Sender"},   {"name", "Name"},           {"urgency", "Urgency"}, {"days", "Days"},
+    {"hours", "Hours"},     {"zone", "Zone"},           {"devices1", "First"},  {"after1", "After"},
+    {"devices2", "Second"}, {"after2", "After"},        {"devices3", "Third"},  {"after3", "After"},
+    {"devices4", "Fourth"}, {"after4", "After"},        {NULL, NULL},
 };
 enum { RULE_PARTS = 10 }; /* columns before those of the steps */
 
@@ -355,8 +383,10 @@ static bool look_rules(struct looking *k, struct store_tx *tx, struct error *e)
             continue;
         }
         const char *cells[RULE_PARTS] = {
-            listing_number(q, i + 1), cell(q, rule_text_whom, r), cell(q, rule_text_when, r), cell(q, rule_text_steps, r),
-            rule_sender_word(r->sender), or_null(r->whom), cell(q, write_urgencies, r), cell(q, write_days, r),
+            listing_number(q, i + 1),    cell(q, rule_text_whom, r),
+            cell(q, rule_text_when, r),  cell(q, rule_text_steps, r),
+            rule_sender_word(r->sender), or_null(r->whom),
+            cell(q, write_urgencies, r), cell(q, write_days, r),
             cell(q, rule_text_hours, r), or_null(r->zone),
         };
         memcpy(row->cells, cells, sizeof cells);

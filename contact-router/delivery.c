@@ -70,7 +70,8 @@ static bool follow(struct delivery_batch *b, const struct outbox_row *row, unsig
     return true;
 }
 
-static bool judge_device(struct store_tx *tx, const struct outbox_row *row, unsigned effects, bool blames, struct error *e)
+static bool judge_device(struct store_tx *tx, const struct outbox_row *row, unsigned effects, bool blames,
+                         struct error *e)
 {
     if (!row->n)
         return true;

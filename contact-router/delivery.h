@@ -35,7 +35,8 @@ struct delivery_word {
 
 /* How long after it is due it may still be sent. */
 int64_t delivery_life_us(enum device_kind kind, enum outbox_purpose purpose);
-MUST_USE bool delivery_step(struct delivery_batch *b, struct outbox_row *row, const struct delivery_word *word, struct error *e);
+MUST_USE bool delivery_step(struct delivery_batch *b, struct outbox_row *row, const struct delivery_word *word,
+                            struct error *e);
 /* After the commit. Loop: the router's. */
 void delivery_tell(struct contact_router *r, const struct delivery_news *news);
 

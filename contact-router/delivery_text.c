@@ -89,8 +89,10 @@ static void mail_message(const struct delivery_text *t, struct bytes *subject, s
     if (t->answerable)
         bytes_append_text(body, "You can answer this mail.\n");
     else if (r->purpose == OUTBOX_PURPOSE_MESSAGE)
-        bytes_printf(body, "Answers to this mail are not read. Log in to %s, or, from a phone that you listed there, text:\n"
-                           "%s and what you want to say\n", r->community, r->code);
+        bytes_printf(body,
+                     "Answers to this mail are not read. Log in to %s, or, from a phone that you listed there, text:\n"
+                     "%s and what you want to say\n",
+                     r->community, r->code);
     else
         bytes_append_text(body, "Answers to this mail are not read.\n");
 }

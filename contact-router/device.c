@@ -130,7 +130,8 @@ const char *device_pager(struct arena *a, const char *text)
         return n >= 3 ? arena_dup_n(a, digits, n) : NULL;
     }
     bool name = len && len <= 64 &&
-                strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len && *text != '.' && *text != '-';
+                strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len &&
+                *text != '.' && *text != '-';
     return name ? arena_dup(a, text) : NULL;
 }
 
@@ -237,11 +238,13 @@ static bool parse_add(struct arena *a, struct words *w, struct device_command *o
 {
     out->verb = DEVICE_ADD;
     if (w->count < 3 || !device_kind_parse(w->v[1], &out->kind))
-        return wrong(out, "Write: add email ADDRESS, or: add phone +44... (for text messages), or: add call +44... (to be called), or: "
+        return wrong(out, "Write: add email ADDRESS, or: add phone +44... (for text messages), or: add call +44... (to "
+                          "be called), or: "
                           "add pager NUMBER; append \"full\" to get the whole text and not only a notice.");
     if (!device_kind_usable(out->kind))
-        return wrong(out, arena_printf(a, "A %s cannot be added yet; e-mail, phones (text messages, calls) and pagers can.",
-                                       device_kind_people(out->kind)));
+        return wrong(out,
+                     arena_printf(a, "A %s cannot be added yet; e-mail, phones (text messages, calls) and pagers can.",
+                                  device_kind_people(out->kind)));
     out->any_phone = text_eq_nocase(w->v[1], "phone") || text_eq_nocase(w->v[1], "mobile");
     take_full(w, out);
     char *joined = arena_dup(a, "");
@@ -356,7 +359,8 @@ bool device_command_parse(struct arena *a, const char *line, struct device_comma
 const char *device_help(void)
 {
     return "devices: what you have listed to be reached by while you are not logged in\n"
-           "add email ADDRESS, add phone +44... (text messages), add call +44..., add pager NUMBER: list one (append \"full\" for whole texts instead "
+           "add email ADDRESS, add phone +44... (text messages), add call +44..., add pager NUMBER: list one (append "
+           "\"full\" for whole texts instead "
            "of notices)\n"
            "verify CODE: prove that it is yours, with the code that arrives on it\n"
            "full N, notice N: send the whole text to it, or only a notice\n"

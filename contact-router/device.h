@@ -72,7 +72,15 @@ const char *device_quiet_text(struct arena *a, const struct device_quiet *q); /*
 int64_t device_quiet_until(const struct device_quiet *q, int64_t now_us, int offset_s);
 
 enum device_verb {
-    DEVICE_LIST, DEVICE_ADD, DEVICE_VERIFY, DEVICE_REMOVE, DEVICE_FULL, DEVICE_NOTICE, DEVICE_QUIET, DEVICE_TEST, DEVICE_SPEAK,
+    DEVICE_LIST,
+    DEVICE_ADD,
+    DEVICE_VERIFY,
+    DEVICE_REMOVE,
+    DEVICE_FULL,
+    DEVICE_NOTICE,
+    DEVICE_QUIET,
+    DEVICE_TEST,
+    DEVICE_SPEAK,
     DEVICE_WRONG, /* concerns devices, but is not right: `why` says how to write it */
 };
 struct device_command {

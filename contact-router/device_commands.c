@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The lines by which a person manages devices and rules (rule_commands.c), carried out in one transaction each. Answers about codes
- * are the same whether a code went out, the address refuses codes, or belongs to somebody else. */
+/* The lines by which a person manages devices and rules (rule_commands.c), carried out in one transaction each. Answers
+ * about codes are the same whether a code went out, the address refuses codes, or belongs to somebody else. */
 #include <string.h>
 
 #include "contact-router/delivery.h"
@@ -50,7 +50,8 @@ static bool find(struct command_job *j, struct device *out)
     if (d)
         *out = *d;
     else
-        no(j, STANZA_ITEM_NOT_FOUND, arena_printf(&j->arena, "You have no device %lld; \"devices\" shows them.", (long long)j->c.n));
+        no(j, STANZA_ITEM_NOT_FOUND,
+           arena_printf(&j->arena, "You have no device %lld; \"devices\" shows them.", (long long)j->c.n));
     return d != NULL;
 }
 
@@ -66,7 +67,8 @@ static const char *carrier(struct command_job *j, enum device_kind kind)
 static void say_device(struct command_job *j, const struct device *d)
 {
     if (d->damaged) {
-        bytes_printf(&j->reply, "%lld: cannot be read any more, and is not used. Write \"remove %lld\", and list it again",
+        bytes_printf(&j->reply,
+                     "%lld: cannot be read any more, and is not used. Write \"remove %lld\", and list it again",
                      (long long)d->n, (long long)d->n);
         return;
     }
@@ -139,7 +141,8 @@ static bool community_can(struct command_job *j)
     if (!can_send(j, j->c.kind))
         no(j, STANZA_NOT_ALLOWED, arena_printf(&j->arena, "%s does not %s.", c->domain, what));
     else if (j->c.kind != DEVICE_EMAIL && contact_router_is_ours(j->r, j->c.address))
-        no(j, STANZA_NOT_ALLOWED, arena_printf(&j->arena, "That is the number that messages of %s come from.", c->domain));
+        no(j, STANZA_NOT_ALLOWED,
+           arena_printf(&j->arena, "That is the number that messages of %s come from.", c->domain));
     else if (j->c.kind != DEVICE_EMAIL && !contact_router_address_allowed(j->r, c, j->c.kind, j->c.address))
         no(j, STANZA_NOT_ALLOWED, arena_printf(&j->arena, "%s does not %s to such numbers.", c->domain, what));
     else
@@ -249,8 +252,8 @@ static bool know_number(struct command_job *j, struct store_tx *tx, struct devic
     bool phone = d->kind == DEVICE_SMS || d->kind == DEVICE_VOICE, refused = true;
     for (unsigned i = 0; phone && i < j->devices.count; i++) {
         const struct device *other = &j->devices.v[i];
-        bool known = other->kind == (d->kind == DEVICE_SMS ? DEVICE_VOICE : DEVICE_SMS) && other->verified_us && !other->opted_out &&
-                     text_eq(other->address, d->address);
+        bool known = other->kind == (d->kind == DEVICE_SMS ? DEVICE_VOICE : DEVICE_SMS) && other->verified_us &&
+                     !other->opted_out && text_eq(other->address, d->address);
         if (!known)
             continue;
         if (!device_store_is_refused(tx, d->kind, d->address, &refused, e))
@@ -270,7 +273,8 @@ static bool do_add(struct command_job *j, struct store_tx *tx, struct error *e)
     for (unsigned i = 0; i < j->devices.count; i++) {
         if (j->devices.v[i].n >= n)
             n = j->devices.v[i].n + 1;
-        if (!j->devices.v[i].damaged && j->devices.v[i].kind == j->c.kind && text_eq(j->devices.v[i].address, j->c.address))
+        if (!j->devices.v[i].damaged && j->devices.v[i].kind == j->c.kind &&
+            text_eq(j->devices.v[i].address, j->c.address))
             same = &j->devices.v[i];
     }
     if (same && same->verified_us) {
@@ -299,8 +303,9 @@ static bool do_verify(struct command_job *j, struct store_tx *tx, struct error *
     if (!device_store_code_try(tx, j->account, j->c.code, &n, e))
         return false;
     if (!n)
-        return no(j, STANZA_NOT_ACCEPTABLE, "That is no code that I wait for. It may be too old (15 minutes) or tried too often; "
-                                            "\"add\" the device again for a new one.");
+        return no(j, STANZA_NOT_ACCEPTABLE,
+                  "That is no code that I wait for. It may be too old (15 minutes) or tried too often; "
+                  "\"add\" the device again for a new one.");
     for (unsigned i = 0; i < j->devices.count; i++) {
         struct device *d = &j->devices.v[i];
         if (d->n != n)
@@ -321,7 +326,8 @@ static bool do_remove(struct command_job *j, struct store_tx *tx, struct error *
         return true;
     bool ok = outbox_query_waiting(tx, &(struct outbox_about){ .account = j->account, .n = d.n }, &j->arena, &rows, e);
     for (unsigned i = 0; ok && i < rows.count; i++)
-        ok = delivery_step(&batch, &rows.v[i], &(struct delivery_word){ .event = OUTBOX_STOPPED, .reason = "the device was removed" }, e);
+        ok = delivery_step(&batch, &rows.v[i],
+                           &(struct delivery_word){.event = OUTBOX_STOPPED, .reason = "the device was removed"}, e);
     if (d.damaged)
         bytes_printf(&j->reply, "Device %lld, which could not be read, is forgotten.", (long long)d.n);
     else
@@ -348,7 +354,8 @@ static bool do_full(struct command_job *j, struct store_tx *tx, struct error *e)
         return true;
     d.full_text = j->c.verb == DEVICE_FULL;
     say_device(j, &d);
-    bytes_printf(&j->reply, d.full_text ? ". What people write to you will pass through %s." : ". They pass through %s.",
+    bytes_printf(&j->reply,
+                 d.full_text ? ". What people write to you will pass through %s." : ". They pass through %s.",
                  carrier(j, d.kind));
     return device_store_put(tx, &d, e);
 }
@@ -360,8 +367,9 @@ static bool do_quiet(struct command_job *j, struct store_tx *tx, struct error *e
     if (!find_whole(j, &d))
         return true;
     if (j->c.quiet.set && !zone_offset(j->r->zone_dir, j->c.quiet.zone, store_now_us(tx) / 1000000, &offset)) {
-        return no(j, STANZA_NOT_ACCEPTABLE,
-                  arena_printf(&j->arena, "I do not know the time zone %s. Write it like Europe/London.", j->c.quiet.zone));
+        return no(
+            j, STANZA_NOT_ACCEPTABLE,
+            arena_printf(&j->arena, "I do not know the time zone %s. Write it like Europe/London.", j->c.quiet.zone));
     }
     d.quiet = j->c.quiet;
     say_device(j, &d);
@@ -396,7 +404,8 @@ static bool do_test(struct command_job *j, struct store_tx *tx, struct error *e)
         return true;
     }
     if (!can_send(j, d.kind)) /* its provider may be off by now */
-        return no(j, STANZA_NOT_ALLOWED, arena_printf(&j->arena, "%s does not %s.", j->community->domain, doing(d.kind)));
+        return no(j, STANZA_NOT_ALLOWED,
+                  arena_printf(&j->arena, "%s does not %s.", j->community->domain, doing(d.kind)));
     if (tests >= TESTS_A_DAY)
         return no(j, STANZA_POLICY_VIOLATION, "Enough tests for today.");
     if (!affordable(j, d.kind, &use))
@@ -424,8 +433,12 @@ static bool carry_out(struct command_job *j, struct store_tx *tx, struct error *
 
 static bool carry_out_rule(struct command_job *j, struct store_tx *tx, struct error *e)
 {
-    struct rule_commands c = { .account = j->account, .zone_dir = j->r->zone_dir, .line = &j->rule, .devices = &j->devices,
-                               .arena = &j->arena, .reply = &j->reply };
+    struct rule_commands c = {.account = j->account,
+                              .zone_dir = j->r->zone_dir,
+                              .line = &j->rule,
+                              .devices = &j->devices,
+                              .arena = &j->arena,
+                              .reply = &j->reply};
     bool ok = rule_commands_do(&c, tx, e);
     j->refused = c.refused;
     return ok;

@@ -54,7 +54,8 @@ static void outcome_done(struct store_job *job, const struct error *e)
     struct contact_router *r = o->r;
     r->jobs--;
     if (e->code != ERROR_NONE)
-        log_error(NULL, "delivery %s: the result could not be written (%s); after a restart it is in doubt", o->ref, e->text);
+        log_error(NULL, "delivery %s: the result could not be written (%s); after a restart it is in doubt", o->ref,
+                  e->text);
     else if (o->state == OUTBOX_SENT || o->state == OUTBOX_DELIVERED || o->state == OUTBOX_READ)
         log_info(NULL, "delivery %s by %s: %s", o->ref, o->kind, outbox_state_name(o->state));
     else
@@ -116,8 +117,12 @@ void flight_launch(struct contact_router *r, const struct flight_load *load)
     arena_init(&f->arena);
     f->r = r;
     copy_row(&f->arena, &f->row, &load->row);
-    f->job = (struct sender_job){ .router = r, .row = &f->row, .full_text = load->full_text,
-                                  .lang = arena_dup(&f->arena, load->lang), .on_done = on_sent, .now_us = load->now_us };
+    f->job = (struct sender_job){.router = r,
+                                 .row = &f->row,
+                                 .full_text = load->full_text,
+                                 .lang = arena_dup(&f->arena, load->lang),
+                                 .on_done = on_sent,
+                                 .now_us = load->now_us};
     list_append(&r->flights, &f->node);
     if (!*f->row.provider) {
         r->mails_in_flight++;

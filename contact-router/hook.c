@@ -147,7 +147,8 @@ static bool signature_fits(const struct reading *g, struct span key, struct span
     struct bytes mac = BYTES_EMPTY, raw_key = BYTES_EMPTY;
     bool ok;
     if (g->hook->verify == PROFILE_ED25519) {
-        ok = base64_decode(&raw_key, key.data ? key.data : "", key.len) && signature_ed25519(bytes_span(&raw_key), over, sig);
+        ok = base64_decode(&raw_key, key.data ? key.data : "", key.len) &&
+             signature_ed25519(bytes_span(&raw_key), over, sig);
     } else {
         signature_hmac((enum profile_verify)g->hook->verify, key, over, &mac);
         ok = text_eq_secret(mac.data, mac.len, sig.data ? sig.data : "", sig.len);
@@ -405,8 +406,10 @@ static bool read_json(struct reading *g, struct hook_event **events, struct erro
         take_wanted(g, events);
     } else if (ok) {
         json_t *list = pick_json(whole, g->hook->each);
-        ok = (json_is_array(list) || error_set(e, ERROR_INVALID, "there is no list of events at `%s`", g->hook->each)) &&
-             (json_array_size(list) <= HOOK_EVENTS_MAX || error_set(e, ERROR_INVALID, "more than %d events", HOOK_EVENTS_MAX));
+        ok =
+            (json_is_array(list) || error_set(e, ERROR_INVALID, "there is no list of events at `%s`", g->hook->each)) &&
+            (json_array_size(list) <= HOOK_EVENTS_MAX ||
+             error_set(e, ERROR_INVALID, "more than %d events", HOOK_EVENTS_MAX));
         for (size_t i = 0; ok && i < json_array_size(list); i++) {
             g->src.json = json_array_get(list, i);
             events = take_wanted(g, events);

@@ -51,7 +51,8 @@ static bool signature_holds(const char *token, size_t signed_len, struct span ke
     struct bytes mac = BYTES_EMPTY, given = BYTES_EMPTY;
     signature_hmac(PROFILE_HMAC_SHA256, key, (struct span){ token, signed_len }, &mac);
     const char *sig = token + signed_len + 1;
-    bool ok = base64_decode_url(&given, sig, strlen(sig)) && text_eq_secret(mac.data, mac.len, bytes_text(&given), given.len);
+    bool ok =
+        base64_decode_url(&given, sig, strlen(sig)) && text_eq_secret(mac.data, mac.len, bytes_text(&given), given.len);
     bytes_fini(&mac);
     bytes_fini(&given);
     return ok;

@@ -11,7 +11,8 @@
 
 struct json_t;
 
-/* Appends a token over `claims` (an object, borrowed), signed by RS256, or by ES256 when `ec`. ERROR_INVALID: the key. */
+/* Appends a token over `claims` (an object, borrowed), signed by RS256, or by ES256 when `ec`. ERROR_INVALID: the key.
+ */
 MUST_USE bool jwt_sign(const struct json_t *claims, struct span pem, bool ec, struct bytes *out, struct error *e);
 /* The claims of a token that is signed by HS256 with `key` and holds at `now_s` by its nbf and exp; with
  * `tolerance_s` above 0 it also must say when it was made, not further off than that. The caller's, json_decref.

@@ -81,7 +81,8 @@ static void quoted_printable(struct bytes *out, const char *text)
 static void date(struct bytes *out, int64_t now_us)
 {
     static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-    static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     time_t s = (time_t)(now_us / 1000000);
     struct tm tm;
     gmtime_r(&s, &tm);

@@ -9,7 +9,11 @@
 #define SECOND ((int64_t)1000000)
 
 const struct outbox_policy outbox_policy_default = {
-    .safe_retry = false, .attempts_max = 12, .life_us = 24 * 3600 * SECOND, .base_us = 15 * SECOND, .cap_us = 3600 * SECOND,
+    .safe_retry = false,
+    .attempts_max = 12,
+    .life_us = 24 * 3600 * SECOND,
+    .base_us = 15 * SECOND,
+    .cap_us = 3600 * SECOND,
 };
 
 static const struct { const char *word; unsigned next; } states[] = {

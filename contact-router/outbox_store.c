@@ -26,8 +26,10 @@ static bool read_row(struct store_rows *r, struct arena *a, struct outbox_row *r
     while (p < OUTBOX_PURPOSE_COUNT && !text_eq(purposes[p], store_text(r, 6)))
         p++;
     *row = (struct outbox_row){
-        .d = { .ref = arena_dup(a, store_text(r, 0)), .attempts = (unsigned)store_int(r, 14), .due_us = store_int(r, 15),
-               .created_us = store_int(r, 16) },
+        .d = {.ref = arena_dup(a, store_text(r, 0)),
+              .attempts = (unsigned)store_int(r, 14),
+              .due_us = store_int(r, 15),
+              .created_us = store_int(r, 16)},
         .account = arena_dup(a, store_text(r, 1)),
         .n = store_int(r, 2),
         .address = arena_dup(a, store_text(r, 4)),

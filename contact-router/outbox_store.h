@@ -35,12 +35,14 @@ struct outbox_row {
 const char *outbox_store_purpose(enum outbox_purpose p);
 
 /* seq 0: it tells of no message. Draws a ref where d.ref is NULL. */
-MUST_USE bool outbox_store_insert(struct store_tx *tx, struct outbox_row *row, uint64_t seq, struct arena *a, struct error *e);
+MUST_USE bool outbox_store_insert(struct store_tx *tx, struct outbox_row *row, uint64_t seq, struct arena *a,
+                                  struct error *e);
 /* One more message goes into a delivery that waits; `text` "": not shown. */
-MUST_USE bool outbox_store_join(struct store_tx *tx, const char *account, const char *ref, const char *text, bool readable,
-                                uint64_t seq, struct error *e);
+MUST_USE bool outbox_store_join(struct store_tx *tx, const char *account, const char *ref, const char *text,
+                                bool readable, uint64_t seq, struct error *e);
 /* By ref; row->d.ref NULL: there is none. */
-MUST_USE bool outbox_store_get(struct store_tx *tx, const char *ref, struct arena *a, struct outbox_row *row, struct error *e);
+MUST_USE bool outbox_store_get(struct store_tx *tx, const char *ref, struct arena *a, struct outbox_row *row,
+                               struct error *e);
 MUST_USE bool outbox_store_by_provider_id(struct store_tx *tx, const char *provider, const char *id, struct arena *a,
                                           struct outbox_row *row, struct error *e);
 /* Writes d, told_us, ended_us, provider_id, reason; a code's text goes with its end. */

@@ -25,7 +25,8 @@ static void refuse_entity(void *user, const XML_Char *name, int is_parameter, co
                           const XML_Char *notation)
 {
     struct walk *w = user;
-    (void)name, (void)is_parameter, (void)value, (void)value_len, (void)base, (void)system_id, (void)public_id, (void)notation;
+    (void)name, (void)is_parameter, (void)value, (void)value_len, (void)base, (void)system_id, (void)public_id,
+        (void)notation;
     XML_StopParser(w->parser, XML_FALSE);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Where no rule fits: text messages, pages and e-mail at once together, and a call when five minutes brought no answer, or at once
- * where there is nothing else or it is urgent (never for what is of low urgency); of strangers one notice mail. Each device
- * is used at most once a step; nothing here loops, so every plan ends. */
+/* Where no rule fits: text messages, pages and e-mail at once together, and a call when five minutes brought no answer,
+ * or at once where there is nothing else or it is urgent (never for what is of low urgency); of strangers one notice
+ * mail. Each device is used at most once a step; nothing here loops, so every plan ends. */
 #include "contact-router/planner.h"
 
 #include "contact-router/rule_text.h"
@@ -96,8 +96,8 @@ static enum budget_refusal afford(const struct planner_input *in, enum device_ki
     return r;
 }
 
-static bool add_step(const struct planner_input *in, struct planner_plan *out, unsigned device, unsigned delay_s, unsigned step,
-                     struct taken *taken)
+static bool add_step(const struct planner_input *in, struct planner_plan *out, unsigned device, unsigned delay_s,
+                     unsigned step, struct taken *taken)
 {
     const struct planner_device *d = &in->devices[device];
     if (d->pending_due_us && step == d->pending_step) {
@@ -123,9 +123,10 @@ static bool names(const struct rule_step *s, int64_t n)
     return false;
 }
 
-/* Of telephones one is called, unless the rule names them. `delay_s`: the step's, or less when there was nothing to wait for. */
-static void plan_step(const struct planner_input *in, struct planner_plan *out, const struct rule_step *s, unsigned delay_s,
-                      unsigned step, struct taken *taken)
+/* Of telephones one is called, unless the rule names them. `delay_s`: the step's, or less when there was nothing to
+ * wait for. */
+static void plan_step(const struct planner_input *in, struct planner_plan *out, const struct rule_step *s,
+                      unsigned delay_s, unsigned step, struct taken *taken)
 {
     bool called = false;
     /* Text messages first: the list of kinds is also an order. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The planner: in goes what is known, out comes what will be done, in order, with a reason for each
  * device that is left out. The first of the person's rules that fits decides by which devices and when; where none
- * fits, the default does. What a device, its quiet hours and the budgets forbid, no rule allows. Pure and quick (microseconds), so that a table of cases tests it and a
- * person can be told in words what would happen. */
+ * fits, the default does. What a device, its quiet hours and the budgets forbid, no rule allows. Pure and quick
+ * (microseconds), so that a table of cases tests it and a person can be told in words what would happen. */
 #ifndef CAUSEWAY_CONTACT_ROUTER_PLANNER_H
 #define CAUSEWAY_CONTACT_ROUTER_PLANNER_H
 

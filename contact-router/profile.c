@@ -274,7 +274,8 @@ static bool check_send(struct file *f, const struct profile_send *s)
     if (!s->url.count)
         return profile_keys_fail(&f->r, "the section has no `url`");
     if (!is_address(&s->url))
-        return profile_keys_fail(&f->r, "the `url` holds what an address must not (blanks, quotes, brackets, other than ASCII)");
+        return profile_keys_fail(
+            &f->r, "the `url` holds what an address must not (blanks, quotes, brackets, other than ASCII)");
     if (!s->ok.count)
         return profile_keys_fail(&f->r, "the section has no `ok`");
     if ((s->form.count && s->body != PROFILE_FORM) || (s->json.count && s->body != PROFILE_JSON) ||
@@ -284,7 +285,8 @@ static bool check_send(struct file *f, const struct profile_send *s)
         return profile_keys_fail(&f->r, "GET goes with `body = query`");
     bool jwt = s->auth == PROFILE_AUTH_JWT_RS256 || s->auth == PROFILE_AUTH_JWT_ES256;
     if (jwt ? !s->jwt_key.count || !s->jwt_ttl_s : s->jwt_key.count || s->jwt_claims.count)
-        return profile_keys_fail(&f->r, jwt ? "a JWT wants `jwt.key` and a `jwt.ttl` above 0" : "jwt.* goes with a JWT as `auth`");
+        return profile_keys_fail(&f->r, jwt ? "a JWT wants `jwt.key` and a `jwt.ttl` above 0"
+                                            : "jwt.* goes with a JWT as `auth`");
     if (s->sign_over.count && (!s->sign_key.count || s->sign_kind > PROFILE_HMAC_SHA512))
         return profile_keys_fail(&f->r, "`sign.over` wants `sign.key` and an hmac as `sign.kind`");
     return true;
@@ -340,7 +342,8 @@ static bool check_voice(struct file *f)
     if (!v->ask.count || !v->end.count)
         return profile_keys_fail(&f->r, "[voice] wants `ask` and `end`");
     if (v->audio_rate != 8000 || !profile_word_in(&v->audio_types, "audio/wav"))
-        return profile_keys_fail(&f->r, "the gateway speaks audio/wav (audio.types) at 8000 samples a second (audio.rate)");
+        return profile_keys_fail(&f->r,
+                                 "the gateway speaks audio/wav (audio.types) at 8000 samples a second (audio.rate)");
     if (sends_document(&p->send[PROFILE_VOICE]) != (v->answer == PROFILE_VOICE_INLINE))
         return profile_keys_fail(&f->r, "`answer = inline` and ${voice.document} in [send.voice] go together");
     for (unsigned i = 0; i < p->hook_count; i++)
@@ -368,7 +371,8 @@ static bool check_whole(struct file *f)
         return profile_keys_fail(&f->r, "no [send.KIND]");
     for (unsigned i = 0; i < PROFILE_KINDS; i++)
         if (p->kinds[i] && !profile_send_of(p, (enum profile_kind)i))
-            return profile_keys_fail(&f->r, "`kinds` lists %s, but there is no [send.%s]", kind_names[i], kind_names[i]);
+            return profile_keys_fail(&f->r, "`kinds` lists %s, but there is no [send.%s]", kind_names[i],
+                                     kind_names[i]);
     for (unsigned i = 0; i < p->hook_count; i++)
         if (!check_hook(f, &p->hooks[i]))
             return false;

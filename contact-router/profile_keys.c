@@ -115,10 +115,10 @@ bool profile_keys_fail(struct profile_reader *r, const char *fmt, ...)
 /* -- templates: names are checked when the file is read, so that rendering finds them all -- */
 
 static const char *const send_names[] = {
-    "to", "from", "text", "text.ucs2hex", "subject", "ref", "lang", "priority", "priority.ten", "priority.level", "severity", "ttl_s",
-    "media_url", "audio_url", "hook.status", "hook.inbound", "hook.voice", "sms.coding", "now",
-    "now.utc", "voice.document", NULL
-};
+    "to",          "from",         "text",           "text.ucs2hex", "subject", "ref",       "lang",
+    "priority",    "priority.ten", "priority.level", "severity",     "ttl_s",   "media_url", "audio_url",
+    "hook.status", "hook.inbound", "hook.voice",     "sms.coding",   "now",     "now.utc",   "voice.document",
+    NULL};
 static const char *const verify_names[] = {
     "url", "url.base", "url.form.dotted", "query.sorted", "form.sorted.kv", "form.sorted.kv.uniq",
     "form.sorted.amp", "body", "body.sha256", "url.sha256", "ts", NULL
@@ -160,7 +160,8 @@ static bool name_allowed(const struct profile *p, enum profile_scope scope, cons
     case SCOPE_REPLY:
         return text_eq(name, "voice.document");
     case SCOPE_VOICE:
-        return text_eq(name, "audio_url") || text_eq(name, "hook.voice") || text_eq(name, "text") || text_eq(name, "lang");
+        return text_eq(name, "audio_url") || text_eq(name, "hook.voice") || text_eq(name, "text") ||
+               text_eq(name, "lang");
     case SCOPE_KEY:
     case SCOPE_NONE:
         break;
@@ -340,7 +341,8 @@ static bool set_test(struct profile_reader *r, const char *value, struct profile
     if (t->op == PROFILE_MATCH && !(t->re = profile_keys_regex(r, at)))
         return false;
     if ((t->op == PROFILE_EXISTS) != !*at)
-        return profile_keys_fail(r, "%s", t->op == PROFILE_EXISTS ? "`exists` takes no value" : "the test has no value");
+        return profile_keys_fail(r, "%s",
+                                 t->op == PROFILE_EXISTS ? "`exists` takes no value" : "the test has no value");
     out->count++;
     return true;
 }
@@ -402,12 +404,13 @@ static bool set_auth(struct profile_reader *r, const char *value, struct profile
     const char *b = i < count && kinds[i].values > 1 ? next_word(&r->p->arena, &at) : NULL;
     if (i == count || *at || (kinds[i].named && (!name || !key_is_clean(name))) || (kinds[i].values > 0 && !a) ||
         (kinds[i].values > 1 && !b))
-        return profile_keys_fail(r, "auth is one of: none, basic U P, bearer T, header NAME V, query NAME V, jwt-rs256, "
-                                    "jwt-es256, aws-sigv4 aws:REGION:SERVICE KEY SECRET");
+        return profile_keys_fail(r,
+                                 "auth is one of: none, basic U P, bearer T, header NAME V, query NAME V, jwt-rs256, "
+                                 "jwt-es256, aws-sigv4 aws:REGION:SERVICE KEY SECRET");
     s->auth = kinds[i].auth;
     s->auth_name = name;
-    return (!scope || set_template(r, scope, SCOPE_KEY, &s->auth_scope)) && (!a || set_template(r, a, SCOPE_KEY, &s->auth_a)) &&
-           (!b || set_template(r, b, SCOPE_KEY, &s->auth_b));
+    return (!scope || set_template(r, scope, SCOPE_KEY, &s->auth_scope)) &&
+           (!a || set_template(r, a, SCOPE_KEY, &s->auth_a)) && (!b || set_template(r, b, SCOPE_KEY, &s->auth_b));
 }
 
 static bool set_map(struct profile_reader *r, const char *name, const char *value, struct profile_words *map)

@@ -7,8 +7,17 @@
 #include "contact-router/profile.h"
 
 /* Which names a template may use. */
-enum profile_scope { SCOPE_NONE, SCOPE_SEND, SCOPE_SIGNED, SCOPE_SIGN, SCOPE_VERIFY, SCOPE_KEY, SCOPE_CLAIM, SCOPE_REPLY,
-                     SCOPE_VOICE };
+enum profile_scope {
+    SCOPE_NONE,
+    SCOPE_SEND,
+    SCOPE_SIGNED,
+    SCOPE_SIGN,
+    SCOPE_VERIFY,
+    SCOPE_KEY,
+    SCOPE_CLAIM,
+    SCOPE_REPLY,
+    SCOPE_VOICE
+};
 
 enum profile_key_type {
     KEY_TEXT, KEY_UINT, KEY_YES, KEY_ENUM, KEY_TEMPLATE, KEY_STATUSES, KEY_WORDS, KEY_PICK, KEY_TEST,

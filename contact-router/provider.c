@@ -22,7 +22,8 @@ static bool fill(struct provider *p, const struct contact_router_pair *pairs, co
     for (; pairs && pairs->name; pairs++) {
         int i = index_of(names, count, pairs->name);
         if (i < 0)
-            return error_set(e, ERROR_INVALID, "provider %s: the profile has no %s `%.60s`", p->name, what, pairs->name);
+            return error_set(e, ERROR_INVALID, "provider %s: the profile has no %s `%.60s`", p->name, what,
+                             pairs->name);
         values[i] = arena_dup(&p->arena, pairs->value ? pairs->value : "");
     }
     return true;
@@ -90,7 +91,8 @@ const char *provider_profile_path(const struct contact_router_provider *o, const
     return is_path ? o->profile : arena_printf(a, "%s/%s.conf", profile_dir, o->profile);
 }
 
-static struct profile *find_profile(struct provider *p, const struct contact_router_provider *o, const char *dir, struct error *e)
+static struct profile *find_profile(struct provider *p, const struct contact_router_provider *o, const char *dir,
+                                    struct error *e)
 {
     if (o->profile && *o->profile)
         return profile_load(provider_profile_path(o, dir, &p->arena), e);

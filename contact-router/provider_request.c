@@ -305,7 +305,8 @@ static bool header(struct provider_request *out, const char *before, const struc
     return ok;
 }
 
-static bool auth_basic(struct provider_request *out, const struct profile_send *s, const struct names *n, struct error *e)
+static bool auth_basic(struct provider_request *out, const struct profile_send *s, const struct names *n,
+                       struct error *e)
 {
     struct bytes user = BYTES_EMPTY, b64 = BYTES_EMPTY;
     bool ok = template_render(&s->auth_a, TEMPLATE_PLAIN, &n->base, &user, e) &&
@@ -369,7 +370,8 @@ static bool auth_jwt(struct provider_request *out, const struct profile_send *s,
     return ok;
 }
 
-static bool make_auth(struct provider_request *out, const struct profile_send *s, const struct names *n, struct error *e)
+static bool make_auth(struct provider_request *out, const struct profile_send *s, const struct names *n,
+                      struct error *e)
 {
     switch ((enum profile_auth)s->auth) {
     case PROFILE_AUTH_NONE:
@@ -449,12 +451,16 @@ static const char *header_value(const struct provider_request *out, const char *
     return NULL;
 }
 
-static bool sign_whole(struct provider_request *out, const struct profile_send *s, const struct names *n, struct error *e)
+static bool sign_whole(struct provider_request *out, const struct profile_send *s, const struct names *n,
+                       struct error *e)
 {
     struct bytes scope = BYTES_EMPTY, id = BYTES_EMPTY, key = BYTES_EMPTY;
     const char *date, *authorization;
-    struct sigv4_request q = { .method = out->method, .url = out->url, .content_type = header_value(out, "Content-Type"),
-                               .body = out->body, .now_s = n->m->now_us / 1000000 };
+    struct sigv4_request q = {.method = out->method,
+                              .url = out->url,
+                              .content_type = header_value(out, "Content-Type"),
+                              .body = out->body,
+                              .now_s = n->m->now_us / 1000000};
     bool ok = template_render(&s->auth_scope, TEMPLATE_HEADER, &n->base, &scope, e) &&
               template_render(&s->auth_a, TEMPLATE_HEADER, &n->base, &id, e) &&
               template_render(&s->auth_b, TEMPLATE_PLAIN, &n->base, &key, e) &&

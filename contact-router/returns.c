@@ -100,9 +100,20 @@ static bool say(struct texting *t, const char *text, struct error *e)
         return true;
     }
     struct outbox_row row = {
-        .d = { .state = OUTBOX_PLANNED, .due_us = store_now_us(t->tx) }, .account = d->account, .kind = DEVICE_SMS,
-        .address = t->from, .community = c->domain, .purpose = OUTBOX_PURPOSE_REPLY, .peer = "", .peer_domain = "", .code = "",
-        .provider = t->g->q.provider->provider->name, .urgent = true, .texts = 1, .readable = true, .text = text,
+        .d = {.state = OUTBOX_PLANNED, .due_us = store_now_us(t->tx)},
+        .account = d->account,
+        .kind = DEVICE_SMS,
+        .address = t->from,
+        .community = c->domain,
+        .purpose = OUTBOX_PURPOSE_REPLY,
+        .peer = "",
+        .peer_domain = "",
+        .code = "",
+        .provider = t->g->q.provider->provider->name,
+        .urgent = true,
+        .texts = 1,
+        .readable = true,
+        .text = text,
     };
     t->g->sends = true;
     return outbox_store_insert(t->tx, &row, 0, &t->g->arena, e);
@@ -115,10 +126,14 @@ static void give(struct texting *t, const char *account, const char *peer, enum 
     struct arena *a = &t->g->arena;
     t->g->action = ACTION_ANSWER;
     t->g->answer = (struct reach_answer){
-        .callee = arena_dup(a, account), .peer = arena_dup(a, peer), .verb = verbs[verb], .via = t->via,
+        .callee = arena_dup(a, account),
+        .peer = arena_dup(a, peer),
+        .verb = verbs[verb],
+        .via = t->via,
         .text = verb == ANSWER_SAY ? arena_dup(a, text) : NULL,
-        .dedup = t->g->has_id ? arena_printf(a, "%s/%s", t->g->q.provider->provider->name, dedup)
-                              : arena_printf(a, "%s/%s/%lld", t->g->q.provider->provider->name, dedup, (long long)t->first_us),
+        .dedup = t->g->has_id
+                     ? arena_printf(a, "%s/%s", t->g->q.provider->provider->name, dedup)
+                     : arena_printf(a, "%s/%s/%lld", t->g->q.provider->provider->name, dedup, (long long)t->first_us),
     };
 }
 
@@ -140,9 +155,11 @@ static bool by_code(struct texting *t, bool *found, struct error *e)
     }
     *found = count > 0;
     if (count == 2)
-        return say(t, arena_printf(&t->g->arena, "%s means two conversations here. Log in to answer.", t->said.code), e);
+        return say(t, arena_printf(&t->g->arena, "%s means two conversations here. Log in to answer.", t->said.code),
+                   e);
     if (count == 1 && !*t->said.rest)
-        return say(t, arena_printf(&t->g->arena, "Write %s and what you want to say to %s.", t->said.code, hits[0].peer), e);
+        return say(
+            t, arena_printf(&t->g->arena, "Write %s and what you want to say to %s.", t->said.code, hits[0].peer), e);
     if (count == 1)
         give(t, hits[0].account, hits[0].peer, t->said.verb, t->said.rest, t->g->dedup);
     return true;
@@ -173,7 +190,8 @@ static bool by_choice(struct texting *t, bool *found, struct error *e)
     return true;
 }
 
-/* What waits for the choice: what waited, and this text, unless it was meant as the choice or came twice. NULL: too much. */
+/* What waits for the choice: what waited, and this text, unless it was meant as the choice or came twice. NULL: too
+ * much. */
 static const char *waiting_text(struct texting *t, const struct returns_held *held)
 {
     size_t had = held->text ? strlen(held->text) : 0, more = strlen(t->said.text);
@@ -198,8 +216,8 @@ static bool ask(struct texting *t, struct error *e)
         bytes_printf(&question, " %u %s", i + 1, t->talks[i].peer);
     }
     bytes_append_text(&question, ". Answer with the number.");
-    bool ok = returns_store_hold(t->tx, provider, t->from, text ? text : held.text, held.dedup ? held.dedup : t->g->dedup,
-                                 bytes_text(&choices), e) &&
+    bool ok = returns_store_hold(t->tx, provider, t->from, text ? text : held.text,
+                                 held.dedup ? held.dedup : t->g->dedup, bytes_text(&choices), e) &&
               say(t, arena_dup(&t->g->arena, question.data), e);
     bytes_fini(&choices);
     bytes_fini(&question);
@@ -215,10 +233,15 @@ static bool without_code(struct texting *t, struct error *e)
         return say(t, "Nobody has written to you here lately. Log in to write to somebody.", e);
     const char *example = t->talks[0].code;
     if (t->said.verb != ANSWER_SAY)
-        return say(t, arena_printf(&t->g->arena, "Write the code of the conversation first, for instance: %s %s", example,
-                                   t->said.text), e);
+        return say(t,
+                   arena_printf(&t->g->arena, "Write the code of the conversation first, for instance: %s %s", example,
+                                t->said.text),
+                   e);
     if (!one_owner)
-        return say(t, arena_printf(&t->g->arena, "Begin with the code of the conversation, for instance: %s your text", example), e);
+        return say(
+            t,
+            arena_printf(&t->g->arena, "Begin with the code of the conversation, for instance: %s your text", example),
+            e);
     if (t->talk_count > 1)
         return ask(t, e);
     give(t, t->talks[0].account, t->talks[0].peer, ANSWER_SAY, t->said.text, t->g->dedup);
@@ -249,8 +272,11 @@ static void keep_ours(struct texting *t)
 
 static bool find_place(struct texting *t, struct error *e)
 {
-    struct outbox_conversations told = { .kind = DEVICE_SMS, .address = t->from, .since_us = store_now_us(t->tx) - WINDOW_US,
-                                         .v = t->talks, .max = CHOICES_MAX };
+    struct outbox_conversations told = {.kind = DEVICE_SMS,
+                                        .address = t->from,
+                                        .since_us = store_now_us(t->tx) - WINDOW_US,
+                                        .v = t->talks,
+                                        .max = CHOICES_MAX};
     bool found = false;
     if (!device_store_by_address(t->tx, DEVICE_SMS, t->from, &t->g->arena, &t->devices, e) ||
         !outbox_query_conversations(t->tx, &told, &t->g->arena, e))
@@ -262,8 +288,10 @@ static bool find_place(struct texting *t, struct error *e)
         return true;
     }
     if (t->said.word == ANSWER_HELP)
-        return say(t, "Answer with the code that a message began with, and your text: r7 hello. STOP ends these messages, "
-                      "START begins them again.", e);
+        return say(t,
+                   "Answer with the code that a message began with, and your text: r7 hello. STOP ends these messages, "
+                   "START begins them again.",
+                   e);
     if (!*t->said.text)
         return true;
     if (t->said.code && !by_code(t, &found, e))
@@ -307,7 +335,8 @@ static bool answer_delivery(struct texting *t, const struct outbox_row *row, str
     const char *text = coded ? t->said.rest : t->said.text;
     t->via = device_kind_word(row->kind);
     if (*text || t->said.verb != ANSWER_SAY)
-        give(t, row->account, found ? other.peer : row->peer, !t->said.code || coded ? t->said.verb : ANSWER_SAY, text, t->g->dedup);
+        give(t, row->account, found ? other.peer : row->peer, !t->said.code || coded ? t->said.verb : ANSWER_SAY, text,
+             t->g->dedup);
     return true;
 }
 

@@ -26,8 +26,8 @@ static void status_over(const char *provider, const char *kind, const char *ref,
     bytes_printf(out, "%s/%s/%s/%s", provider, kind, ref, expires);
 }
 
-void returns_http_url(const struct contact_router *r, const char *provider, const char *kind, const char *ref, int64_t expires_s,
-                      struct bytes *out)
+void returns_http_url(const struct contact_router *r, const char *provider, const char *kind, const char *ref,
+                      int64_t expires_s, struct bytes *out)
 {
     char expires[24];
     struct bytes over = BYTES_EMPTY;
@@ -100,8 +100,13 @@ static const char *request_header(const void *user, const char *name)
 
 static bool read_event(struct hooking *h, const struct http_incoming *in, struct error *e)
 {
-    struct hook_request q = { .method = in->method, .target = in->target, .public_url = h->r->public_url, .body = in->body,
-                              .header = request_header, .user = in, .now_us = contact_router_now_us(h->r) };
+    struct hook_request q = {.method = in->method,
+                             .target = in->target,
+                             .public_url = h->r->public_url,
+                             .body = in->body,
+                             .header = request_header,
+                             .user = in,
+                             .now_us = contact_router_now_us(h->r)};
     return hook_read(h->provider->provider, h->kind, &q, &h->arena, &h->event, e);
 }
 

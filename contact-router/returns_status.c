@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a provider's word means depends on what was sent: an answered call is not a heard one. A provider's word is taken for
- * its own deliveries alone. */
+/* What a provider's word means depends on what was sent: an answered call is not a heard one. A provider's word is
+ * taken for its own deliveries alone. */
 #include "contact-router/returns_status.h"
 
 #include "contact-router/delivery.h"
@@ -18,8 +18,8 @@ struct report {
     struct delivery_news *news;
 };
 
-bool returns_status_delivery(struct store_tx *tx, const struct returns_request *q, struct arena *a, struct outbox_row *row,
-                             struct error *e)
+bool returns_status_delivery(struct store_tx *tx, const struct returns_request *q, struct arena *a,
+                             struct outbox_row *row, struct error *e)
 {
     const struct hook_event *ev = q->event;
     const char *provider = q->provider->provider->name, *ref = q->ref ? q->ref : ev->ref;
@@ -101,16 +101,18 @@ static bool read_status(struct report *g, const struct outbox_row *row, struct d
     if (word->event != OUTBOX_SAID_FAILED)
         word->reason = NULL;
     else if (!word->reason)
-        word->reason = arena_printf(&g->arena, "the provider says %.40s%s%.40s %.120s", ev->status, *code ? ", code " : "", code,
-                                    ev->error_text ? ev->error_text : "");
+        word->reason = arena_printf(&g->arena, "the provider says %.40s%s%.40s %.120s", ev->status,
+                                    *code ? ", code " : "", code, ev->error_text ? ev->error_text : "");
     return true;
 }
 
 static bool is_optout(const struct report *g, const struct outbox_row *row)
 {
     const struct hook_event *ev = g->q.event;
-    const struct profile_send *s = profile_send_of(g->q.provider->provider->profile, contact_router_profile_kind(row->kind));
-    return ev->state == PROFILE_STATE_OPTOUT || (s && profile_word_in(&s->optout_code, ev->error_code ? ev->error_code : ""));
+    const struct profile_send *s =
+        profile_send_of(g->q.provider->provider->profile, contact_router_profile_kind(row->kind));
+    return ev->state == PROFILE_STATE_OPTOUT ||
+           (s && profile_word_in(&s->optout_code, ev->error_code ? ev->error_code : ""));
 }
 
 static bool status_run(struct store_tx *tx, struct store_job *job, struct error *e)
@@ -131,7 +133,8 @@ static bool status_run(struct store_tx *tx, struct store_job *job, struct error 
     if (!*row.provider_id && ev->id)
         row.provider_id = ev->id;
     const char *code = ev->error_code ? ev->error_code : "";
-    g->for_log = arena_printf(&g->arena, "delivery %s: %.40s%s%.20s", row.d.ref, ev->status, *code ? ", code " : "", code);
+    g->for_log =
+        arena_printf(&g->arena, "delivery %s: %.40s%s%.20s", row.d.ref, ev->status, *code ? ", code " : "", code);
     bool ok = delivery_step(&batch, &row, &word, e);
     g->news = batch.news;
     return ok && (!is_optout(g, &row) || device_store_refuse(tx, row.kind, row.address, true, e));

@@ -10,7 +10,7 @@
 void returns_status(const struct returns_request *q);
 /* Which delivery an event is about: that of its address or ref, else the provider's id. row->d.ref is NULL: none of
  * this provider's. In a transaction. */
-MUST_USE bool returns_status_delivery(struct store_tx *tx, const struct returns_request *q, struct arena *a, struct outbox_row *row,
-                                      struct error *e);
+MUST_USE bool returns_status_delivery(struct store_tx *tx, const struct returns_request *q, struct arena *a,
+                                      struct outbox_row *row, struct error *e);
 
 #endif

@@ -8,8 +8,8 @@
 
 /* Enters it. *was_done: it came before and all that it caused is committed. What came before `since_us` (0: ever)
  * was another one. *first_us: when it came first. */
-MUST_USE bool returns_store_seen(struct store_tx *tx, const char *provider, const char *id, int64_t since_us, bool *was_done,
-                                 int64_t *first_us, struct error *e);
+MUST_USE bool returns_store_seen(struct store_tx *tx, const char *provider, const char *id, int64_t since_us,
+                                 bool *was_done, int64_t *first_us, struct error *e);
 MUST_USE bool returns_store_done(struct store_tx *tx, const char *provider, const char *id, struct error *e);
 
 struct returns_held { const char *text, *dedup, *choices; }; /* NULL: none */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Two transactions around the exchange's answer. The first writes what the delivery has become, so that a call that ends
- * at once afterwards is not counted as unheard; then the answer goes into the conversation; the last notes that it did.
- * The same key again does nothing twice: its name is provider, delivery and key. */
+/* Two transactions around the exchange's answer. The first writes what the delivery has become, so that a call that
+ * ends at once afterwards is not counted as unheard; then the answer goes into the conversation; the last notes that it
+ * did. The same key again does nothing twice: its name is provider, delivery and key. */
 #include "contact-router/returns_voice.h"
 
 #include <string.h>
@@ -175,8 +175,9 @@ static void voicing_done(struct store_job *job, const struct error *e)
         end(v);
 }
 
-void returns_voice(struct contact_router *r, struct router_provider *provider, const char *ref, const struct hook_event *event,
-                   void (*on_turn)(void *user, const struct returns_voice_turn *t), void *user)
+void returns_voice(struct contact_router *r, struct router_provider *provider, const char *ref,
+                   const struct hook_event *event, void (*on_turn)(void *user, const struct returns_voice_turn *t),
+                   void *user)
 {
     struct voicing *v = mem_new(struct voicing);
     arena_init(&v->arena);

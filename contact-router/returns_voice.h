@@ -15,7 +15,8 @@ struct returns_voice_turn {
 };
 
 /* Borrowed for the call. `on_turn` exactly once, later, when what the key caused is committed. Loop: the router's. */
-void returns_voice(struct contact_router *r, struct router_provider *provider, const char *ref, const struct hook_event *event,
-                   void (*on_turn)(void *user, const struct returns_voice_turn *t), void *user);
+void returns_voice(struct contact_router *r, struct router_provider *provider, const char *ref,
+                   const struct hook_event *event, void (*on_turn)(void *user, const struct returns_voice_turn *t),
+                   void *user);
 
 #endif

@@ -66,9 +66,10 @@ const struct contact_router_community *contact_router_community(const struct con
 const struct provider *contact_router_sender(const struct contact_router *r, const char *domain, enum device_kind k);
 /* Is it a number that some provider of ours writes from? It would answer itself. Any thread. */
 bool contact_router_is_ours(const struct contact_router *r, const char *address);
-/* May messages go to that address from that community? Whatever may be a telephone number must be allowed as one. Any thread. */
-bool contact_router_address_allowed(const struct contact_router *r, const struct contact_router_community *c, enum device_kind k,
-                                    const char *address);
+/* May messages go to that address from that community? Whatever may be a telephone number must be allowed as one. Any
+ * thread. */
+bool contact_router_address_allowed(const struct contact_router *r, const struct contact_router_community *c,
+                                    enum device_kind k, const char *address);
 /* PROFILE_KINDS: no provider is asked (e-mail). */
 enum profile_kind contact_router_profile_kind(enum device_kind k);
 /* Any thread. */
@@ -85,8 +86,8 @@ void planning_stop(struct contact_router *r, const char *callee, const char *pee
 
 /* Appends what would be done for such an event at its time (at_us 0: now), in words; nothing is written.
  * Inside a transaction. */
-MUST_USE bool planning_foresee(struct contact_router *r, struct store_tx *tx, const struct reach_event *ev, struct bytes *words,
-                               struct error *e);
+MUST_USE bool planning_foresee(struct contact_router *r, struct store_tx *tx, const struct reach_event *ev,
+                               struct bytes *words, struct error *e);
 
 /* worker.c */
 void worker_start(struct contact_router *r); /* what was in flight when the process died; then goes on */
@@ -99,8 +100,8 @@ void device_commands_run(struct contact_router *r, const char *account, const ch
 
 /* returns_http.c: the webhooks, and their capability addresses (appended; kind "status"). */
 void returns_http_request(struct contact_router *r, struct http_exchange *x, const struct http_incoming *in);
-void returns_http_url(const struct contact_router *r, const char *provider, const char *kind, const char *ref, int64_t expires_s,
-                      struct bytes *out);
+void returns_http_url(const struct contact_router *r, const char *provider, const char *kind, const char *ref,
+                      int64_t expires_s, struct bytes *out);
 void returns_http_inbound_url(const struct contact_router *r, const char *provider, struct bytes *out);
 
 #endif

@@ -38,15 +38,19 @@ static bool say_damaged(struct rule_commands *c, const struct rule_list *rules)
 {
     unsigned n = rule_list_damaged(rules);
     if (n)
-        bytes_printf(c->reply, "\nWhile rule %u cannot be read none of them holds, but the community's default. Write: remove rule %u", n, n);
+        bytes_printf(
+            c->reply,
+            "\nWhile rule %u cannot be read none of them holds, but the community's default. Write: remove rule %u", n,
+            n);
     return n != 0;
 }
 
 static bool do_list(struct rule_commands *c, const struct rule_list *rules)
 {
     if (!rules->count)
-        bytes_append_text(c->reply, "You have no rules: the community's default holds for everybody. "
-                                    "Write, for instance: add rule for romeo@montague.example: text at once, call after 5 min");
+        bytes_append_text(c->reply,
+                          "You have no rules: the community's default holds for everybody. "
+                          "Write, for instance: add rule for romeo@montague.example: text at once, call after 5 min");
     for (unsigned i = 0; i < rules->count; i++) {
         if (i)
             bytes_append_char(c->reply, '\n');
@@ -79,9 +83,11 @@ static bool zone_is_right(struct rule_commands *c, const struct rule_list *rules
     if (!*r->zone)
         r->zone = usual_zone(c, rules);
     if (!*r->zone) {
-        no(c, STANZA_NOT_ACCEPTABLE, "By which clock? Write your time zone behind the days or hours: at 22:00-07:00 Europe/London");
+        no(c, STANZA_NOT_ACCEPTABLE,
+           "By which clock? Write your time zone behind the days or hours: at 22:00-07:00 Europe/London");
     } else if (!zone_offset(c->zone_dir, r->zone, now_us / 1000000, &offset_s)) {
-        no(c, STANZA_NOT_ACCEPTABLE, arena_printf(c->arena, "I do not know the time zone %s. Write it like Europe/London.", r->zone));
+        no(c, STANZA_NOT_ACCEPTABLE,
+           arena_printf(c->arena, "I do not know the time zone %s. Write it like Europe/London.", r->zone));
     } else {
         return true;
     }
@@ -125,7 +131,8 @@ static void warn_of_kinds(struct rule_commands *c, const struct rule *r)
             asked |= r->steps[s].kinds;
     for (unsigned k = 0; k < DEVICE_KIND_COUNT; k++)
         if ((asked & 1u << k) && !has_kind(c, (enum device_kind)k))
-            bytes_printf(c->reply, "\nYou have listed no verified device for that yet: %s.", device_kind_people((enum device_kind)k));
+            bytes_printf(c->reply, "\nYou have listed no verified device for that yet: %s.",
+                         device_kind_people((enum device_kind)k));
 }
 
 static bool mails(const struct rule_commands *c, const struct rule *r)
@@ -146,8 +153,10 @@ static void say_more(struct rule_commands *c, const struct rule_list *rules, uns
     const struct rule *r = &rules->v[at];
     for (unsigned i = 0; i < at; i++)
         if (!rules->v[i].damaged && rule_hides(&rules->v[i], r)) {
-            bytes_printf(c->reply, "\nRule %u stands before it and takes all that this one is for; \"move rule %u first\" changes that.", i + 1,
-                         at + 1);
+            bytes_printf(
+                c->reply,
+                "\nRule %u stands before it and takes all that this one is for; \"move rule %u first\" changes that.",
+                i + 1, at + 1);
             break;
         }
     warn_of_kinds(c, r);
@@ -157,7 +166,8 @@ static void say_more(struct rule_commands *c, const struct rule_list *rules, uns
 
 /* ---- the verbs ---- */
 
-static bool keep(struct rule_commands *c, struct store_tx *tx, const struct rule_list *rules, unsigned at, struct error *e)
+static bool keep(struct rule_commands *c, struct store_tx *tx, const struct rule_list *rules, unsigned at,
+                 struct error *e)
 {
     say_rule(c, rules, at);
     say_more(c, rules, at);

@@ -103,7 +103,8 @@ const char *rule_line_help(void)
 {
     return "rules: who reaches you by which devices, and when; the first one that fits decides\n"
            "add rule for romeo@montague.example: text at once, call after 5 min (minutes count from the message)\n"
-           "  for: an address, a domain, group NAME, contacts, strangers, anybody; then, if you like, on mon-fri, at 22:00-07:00 "
+           "  for: an address, a domain, group NAME, contacts, strangers, anybody; then, if you like, on mon-fri, at "
+           "22:00-07:00 "
            "Europe/London, if urgent\n"
            "  behind the colon: text, call, email, pager, everything, device 2, joined by \"and\"; or nothing\n"
            "change rule N for ...: ..., remove rule N, move rule N up (down, first, last)";

@@ -25,8 +25,8 @@ static void read_rule(struct arena *a, const char *text, struct rule *out)
 bool rule_store_list(struct store_tx *tx, const char *account, struct arena *a, struct rule_list *out, struct error *e)
 {
     out->count = 0;
-    struct store_rows *r = store_query(tx, e, "select rule from rules where account = $1 order by n limit $2", "ti", account,
-                                       (int64_t)RULE_PER_ACCOUNT_MAX);
+    struct store_rows *r = store_query(tx, e, "select rule from rules where account = $1 order by n limit $2", "ti",
+                                       account, (int64_t)RULE_PER_ACCOUNT_MAX);
     while (r && store_next(r, e))
         if (out->count < RULE_PER_ACCOUNT_MAX)
             read_rule(a, store_text(r, 0), &out->v[out->count++]);
@@ -43,8 +43,8 @@ bool rule_store_put(struct store_tx *tx, const char *account, const struct rule_
             bytes_append_text(&text, rules->v[i].damaged);
         else
             rule_text_write(&rules->v[i], &text);
-        ok = store_exec(tx, e, "insert into rules (account, n, rule, changed_us) values ($1, $2, $3, $4)", "titi", account,
-                        (int64_t)i + 1, bytes_text(&text), store_now_us(tx));
+        ok = store_exec(tx, e, "insert into rules (account, n, rule, changed_us) values ($1, $2, $3, $4)", "titi",
+                        account, (int64_t)i + 1, bytes_text(&text), store_now_us(tx));
     }
     bytes_fini(&text);
     return ok;
@@ -65,5 +65,6 @@ bool rule_store_groups(struct store_tx *tx, const char *account, const char *pee
 
 bool rule_store_sweep(struct store_tx *tx, struct error *e)
 {
-    return store_exec(tx, e, "delete from rules where not exists (select 1 from accounts where bare = rules.account)", "");
+    return store_exec(tx, e, "delete from rules where not exists (select 1 from accounts where bare = rules.account)",
+                      "");
 }

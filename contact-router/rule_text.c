@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The text becomes words, the words are read from left to right: whom, conditions in any order, a colon, steps. Whatever
- * is not understood is an error that shows how to write it; nothing is guessed. */
+/* The text becomes words, the words are read from left to right: whom, conditions in any order, a colon, steps.
+ * Whatever is not understood is an error that shows how to write it; nothing is guessed. */
 #include "contact-router/rule_text.h"
 
 #include <string.h>
@@ -12,7 +12,11 @@
 
 /* WORDS_MAX: each rule that can be written has a normal form that can be read again: in each step all devices at three
  * words ("device 7 and"), the kinds at two, "after 5 min" and a comma; and what stands before them. */
-enum { WORDS_MAX = RULE_STEPS_MAX * (3 * DEVICE_PER_ACCOUNT_MAX + 2 * DEVICE_KIND_COUNT + 4) + 32, ADDRESS_MAX = 255, ZONE_MAX = 60 };
+enum {
+    WORDS_MAX = RULE_STEPS_MAX * (3 * DEVICE_PER_ACCOUNT_MAX + 2 * DEVICE_KIND_COUNT + 4) + 32,
+    ADDRESS_MAX = 255,
+    ZONE_MAX = 60
+};
 
 #define HOW "Write it like: for romeo@montague.example: text at once, call after 5 min"
 #define ANY_URGENCY (RULE_TEXT_URGENT | RULE_TEXT_NOT_URGENT)
@@ -145,8 +149,12 @@ static bool read_address(struct reader *r, struct rule *out)
     bool looks = domain || strchr(word, '@') || strchr(word, '.');
     const struct jid *j = looks && !is(r, ":") ? jid_parse_text(r->a, word) : NULL;
     if (!looks)
-        return wrong(r, arena_printf(r->a, "Whom is it for? \"%.60s\" is not anybody, contacts, strangers, group NAME, an address or a "
-                                           "domain. " HOW, word));
+        return wrong(
+            r,
+            arena_printf(r->a,
+                         "Whom is it for? \"%.60s\" is not anybody, contacts, strangers, group NAME, an address or a "
+                         "domain. " HOW,
+                         word));
     if (!j || (domain && j->local))
         return wrong(r, arena_printf(r->a, "\"%.60s\" is not an address or a domain. " HOW, word));
     if (strlen(j->bare) > ADDRESS_MAX)
@@ -160,7 +168,8 @@ static bool read_address(struct reader *r, struct rule *out)
 static bool read_whom(struct reader *r, struct rule *out)
 {
     static const char *const anybody[] = { "anybody", "anyone", "everybody", "everyone", NULL };
-    static const char *const contacts[] = { "contacts", "contact", NULL }, *const strangers[] = { "strangers", "stranger", NULL };
+    static const char *const contacts[] = {"contacts", "contact", NULL}, *const strangers[] = {"strangers", "stranger",
+                                                                                               NULL};
     if (!take(r, "for"))
         take(r, "from");
     if (at_end(r))
@@ -200,14 +209,17 @@ static bool read_urgency(struct reader *r, struct rule *out)
 {
     do {
         if (!one_urgency(r, &out->urgencies))
-            return wrong(r, "How urgent? Write: if urgent, if not urgent, or: if low, medium, high, emergency, joined by \"or\".");
+            return wrong(
+                r,
+                "How urgent? Write: if urgent, if not urgent, or: if low, medium, high, emergency, joined by \"or\".");
     } while (take(r, "or"));
     if (out->urgencies == ANY_URGENCY)
         out->urgencies = 0;
     return true;
 }
 
-static const char *const day_names[] = { "mondays", "tuesdays", "wednesdays", "thursdays", "fridays", "saturdays", "sundays" };
+static const char *const day_names[] = {"mondays", "tuesdays",  "wednesdays", "thursdays",
+                                        "fridays", "saturdays", "sundays"};
 
 /* "mon", "Monday", "mondays"; RULE_DAYS: none of them. */
 static unsigned day_named(const char *word, size_t len)
@@ -245,7 +257,8 @@ static bool days_in(const char *word, unsigned *mask)
 
 static bool read_days(struct reader *r, struct rule *out)
 {
-    static const char *const weekdays[] = { "weekdays", "weekday", NULL }, *const weekends[] = { "weekends", "weekend", NULL };
+    static const char *const weekdays[] = {"weekdays", "weekday", NULL}, *const weekends[] = {"weekends", "weekend",
+                                                                                              NULL};
     unsigned begun = r->at;
     for (; !at_end(r); r->at++) {
         if (is_one_of(r, weekdays))
@@ -338,10 +351,15 @@ static bool name_kind(struct reader *r, struct rule_step *s)
     if (text_eq_nocase(word, "phone") && is(r, "call"))
         return true; /* the call is the next word */
     if (!device_kind_parse(word, &k))
-        return wrong(r, arena_printf(r->a, "I do not understand \"%.60s\" behind the colon: text, call, email, pager, everything, nothing, or "
-                                           "a device's number. " HOW, word));
+        return wrong(
+            r, arena_printf(
+                   r->a,
+                   "I do not understand \"%.60s\" behind the colon: text, call, email, pager, everything, nothing, or "
+                   "a device's number. " HOW,
+                   word));
     if (!device_kind_usable(k))
-        return wrong(r, arena_printf(r->a, "A %s cannot be used yet; e-mail, text messages, calls and pagers can.", device_kind_people(k)));
+        return wrong(r, arena_printf(r->a, "A %s cannot be used yet; e-mail, text messages, calls and pagers can.",
+                                     device_kind_people(k)));
     if (k == DEVICE_SMS)
         take_one_of(r, message);
     s->kinds |= 1u << k;
@@ -375,7 +393,8 @@ static bool is_listed(const char *word, const char *const *words)
 /* "5 min", "5min", "2 hours" in minutes. */
 static bool read_minutes(struct reader *r, unsigned *minutes)
 {
-    static const char *const min[] = { "m", "min", "mins", "minute", "minutes", NULL }, *const hour[] = { "h", "hour", "hours", NULL };
+    static const char *const min[] = {"m", "min", "mins", "minute", "minutes", NULL}, *const hour[] = {"h", "hour",
+                                                                                                       "hours", NULL};
     uint32_t n = 0;
     const char *word = at_end(r) ? "" : r->v[r->at++];
     size_t digits = strspn(word, "0123456789");
@@ -403,7 +422,8 @@ static bool read_delay(struct reader *r, struct rule_step *s)
 
 static bool read_step(struct reader *r, struct rule *out)
 {
-    static const char *const stops[] = { ",", "then", "at", "after", "in", NULL }, *const joins[] = { "and", "+", "&", NULL };
+    static const char *const stops[] = {",", "then", "at", "after", "in", NULL}, *const joins[] = {"and", "+", "&",
+                                                                                                   NULL};
     struct rule_step *s = &out->steps[out->step_count];
     if (out->step_count == RULE_STEPS_MAX)
         return wrong(r, "A rule has at most four steps.");
@@ -417,7 +437,8 @@ static bool read_step(struct reader *r, struct rule *out)
     if (!read_delay(r, s))
         return false;
     if (out->step_count && s->delay_s < s[-1].delay_s)
-        return wrong(r, "Write the steps in their order; minutes are counted from the message: text at once, call after 5 min, pager after 10 min");
+        return wrong(r, "Write the steps in their order; minutes are counted from the message: text at once, call "
+                        "after 5 min, pager after 10 min");
     out->step_count++;
     return true;
 }
@@ -445,7 +466,8 @@ bool rule_text_parse(struct arena *a, const char *text, struct rule *out, const 
     *out = (struct rule){ .whom = "", .zone = "" };
     r->a = a;
     r->why = "That is too long for a rule.";
-    bool ok = strlen(text) <= RULE_TEXT_KEPT_MAX && split(r, text) && read_whom(r, out) && read_conditions(r, out) && read_steps(r, out);
+    bool ok = strlen(text) <= RULE_TEXT_KEPT_MAX && split(r, text) && read_whom(r, out) && read_conditions(r, out) &&
+              read_steps(r, out);
     *why = ok ? NULL : r->why;
     return ok;
 }

@@ -4,10 +4,10 @@
  *     for romeo@montague.example on mon-fri at 22:00-07:00 Europe/London if urgent: text at once, call after 5 min
  *
  * Whom: anybody, contacts, strangers, group NAME ("..." around it where it holds one of these words), an address, a
- * domain. How urgent (XEP-0131): if low, medium, high, emergency, several joined by "or"; urgent, not urgent. Days: mon,
- * tue, ..., a range, several; weekdays, weekends. Then the steps, in order, in minutes since the message came: text, call,
- * email, pager (all devices of that kind), everything, a device's number, several joined by "and"; or nothing. What
- * the store holds must stay readable. Pure. */
+ * domain. How urgent (XEP-0131): if low, medium, high, emergency, several joined by "or"; urgent, not urgent. Days:
+ * mon, tue, ..., a range, several; weekdays, weekends. Then the steps, in order, in minutes since the message came:
+ * text, call, email, pager (all devices of that kind), everything, a device's number, several joined by "and"; or
+ * nothing. What the store holds must stay readable. Pure. */
 #ifndef CAUSEWAY_CONTACT_ROUTER_RULE_TEXT_H
 #define CAUSEWAY_CONTACT_ROUTER_RULE_TEXT_H
 

@@ -75,7 +75,8 @@ static const char *address(const struct sender_job *job, struct arena *a, const 
     const struct provider *p = job->provider->provider;
     struct bytes url = BYTES_EMPTY;
     if (job->router->public_url && hook_exists(p, kind))
-        returns_http_url(job->router, p->name, kind, job->row->d.ref, job->row->d.created_us / 1000000 + STATUS_LIFE_S, &url);
+        returns_http_url(job->router, p->name, kind, job->row->d.ref, job->row->d.created_us / 1000000 + STATUS_LIFE_S,
+                         &url);
     const char *text = arena_dup(a, bytes_text(&url));
     bytes_fini(&url);
     return text;
@@ -106,20 +107,31 @@ void sender_http_send(struct sender_job *job)
     const struct profile_send *s = section_of(job);
     bool call = job->row->kind == DEVICE_VOICE;
     struct bytes text = BYTES_EMPTY;
-    struct delivery_text t = { .row = job->row, .full_text = job->full_text, .answerable = answerable(job),
-                               .segments_max = s->encoding ? SEGMENTS_ANY : s->max_parts, .characters_max = s->text_max };
+    struct delivery_text t = {.row = job->row,
+                              .full_text = job->full_text,
+                              .answerable = answerable(job),
+                              .segments_max = s->encoding ? SEGMENTS_ANY : s->max_parts,
+                              .characters_max = s->text_max};
     if (!call) /* what a call says is asked for later */
         delivery_text_sms(&t, &text);
     struct provider_request q = { 0 };
     struct error e = ERROR_INIT;
     arena_init(&q.arena);
-    struct provider_message m = { .kind = contact_router_profile_kind(job->row->kind), .to = job->row->address, .from = p->from,
-                                  .text = bytes_text(&text), .subject = *job->row->peer ? job->row->peer : job->row->community,
-                                  .ref = job->row->d.ref, .hook_status = address(job, &q.arena, "status"),
-                                  .hook_inbound = address(job, &q.arena, "inbound"),
-                                  .hook_voice = call ? address(job, &q.arena, "voice") : NULL,
-                                  .audio_url = call ? sound(job, &q.arena) : NULL, .voice_document = bytes_text(&job->document), .lang = job->lang, .ttl_s = TTL_S,
-                                  .priority = job->row->urgent ? 5 : 3, .now_us = job->now_us };
+    struct provider_message m = {.kind = contact_router_profile_kind(job->row->kind),
+                                 .to = job->row->address,
+                                 .from = p->from,
+                                 .text = bytes_text(&text),
+                                 .subject = *job->row->peer ? job->row->peer : job->row->community,
+                                 .ref = job->row->d.ref,
+                                 .hook_status = address(job, &q.arena, "status"),
+                                 .hook_inbound = address(job, &q.arena, "inbound"),
+                                 .hook_voice = call ? address(job, &q.arena, "voice") : NULL,
+                                 .audio_url = call ? sound(job, &q.arena) : NULL,
+                                 .voice_document = bytes_text(&job->document),
+                                 .lang = job->lang,
+                                 .ttl_s = TTL_S,
+                                 .priority = job->row->urgent ? 5 : 3,
+                                 .now_us = job->now_us};
     if (provider_request_render(p, &m, &q, &e)) {
         post(job, &q);
     } else {

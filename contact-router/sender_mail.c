@@ -49,18 +49,23 @@ static const char *thread_id(struct arena *a, const struct outbox_row *row)
     return id;
 }
 
-static bool compose(struct sender_job *job, const struct contact_router_community *c, struct arena *a, struct bytes *out,
-                    struct error *e)
+static bool compose(struct sender_job *job, const struct contact_router_community *c, struct arena *a,
+                    struct bytes *out, struct error *e)
 {
     struct bytes subject = BYTES_EMPTY, body = BYTES_EMPTY;
     struct delivery_text t = { .row = job->row, .full_text = job->full_text, .answerable = c->mail_reply_to != NULL };
     delivery_text_mail(&t, &subject, &body);
     bool talk = job->row->purpose == OUTBOX_PURPOSE_MESSAGE || job->row->purpose == OUTBOX_PURPOSE_REQUEST;
-    struct mail_text m = { .from_name = arena_printf(a, "%s%s%s", talk ? job->row->peer : "", talk ? " via " : "", c->domain),
-                           .from = c->mail_from, .to = job->row->address, .subject = bytes_text(&subject),
-                           .body = bytes_text(&body), .reply_to = talk ? c->mail_reply_to : NULL,
-                           .message_id = arena_printf(a, "%s@%s", job->row->d.ref, c->domain),
-                           .thread = thread_id(a, job->row), .now_us = job->now_us };
+    struct mail_text m = {.from_name =
+                              arena_printf(a, "%s%s%s", talk ? job->row->peer : "", talk ? " via " : "", c->domain),
+                          .from = c->mail_from,
+                          .to = job->row->address,
+                          .subject = bytes_text(&subject),
+                          .body = bytes_text(&body),
+                          .reply_to = talk ? c->mail_reply_to : NULL,
+                          .message_id = arena_printf(a, "%s@%s", job->row->d.ref, c->domain),
+                          .thread = thread_id(a, job->row),
+                          .now_us = job->now_us};
     bool ok = mail_text_compose(&m, out, e);
     bytes_fini(&subject);
     bytes_fini(&body);
@@ -74,7 +79,8 @@ void sender_mail_send(struct sender_job *job)
     struct bytes message = BYTES_EMPTY;
     struct arena a;
     arena_init(&a);
-    bool can = (c && c->mail_url && job->router->mail) || error_set(&e, ERROR_INVALID, "%s has no mail server", job->row->community);
+    bool can = (c && c->mail_url && job->router->mail) ||
+               error_set(&e, ERROR_INVALID, "%s has no mail server", job->row->community);
     if (can && compose(job, c, &a, &message, &e)) {
         struct mail_request q = { .url = c->mail_url, .username = c->mail_user, .password = c->mail_password,
                                   .from = c->mail_from, .to = job->row->address, .message = bytes_span(&message),

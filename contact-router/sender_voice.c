@@ -15,16 +15,22 @@ static const struct profile_voice *voice_of(const struct sender_job *job)
 static void refuse(struct sender_job *job, const struct error *e)
 {
     bool later = e->code == ERROR_TEMPORARY || e->code == ERROR_TIMEOUT;
-    struct sender_result result = { .event = later ? OUTBOX_REFUSED_NOW : OUTBOX_REFUSED, .provider_id = "", .reason = e->text };
+    struct sender_result result = {
+        .event = later ? OUTBOX_REFUSED_NOW : OUTBOX_REFUSED, .provider_id = "", .reason = e->text};
     job->on_done(job, &result);
 }
 
 /* The first document goes with the request; what follows a key is fetched. */
 static bool write_document(struct sender_job *job, bool spoken, struct error *e)
 {
-    struct voice_document d = { .provider = job->provider->provider, .ref = job->row->d.ref, .created_us = job->row->d.created_us,
-                                .lang = job->lang, .text = bytes_span(&job->speak.text), .line = VOICE_MESSAGE, .ask = true,
-                                .spoken = spoken };
+    struct voice_document d = {.provider = job->provider->provider,
+                               .ref = job->row->d.ref,
+                               .created_us = job->row->d.created_us,
+                               .lang = job->lang,
+                               .text = bytes_span(&job->speak.text),
+                               .line = VOICE_MESSAGE,
+                               .ask = true,
+                               .spoken = spoken};
     return voice_http_document(job->router, &d, &job->document, e);
 }
 
@@ -45,9 +51,14 @@ static void on_spoken(struct voice_speak *s, struct span wav, const struct error
 
 void sender_voice_send(struct sender_job *job)
 {
-    job->speak = (struct voice_speak){ .r = job->router, .row = job->row, .lang = job->lang, .full_text = job->full_text,
-                                       .line = VOICE_MESSAGE, .max_bytes = voice_of(job)->audio_max_bytes,
-                                       .mulaw = voice_of(job)->coding == PROFILE_VOICE_PCMU, .on_done = on_spoken };
+    job->speak = (struct voice_speak){.r = job->router,
+                                      .row = job->row,
+                                      .lang = job->lang,
+                                      .full_text = job->full_text,
+                                      .line = VOICE_MESSAGE,
+                                      .max_bytes = voice_of(job)->audio_max_bytes,
+                                      .mulaw = voice_of(job)->coding == PROFILE_VOICE_PCMU,
+                                      .on_done = on_spoken};
     voice_speak_start(&job->speak);
 }
 

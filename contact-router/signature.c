@@ -13,7 +13,9 @@
 
 void signature_hmac(enum profile_verify kind, struct span key, struct span over, struct bytes *out)
 {
-    const EVP_MD *md = kind == PROFILE_HMAC_SHA1 ? EVP_sha1() : kind == PROFILE_HMAC_SHA256 ? EVP_sha256() : EVP_sha512();
+    const EVP_MD *md = kind == PROFILE_HMAC_SHA1     ? EVP_sha1()
+                       : kind == PROFILE_HMAC_SHA256 ? EVP_sha256()
+                                                     : EVP_sha512();
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned len = 0;
     CHECK(kind <= PROFILE_HMAC_SHA512);
@@ -80,7 +82,8 @@ static void append_es256(const unsigned char *der, size_t len, struct bytes *out
 {
     unsigned char raw[64];
     ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &der, (long)len);
-    CHECK(sig && BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, 32) == 32 && BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + 32, 32) == 32);
+    CHECK(sig && BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, 32) == 32 &&
+          BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + 32, 32) == 32);
     ECDSA_SIG_free(sig);
     bytes_append(out, raw, sizeof raw);
 }

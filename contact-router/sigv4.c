@@ -91,7 +91,8 @@ bool sigv4_sign(const struct sigv4_request *q, struct arena *a, const char **dat
     const char *scope = arena_printf(a, "%s/%s/%s/aws4_request", day, q->region, q->service);
 
     bytes_printf(&canonical, "%s\n%s\n", q->method, path);
-    bool ok = append_query(a, query, &canonical) || error_set(e, ERROR_INVALID, "more than %d fields in the query", QUERY_MAX);
+    bool ok = append_query(a, query, &canonical) ||
+              error_set(e, ERROR_INVALID, "more than %d fields in the query", QUERY_MAX);
     if (q->content_type)
         bytes_printf(&canonical, "\ncontent-type:%s", q->content_type);
     bytes_printf(&canonical, "\nhost:%s\nx-amz-date:%s\n\n%s\n", host, stamp, signed_headers);
@@ -105,8 +106,8 @@ bool sigv4_sign(const struct sigv4_request *q, struct arena *a, const char **dat
         derive(words[i], &key);
     base64_hex(&hex, key.data, key.len);
     *date = arena_dup(a, stamp);
-    *authorization = arena_printf(a, "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s", q->key_id, scope,
-                                  signed_headers, bytes_text(&hex));
+    *authorization = arena_printf(a, "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s", q->key_id,
+                                  scope, signed_headers, bytes_text(&hex));
     bytes_fini(&canonical);
     bytes_fini(&over);
     bytes_fini(&key);

@@ -132,7 +132,8 @@ static size_t longest(const char *text, size_t len, unsigned segments, size_t ch
     return fits;
 }
 
-void sms_text_cut(struct bytes *out, const char *text, size_t len, unsigned segments, size_t characters, const char *hint)
+void sms_text_cut(struct bytes *out, const char *text, size_t len, unsigned segments, size_t characters,
+                  const char *hint)
 {
     size_t most = (size_t)segments * GSM_ONE, tail = utf8_count(hint, strlen(hint));
     if (characters && most > characters)

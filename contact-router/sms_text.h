@@ -24,7 +24,8 @@ struct sms_size sms_text_measure(const char *text, size_t len);
  * `segments`. Cuts between characters as people see them. true: it was cut. */
 bool sms_text_fit(struct bytes *out, const char *text, size_t len, unsigned segments, const char *hint);
 /* Always leaves room for `hint` and appends it: the text is cut to at most `characters` (0: no limit). */
-void sms_text_cut(struct bytes *out, const char *text, size_t len, unsigned segments, size_t characters, const char *hint);
+void sms_text_cut(struct bytes *out, const char *text, size_t len, unsigned segments, size_t characters,
+                  const char *hint);
 /* Appends the text with what the GSM alphabet lacks replaced by what it has: curly quotes, dashes,
  * non-breaking spaces, the ellipsis, letters with marks; what has no likeness stays as it is. */
 void sms_text_to_gsm(struct bytes *out, const char *text, size_t len);

@@ -159,8 +159,12 @@ static void append_samples(struct utterance *u, const float *samples, long count
 static void resample(struct utterance *u, const float *in, long count, bool end)
 {
     float out[OUT_MAX];
-    SRC_DATA d = { .data_in = in, .input_frames = count, .data_out = out, .output_frames = OUT_MAX, .src_ratio = u->ratio,
-                   .end_of_input = end };
+    SRC_DATA d = {.data_in = in,
+                  .input_frames = count,
+                  .data_out = out,
+                  .output_frames = OUT_MAX,
+                  .src_ratio = u->ratio,
+                  .end_of_input = end};
     do {
         int rc = src_process(u->resampler, &d);
         CHECK(rc == 0);
@@ -193,7 +197,8 @@ static bool take_head(struct utterance *u)
     case WAV_MORE:
         return true;
     case WAV_WRONG:
-        return error_set(&u->error, ERROR_TEMPORARY, "what %s says is not a WAV of 16 bits in one channel", u->s->o.program);
+        return error_set(&u->error, ERROR_TEMPORARY, "what %s says is not a WAV of 16 bits in one channel",
+                         u->s->o.program);
     case WAV_READY:
         break;
     }

@@ -157,8 +157,8 @@ static bool spawn(const struct speech_child_options *o, int in, int out, pid_t *
     sigset_t none, all;
     sigemptyset(&none);
     sigfillset(&all);
-    /* Stays ignored: a file that may not grow is an error for the child (PulseAudio, linked in for nothing, tries and goes on
-     * without), as it is for our own store, and not death. */
+    /* Stays ignored: a file that may not grow is an error for the child (PulseAudio, linked in for nothing, tries and
+     * goes on without), as it is for our own store, and not death. */
     signal(SIGXFSZ, SIG_IGN);
     sigdelset(&all, SIGXFSZ);
     posix_spawn_file_actions_init(&files);

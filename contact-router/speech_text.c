@@ -17,9 +17,10 @@ enum { LANGUAGES = sizeof languages / sizeof *languages };
 static unsigned find(const char *lang)
 {
     unsigned i = 0;
-    while (i < LANGUAGES && !(lang && (text_eq_nocase(lang, languages[i].lang) ||
-                                       (strlen(lang) > 2 && (lang[2] == '-' || lang[2] == '_') &&
-                                        (lang[0] | 32) == languages[i].lang[0] && (lang[1] | 32) == languages[i].lang[1]))))
+    while (i < LANGUAGES &&
+           !(lang && (text_eq_nocase(lang, languages[i].lang) ||
+                      (strlen(lang) > 2 && (lang[2] == '-' || lang[2] == '_') &&
+                       (lang[0] | 32) == languages[i].lang[0] && (lang[1] | 32) == languages[i].lang[1]))))
         i++;
     return i;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An admin who has made a mistake in a file mends it and starts again: until then nothing should be lost, nor sent twice. So
- * what was tried once stays with the provider that may have it, even if it has said no. */
+/* An admin who has made a mistake in a file mends it and starts again: until then nothing should be lost, nor sent
+ * twice. So what was tried once stays with the provider that may have it, even if it has said no. */
 #include "contact-router/stranded.h"
 
 #include "contact-router/outbox_query.h"

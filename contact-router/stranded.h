@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Deliveries whose provider is not at work any more: since it is off (a mistake in its profile or secrets) or gone from the
- * configuration. Who is at work is constant, so what becomes of them is decided once, at the start. Inside a transaction. */
+/* Deliveries whose provider is not at work any more: since it is off (a mistake in its profile or secrets) or gone from
+ * the configuration. Who is at work is constant, so what becomes of them is decided once, at the start. Inside a
+ * transaction. */
 #ifndef CAUSEWAY_CONTACT_ROUTER_STRANDED_H
 #define CAUSEWAY_CONTACT_ROUTER_STRANDED_H
 

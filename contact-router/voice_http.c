@@ -63,7 +63,8 @@ static bool name_value(const struct template_names *base, const char *name, stru
     return true;
 }
 
-bool voice_http_document(const struct contact_router *r, const struct voice_document *d, struct bytes *out, struct error *e)
+bool voice_http_document(const struct contact_router *r, const struct voice_document *d, struct bytes *out,
+                         struct error *e)
 {
     const struct profile_voice *v = &d->provider->profile->voice;
     const struct template *t = d->spoken ? (d->ask ? &v->ask : &v->end) : (d->ask ? &v->say_ask : &v->say_end);
@@ -95,8 +96,14 @@ static void end(struct documenting *d)
 
 static void answer_with(struct documenting *d, bool spoken)
 {
-    struct voice_document what = { .provider = d->provider, .ref = d->ref, .created_us = d->row.d.created_us, .lang = d->speak.lang,
-                                   .text = bytes_span(&d->speak.text), .line = d->turn.line, .ask = d->turn.ask, .spoken = spoken };
+    struct voice_document what = {.provider = d->provider,
+                                  .ref = d->ref,
+                                  .created_us = d->row.d.created_us,
+                                  .lang = d->speak.lang,
+                                  .text = bytes_span(&d->speak.text),
+                                  .line = d->turn.line,
+                                  .ask = d->turn.ask,
+                                  .spoken = spoken};
     struct bytes document = BYTES_EMPTY;
     struct error e = ERROR_INIT;
     if (voice_http_document(d->r, &what, &document, &e)) {
@@ -136,18 +143,24 @@ static void on_turn(void *user, const struct returns_voice_turn *t)
     }
     d->turn = t->turn;
     d->row = *t->row;
-    const char **texts[] = { &d->row.account, &d->row.address, &d->row.community, &d->row.peer, &d->row.peer_domain,
-                             &d->row.code, &d->row.provider, &d->row.text, &d->row.provider_id, &d->row.reason, &d->row.d.ref };
+    const char **texts[] = {&d->row.account,     &d->row.address, &d->row.community, &d->row.peer,
+                            &d->row.peer_domain, &d->row.code,    &d->row.provider,  &d->row.text,
+                            &d->row.provider_id, &d->row.reason,  &d->row.d.ref};
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = arena_dup(&d->arena, *texts[i]);
-    d->speak = (struct voice_speak){ .r = d->r, .row = &d->row, .lang = arena_dup(&d->arena, t->lang), .full_text = t->full_text,
-                                     .line = t->turn.line, .max_bytes = d->provider->profile->voice.audio_max_bytes,
-                                     .mulaw = d->provider->profile->voice.coding == PROFILE_VOICE_PCMU, .on_done = on_spoken };
+    d->speak = (struct voice_speak){.r = d->r,
+                                    .row = &d->row,
+                                    .lang = arena_dup(&d->arena, t->lang),
+                                    .full_text = t->full_text,
+                                    .line = t->turn.line,
+                                    .max_bytes = d->provider->profile->voice.audio_max_bytes,
+                                    .mulaw = d->provider->profile->voice.coding == PROFILE_VOICE_PCMU,
+                                    .on_done = on_spoken};
     voice_speak_start(&d->speak);
 }
 
-void voice_http_turn(struct contact_router *r, struct router_provider *provider, const char *ref, const struct hook_event *event,
-                     struct http_exchange *x)
+void voice_http_turn(struct contact_router *r, struct router_provider *provider, const char *ref,
+                     const struct hook_event *event, struct http_exchange *x)
 {
     struct documenting *d = mem_new(struct documenting);
     arena_init(&d->arena);
@@ -202,7 +215,8 @@ static bool sound_run(struct store_tx *tx, struct store_job *job, struct error *
 static void sound_done(struct store_job *job, const struct error *e)
 {
     struct sounding *s = container_of(job, struct sounding, job);
-    struct router_provider *p = e->code == ERROR_NONE && s->row.d.ref ? contact_router_provider_named(s->r, s->row.provider) : NULL;
+    struct router_provider *p =
+        e->code == ERROR_NONE && s->row.d.ref ? contact_router_provider_named(s->r, s->row.provider) : NULL;
     if (!p || !s->r->running) {
         sound_end(s, e->code == ERROR_NONE ? 404 : 503, (struct span){ 0 });
         return;

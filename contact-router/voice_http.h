@@ -11,8 +11,8 @@
 #include "contact-router/voice_turn.h"
 
 /* Answers a genuine [hook.voice] request for the delivery `ref`; `event` lives for the call. */
-void voice_http_turn(struct contact_router *r, struct router_provider *provider, const char *ref, const struct hook_event *event,
-                     struct http_exchange *x);
+void voice_http_turn(struct contact_router *r, struct router_provider *provider, const char *ref,
+                     const struct hook_event *event, struct http_exchange *x);
 /* GET and HEAD of a target that begins with "/audio/". */
 void voice_http_audio(struct contact_router *r, struct http_exchange *x, const struct http_incoming *in);
 /* Appends the address of a sound. */
@@ -27,6 +27,7 @@ struct voice_document {
     enum voice_line line;
     bool ask, spoken;
 };
-MUST_USE bool voice_http_document(const struct contact_router *r, const struct voice_document *d, struct bytes *out, struct error *e);
+MUST_USE bool voice_http_document(const struct contact_router *r, const struct voice_document *d, struct bytes *out,
+                                  struct error *e);
 
 #endif

@@ -17,7 +17,8 @@ static void on_said(void *user, struct span wav, const struct error *e)
     s->r->jobs--;
     size_t bytes = s->mulaw ? wav_mulaw_bytes(wav) : wav.len;
     if (e->code == ERROR_NONE && s->max_bytes && bytes > s->max_bytes) {
-        (void)error_set(&too_big, ERROR_LIMIT, "the sound has %zu bytes, and the provider takes %zu", bytes, s->max_bytes);
+        (void)error_set(&too_big, ERROR_LIMIT, "the sound has %zu bytes, and the provider takes %zu", bytes,
+                        s->max_bytes);
         e = &too_big;
     }
     if (e->code == ERROR_LIMIT && !s->brief && s->line == VOICE_MESSAGE && s->row->purpose == OUTBOX_PURPOSE_MESSAGE) {
@@ -30,7 +31,8 @@ static void on_said(void *user, struct span wav, const struct error *e)
 
 static void say(struct voice_speak *s)
 {
-    struct voice_text t = { .row = s->row, .lang = s->lang, .full_text = s->full_text, .brief = s->brief, .line = s->line };
+    struct voice_text t = {
+        .row = s->row, .lang = s->lang, .full_text = s->full_text, .brief = s->brief, .line = s->line};
     bytes_clear(&s->text);
     voice_text_say(&t, &s->text);
     s->r->jobs++;

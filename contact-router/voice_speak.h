@@ -28,7 +28,7 @@ void voice_speak_start(struct voice_speak *s);
 void voice_speak_cancel(struct voice_speak *s); /* also after on_done: frees what is left */
 
 /* Inside a transaction: a delivery with what its device says about speech. row->d.ref NULL: there is none. */
-MUST_USE bool voice_speak_load(struct store_tx *tx, const char *ref, struct arena *a, struct outbox_row *row, const char **lang,
-                               bool *full_text, struct error *e);
+MUST_USE bool voice_speak_load(struct store_tx *tx, const char *ref, struct arena *a, struct outbox_row *row,
+                               const char **lang, bool *full_text, struct error *e);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sentences with {p} who writes, {c} the community, {t} the text, {n} how many, {k} a code's digits. Whatever is put in is
- * cleaned for speech, and so is the whole. */
+/* Sentences with {p} who writes, {c} the community, {t} the text, {n} how many, {k} a code's digits. Whatever is put in
+ * is cleaned for speech, and so is the whole. */
 #include "contact-router/voice_text.h"
 
 #include <stdio.h>
@@ -193,7 +193,8 @@ static void append_digits(struct bytes *out, const char *digits)
             bytes_printf(out, "%s%c", d == digits ? "" : ", ", *d);
 }
 
-static void append_name(struct bytes *out, char name, const struct outbox_row *r, const char *text, const struct sentences *w)
+static void append_name(struct bytes *out, char name, const struct outbox_row *r, const char *text,
+                        const struct sentences *w)
 {
     if (name == 'p')
         append_address(out, r->peer, w);
@@ -207,7 +208,8 @@ static void append_name(struct bytes *out, char name, const struct outbox_row *r
         bytes_printf(out, "%lld", (long long)r->texts);
 }
 
-static void append(struct bytes *out, const char *sentence, const struct outbox_row *r, const char *text, const struct sentences *w)
+static void append(struct bytes *out, const char *sentence, const struct outbox_row *r, const char *text,
+                   const struct sentences *w)
 {
     if (out->len)
         bytes_append_char(out, ' ');

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys: 1 again, 2 yes (heard; accept), 3 no (cannot talk now; decline), 4 the next device, 9 no more calls. What is not
- * a key of that call says everything again. */
+/* Keys: 1 again, 2 yes (heard; accept), 3 no (cannot talk now; decline), 4 the next device, 9 no more calls. What is
+ * not a key of that call says everything again. */
 #include "contact-router/voice_turn.h"
 
 #include "gateway/base/text.h"

@@ -24,7 +24,15 @@ enum voice_line {
     VOICE_LINE_COUNT
 };
 
-enum voice_act { VOICE_DO_NOTHING, VOICE_DO_HEARD, VOICE_DO_CANNOT, VOICE_DO_ACCEPT, VOICE_DO_DECLINE, VOICE_DO_PASS, VOICE_DO_STOP };
+enum voice_act {
+    VOICE_DO_NOTHING,
+    VOICE_DO_HEARD,
+    VOICE_DO_CANNOT,
+    VOICE_DO_ACCEPT,
+    VOICE_DO_DECLINE,
+    VOICE_DO_PASS,
+    VOICE_DO_STOP
+};
 
 struct voice_turn {
     enum voice_line line;

@@ -25,7 +25,8 @@ struct wav_head {
 enum wav_result wav_read_head(struct span begin, struct wav_head *out);
 /* Appends a head of WAV_OUR_HEAD bytes for `data_bytes` of samples. */
 void wav_write_head(struct bytes *out, unsigned rate, uint32_t data_bytes);
-/* One of ours (WAV_OUR_HEAD, samples of 16 bits) as ITU-T G.711 mu-law, which telephones speak: a WAV of half the size. */
+/* One of ours (WAV_OUR_HEAD, samples of 16 bits) as ITU-T G.711 mu-law, which telephones speak: a WAV of half the size.
+ */
 void wav_to_mulaw(struct span ours, struct bytes *out);
 size_t wav_mulaw_bytes(struct span ours);
 

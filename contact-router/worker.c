@@ -82,7 +82,8 @@ static const char *why_not(const struct device *d, const struct outbox_row *row)
     return NULL;
 }
 
-static void wait_for_quiet(const struct take *t, const struct device *d, const struct outbox_row *row, struct hold *hold)
+static void wait_for_quiet(const struct take *t, const struct device *d, const struct outbox_row *row,
+                           struct hold *hold)
 {
     bool talk = row->purpose == OUTBOX_PURPOSE_MESSAGE || row->purpose == OUTBOX_PURPOSE_REQUEST;
     int offset;
@@ -129,7 +130,9 @@ static bool wait_for_call(struct take *t, const struct outbox_row *row, struct h
 /* Only if stranded_settle could not be carried out at the start. */
 static bool give_up(struct take *t, struct outbox_row *row, struct error *e)
 {
-    return delivery_step(&t->batch, row, &(struct delivery_word){ .event = OUTBOX_HOPELESS, .reason = "its provider is gone from the configuration" }, e);
+    return delivery_step(
+        &t->batch, row,
+        &(struct delivery_word){.event = OUTBOX_HOPELESS, .reason = "its provider is gone from the configuration"}, e);
 }
 
 static bool withdraw(struct take *t, struct outbox_row *row, const char *why, struct error *e)
@@ -303,7 +306,9 @@ static bool resume_run(struct store_tx *tx, struct store_job *job, struct error 
 static void tell_stranded(const struct stranded *s)
 {
     if (s->waiting)
-        log_warn(NULL, "%u deliveries wait for a provider that is off; they go out when it is on again, unless it is too late then",
+        log_warn(NULL,
+                 "%u deliveries wait for a provider that is off; they go out when it is on again, unless it is too "
+                 "late then",
                  s->waiting);
     if (s->handed_over)
         log_info(NULL, "%u deliveries go by another provider, since theirs is not at work", s->handed_over);
@@ -319,7 +324,8 @@ static void chore_done(struct store_job *job, const struct error *e)
     if (e->code != ERROR_NONE)
         log_error(NULL, "the outbox: %s", e->text);
     else if (c->resumed)
-        log_warn(NULL, "%u deliveries were under way when the gateway stopped; in doubt, unless their provider deduplicates",
+        log_warn(NULL,
+                 "%u deliveries were under way when the gateway stopped; in doubt, unless their provider deduplicates",
                  c->resumed);
     if (e->code == ERROR_NONE) {
         tell_stranded(&c->stranded);

@@ -103,8 +103,11 @@ static int take_account(struct work *w, const char *text, const char *password)
         return complain(arena_printf(&w->arena, "%s is no community of %s", j->domain,
                                      w->config->file));
     if (community_of(w->config, j->domain)->ldap)
-        return complain(arena_printf(&w->arena, "%s: accounts of %s are those of its directory (ldap_url in %s): add people and change passwords there;"
-                                                " `causeway ldap sync` takes them over before they log in", j->bare, j->domain, w->config->file));
+        return complain(arena_printf(
+            &w->arena,
+            "%s: accounts of %s are those of its directory (ldap_url in %s): add people and change passwords there;"
+            " `causeway ldap sync` takes them over before they log in",
+            j->bare, j->domain, w->config->file));
     if (w->count == w->cap) {
         w->cap = w->cap * 2 + 1;
         w->accounts = mem_grow(w->accounts, w->cap * sizeof *w->accounts);

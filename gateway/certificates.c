@@ -91,7 +91,8 @@ static bool read_pair(struct tls_store *tls, struct pair *p)
         return true;
     memcpy(p->stamps, now, sizeof now);
     return tls_store_set(tls, p->domain, p->files[FILE_CHAIN], p->files[FILE_KEY], &p->error) &&
-           (!p->files[FILE_CA] || tls_store_set_people(tls, p->domain, p->files[FILE_CA], p->files[FILE_CRL], &p->error));
+           (!p->files[FILE_CA] ||
+            tls_store_set_people(tls, p->domain, p->files[FILE_CA], p->files[FILE_CRL], &p->error));
 }
 
 /* ---- reading anew, off the loop ---- */
@@ -108,7 +109,8 @@ static void tell(const struct certificates *s, const struct pair *p)
     if (p->error.code != ERROR_NONE)
         log_error(NULL, "certificate of %s: %s; the one before stays", p->domain, p->error.text);
     else if (!tls_certificate_covers(s->tls, p->domain))
-        log_warn(NULL, "certificate of %s: read anew from %s, but it is not for that name", p->domain, p->files[FILE_CHAIN]);
+        log_warn(NULL, "certificate of %s: read anew from %s, but it is not for that name", p->domain,
+                 p->files[FILE_CHAIN]);
     else
         log_info(NULL, "certificate of %s: read anew from %s", p->domain, p->files[FILE_CHAIN]);
 }
@@ -168,7 +170,8 @@ static void watch_folder(struct certificates *s, struct folder *f)
     s->handles++;
     int rc = uv_fs_event_start(&f->event, on_change, f->path, 0);
     if (rc != 0)
-        log_warn(NULL, "%s: %s; a certificate that is replaced there is not noticed, send SIGHUP then", f->path, uv_strerror(rc));
+        log_warn(NULL, "%s: %s; a certificate that is replaced there is not noticed, send SIGHUP then", f->path,
+                 uv_strerror(rc));
 }
 
 void certificates_watch(struct certificates *s)
@@ -203,7 +206,8 @@ static void list_pairs(struct certificates *s, const struct config *c)
     for (unsigned i = 0; i < c->community_count; i++) {
         const struct config_community *cc = &c->communities[i];
         struct pair *p = &s->pairs[s->pair_count++];
-        *p = (struct pair){.domain = cc->exchange.domain, .files = {cc->certificate, cc->key, cc->client_ca, cc->client_crl}};
+        *p = (struct pair){.domain = cc->exchange.domain,
+                           .files = {cc->certificate, cc->key, cc->client_ca, cc->client_crl}};
         for (int f = 0; f < FILE_COUNT; f++)
             if (p->files[f])
                 add_folder(s, p->files[f]);

@@ -30,13 +30,19 @@
 
 /* What answers to a namespace, in the order in which it is asked. Disco announces these same lists. */
 static const struct service *const services[] = {
-    &adhoc_service, &client_access_service, &disco_service, &ping_service, &version_service, &time_service, &archive_service, &blocking_service, &carbons_service,
-    &private_storage_service, &last_activity_service, &registration_service, &contact_request_service, NULL,
+    &adhoc_service,           &client_access_service,
+    &disco_service,           &ping_service,
+    &version_service,         &time_service,
+    &archive_service,         &blocking_service,
+    &carbons_service,         &private_storage_service,
+    &last_activity_service,   &registration_service,
+    &contact_request_service, NULL,
 };
 
 /* The ad-hoc commands, in the order in which disco shows them. */
-static const struct adhoc_command *const commands[] = {my_devices, my_rules, my_requests, admin_invitations, my_clients, admin_accounts, admin_clients,
-                                                       admin_admins, admin_tables, NULL};
+static const struct adhoc_command *const commands[] = {
+    my_devices,     my_rules,      my_requests,  admin_invitations, my_clients,
+    admin_accounts, admin_clients, admin_admins, admin_tables,      NULL};
 
 enum { LISTINGS_MAX = 8 };
 
@@ -81,7 +87,8 @@ static void make_loops(struct gateway *g)
     g->io_loop_count = g->own_io_threads ? g->c->io_loops : 1;
     g->io_loops = arena_alloc(&g->arena, g->io_loop_count * sizeof *g->io_loops);
     for (unsigned i = 0; i < g->io_loop_count; i++)
-        g->io_loops[i] = g->own_io_threads ? loop_create(arena_printf(&g->arena, "io-%u", i), clock_real()) : g->exchange_loop;
+        g->io_loops[i] =
+            g->own_io_threads ? loop_create(arena_printf(&g->arena, "io-%u", i), clock_real()) : g->exchange_loop;
 }
 
 static bool make_store(struct gateway *g, struct error *e)
@@ -421,8 +428,8 @@ static void end_client(struct gateway *g, const char *said)
     const char *blank = strchr(said, ' ');
     const struct jid *j = blank ? jid_parse(&a, said, (size_t)(blank - said)) : NULL;
     if (j && j->local && exchange_is_local_domain(g->exchange, j->domain))
-        exchange_end_clients(g->exchange, &(struct exchange_revocation){.account = j, .agent = blank + 1}, g->exchange_loop,
-                             on_client_ended, g);
+        exchange_end_clients(g->exchange, &(struct exchange_revocation){.account = j, .agent = blank + 1},
+                             g->exchange_loop, on_client_ended, g);
     arena_fini(&a);
 }
 

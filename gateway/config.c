@@ -31,7 +31,8 @@ struct reader {
     struct map bad_secrets; /* NAME=FILE -> struct bad_secret */
 };
 
-/* A provider's secret that cannot be used turns the provider off (contact_router.h), and is no mistake that stops a start. */
+/* A provider's secret that cannot be used turns the provider off (contact_router.h), and is no mistake that stops a
+ * start. */
 struct bad_secret {
     const char *told, *seen; /* with file and line and path; without */
 };
@@ -124,7 +125,8 @@ static void check_secret(struct reader *r, cfg_t *cfg, const struct option *o, c
     if (!why || map_get(&r->bad_secrets, value))
         return;
     struct bad_secret *bad = arena_new(a, struct bad_secret);
-    bad->told = arena_printf(a, "%s:%d: %s: %s: %s%s%s", r->c->file, cfg->line, o->name, eq + 1, why, next, *next ? eq + 1 : "");
+    bad->told = arena_printf(a, "%s:%d: %s: %s: %s%s%s", r->c->file, cfg->line, o->name, eq + 1, why, next,
+                             *next ? eq + 1 : "");
     bad->seen = arena_printf(a, "%s: the file of %.*s: %s", o->name, (int)(eq - value), value, why);
     map_put(&r->bad_secrets, arena_dup(a, value), bad);
 }
@@ -420,8 +422,12 @@ static struct community_joining read_joining(struct reader *r, cfg_t *sec, const
 {
     const char *who = cfg_getstr(sec, "registration"), *people = cfg_getstr(sec, "people_invite");
     return (struct community_joining){
-        .who = text_eq(who, "open") ? JOIN_ANYBODY : text_eq(who, "off") ? JOIN_NOBODY : JOIN_INVITED,
-        .people = text_eq(people, "accounts") ? INVITE_ACCOUNTS : text_eq(people, "nothing") ? INVITE_NOTHING : INVITE_CONTACTS,
+        .who = text_eq(who, "open")  ? JOIN_ANYBODY
+               : text_eq(who, "off") ? JOIN_NOBODY
+                                     : JOIN_INVITED,
+        .people = text_eq(people, "accounts")  ? INVITE_ACCOUNTS
+                  : text_eq(people, "nothing") ? INVITE_NOTHING
+                                               : INVITE_CONTACTS,
         .invitation_ttl_s = (uint64_t)cfg_getint(sec, "invitation_days") * 86400,
         .invitations_max = (unsigned)cfg_getint(sec, "invitations_open"),
         .accounts_per_hour = (unsigned)cfg_getint(sec, "registrations_per_hour"),
@@ -451,14 +457,16 @@ static const char *ldap_password(struct reader *r, cfg_t *sec)
 static void check_ldap_urls(struct reader *r, cfg_t *sec, const struct directory_options *o)
 {
     for (const char *const *url = o->urls; *url; url++)
-        if (o->starttls == DIRECTORY_STARTTLS_NO && text_starts_with(*url, "ldap://") && !directory_text_is_loopback(*url))
+        if (o->starttls == DIRECTORY_STARTTLS_NO && text_starts_with(*url, "ldap://") &&
+            !directory_text_is_loopback(*url))
             mistake(r, sec, "ldap_starttls: passwords would go to %s in the clear; 'no' is for loopback alone", *url);
 }
 
 static void check_ldap(struct reader *r, cfg_t *sec, const struct directory_options *o)
 {
     if (!o->base == !o->dn)
-        mistake(r, sec, "ldap_url: one of 'ldap_base' (people are searched for) and 'ldap_dn' (they are not) is needed");
+        mistake(r, sec,
+                "ldap_url: one of 'ldap_base' (people are searched for) and 'ldap_dn' (they are not) is needed");
     if (o->dn && !text_eq(o->filter, find_option("community", "ldap_filter")->text_default))
         mistake(r, sec, "ldap_filter: with 'ldap_dn' there is no search");
     if (o->dn && !directory_text_is_template(o->dn))
@@ -638,7 +646,8 @@ static cfg_t *make_parser(struct reader *r)
     cfg_opt_t *top = arena_alloc(&r->c->arena, (config_options_section_count + 1) * sizeof *top);
     for (size_t i = 0; i < config_options_section_count; i++) {
         const struct option_section *s = &config_options_sections[i];
-        cfg_flag_t flags = (s->title ? CFGF_TITLE | CFGF_NO_TITLE_DUPES : CFGF_NONE) | (s->multi ? CFGF_MULTI : CFGF_NONE);
+        cfg_flag_t flags =
+            (s->title ? CFGF_TITLE | CFGF_NO_TITLE_DUPES : CFGF_NONE) | (s->multi ? CFGF_MULTI : CFGF_NONE);
         top[i] = (cfg_opt_t)CFG_SEC(s->name, make_options(r, s->name), flags);
     }
     top[config_options_section_count] = (cfg_opt_t)CFG_END();

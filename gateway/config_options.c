@@ -18,7 +18,8 @@
 const struct option_section config_options_sections[] = {
     {"gateway", NULL, 0, "The whole process."},
     {"listen", NULL, 1,
-     "Where to listen. Without any for clients or servers: clients on 5222 and 5223, servers on 5269 and 5270, on all addresses."},
+     "Where to listen. Without any for clients or servers: clients on 5222 and 5223, servers on 5269 and 5270, on all "
+     "addresses."},
     {"community", "its domain", 1, "A local domain, as many as you like."},
     {"remote", "its domain", 1, "What is special about one other domain."},
     {"provider", "a name: a-z 0-9 -", 1, "An account at an outside API that sends for us."},
@@ -33,77 +34,108 @@ const struct option config_options[] = {
     INT("gateway", "io_loops", 0, 0, 64, "threads",
         "Threads of their own for connections; 0: one thread does it all, right up to four cores."),
     TEXT("gateway", "log_level", "info", CHECK_WORD, "error|warn|info|debug", "How much is logged, to standard error."),
-    TEXT("gateway", "ca_file", NULL, CHECK_FILE, NULL, "Trust anchors for others' certificates; the system's when not given."),
-    TEXT("gateway", "dns_server", NULL, CHECK_ANY, NULL, "Resolver, ADDRESS or ADDRESS@PORT; /etc/resolv.conf when not given."),
+    TEXT("gateway", "ca_file", NULL, CHECK_FILE, NULL,
+         "Trust anchors for others' certificates; the system's when not given."),
+    TEXT("gateway", "dns_server", NULL, CHECK_ANY, NULL,
+         "Resolver, ADDRESS or ADDRESS@PORT; /etc/resolv.conf when not given."),
     LIST("gateway", "egress_allow", CHECK_EGRESS, NULL,
          "Addresses that are refused by default (loopback, private, ...) and may be connected to: \"PURPOSE CIDR\", "
          "PURPOSE one of s2s provider mail push webhook terminal any."),
     TEXT("gateway", "public_url", NULL, CHECK_URL, "https|http",
          "How the world reaches the HTTP listener, without a slash at the end; needed for providers' webhooks."),
     TEXT("gateway", "websocket_url", NULL, CHECK_URL, "wss|ws",
-         "What host-meta tells browsers (XEP-0156): wss://...; when not given, the first websocket listener with TLS, at the community's name."),
+         "What host-meta tells browsers (XEP-0156): wss://...; when not given, the first websocket listener with TLS, "
+         "at the community's name."),
     TEXT("gateway", "bosh_url", NULL, CHECK_URL, "https|http", "The same for BOSH (XEP-0206): https://..."),
     LIST("gateway", "public_addresses", CHECK_ADDRESS, NULL,
-         "Where the world reaches this gateway, numeric: host-meta.json tells them with every way to connect (XEP-0487). Needs listeners "
-         "c2s-tls and s2s-tls at ports that the world reaches too; who understands it asks for no SRV records any more."),
-    INT("gateway", "s2s_queue_hours", 24, 1, 24 * 14, "hours", "How long a message waits for a community that cannot be reached."),
-    INT("gateway", "connections_per_address", 200, 1, 1000000, "connections", "Client connections from one address (IPv6: one /64)."),
+         "Where the world reaches this gateway, numeric: host-meta.json tells them with every way to connect "
+         "(XEP-0487). Needs listeners "
+         "c2s-tls and s2s-tls at ports that the world reaches too; who understands it asks for no SRV records any "
+         "more."),
+    INT("gateway", "s2s_queue_hours", 24, 1, 24 * 14, "hours",
+        "How long a message waits for a community that cannot be reached."),
+    INT("gateway", "connections_per_address", 200, 1, 1000000, "connections",
+        "Client connections from one address (IPv6: one /64)."),
     INT("gateway", "login_seconds", 60, 5, 600, "seconds", "From a client's connection to its bound resource."),
-    INT("gateway", "idle_seconds", 300, 30, 86400, "seconds", "Silence after which a client is asked whether it lives."),
+    INT("gateway", "idle_seconds", 300, 30, 86400, "seconds",
+        "Silence after which a client is asked whether it lives."),
     INT("gateway", "resume_seconds", 300, 10, 86400, "seconds", "How long a cut stream can be resumed (XEP-0198)."),
-    TEXT("gateway", "schema_dir", NULL, CHECK_ANY, NULL, "Folder with the store's migrations; the installed one when not given."),
-    TEXT("gateway", "speech_program", NULL, CHECK_FILE, NULL, "Program that speaks in calls, used like espeak-ng; /usr/bin/espeak-ng when not given."),
-    TEXT("gateway", "profile_dir", NULL, CHECK_ANY, NULL, "Folder with provider profiles; the installed one when not given."),
+    TEXT("gateway", "schema_dir", NULL, CHECK_ANY, NULL,
+         "Folder with the store's migrations; the installed one when not given."),
+    TEXT("gateway", "speech_program", NULL, CHECK_FILE, NULL,
+         "Program that speaks in calls, used like espeak-ng; /usr/bin/espeak-ng when not given."),
+    TEXT("gateway", "profile_dir", NULL, CHECK_ANY, NULL,
+         "Folder with provider profiles; the installed one when not given."),
 
     TEXT("listen", "service", NULL, CHECK_WORD, "c2s|c2s-tls|s2s|s2s-tls|websocket|http",
-         "Clients with STARTTLS or direct TLS, servers with STARTTLS or direct TLS, clients over WebSocket (RFC 7395) and BOSH, "
+         "Clients with STARTTLS or direct TLS, servers with STARTTLS or direct TLS, clients over WebSocket (RFC 7395) "
+         "and BOSH, "
          "or HTTP (webhooks; plain, for a reverse proxy). The last two tell host-meta (XEP-0156)."),
     TEXT("listen", "address", "0.0.0.0", CHECK_ADDRESS, NULL, "Numeric address; :: is all of IPv6 and only that."),
-    INT("listen", "port", 0, 0, 65535, "", "0: 5222, 5223, 5269, 5270, 5443 (websocket; without TLS 5281) or 5280 (http)."),
+    INT("listen", "port", 0, 0, 65535, "",
+        "0: 5222, 5223, 5269, 5270, 5443 (websocket; without TLS 5281) or 5280 (http)."),
     TEXT("listen", "path", "/xmpp-websocket", CHECK_ANY, NULL, "websocket: where clients ask for it."),
-    TEXT("listen", "bosh_path", "/http-bind", CHECK_ANY, NULL, "websocket: where BOSH (XEP-0206) is, for clients without WebSockets; \"\": nowhere."),
+    TEXT("listen", "bosh_path", "/http-bind", CHECK_ANY, NULL,
+         "websocket: where BOSH (XEP-0206) is, for clients without WebSockets; \"\": nowhere."),
     BOOL("listen", "tls", 1,
          "websocket: with TLS; false only on loopback, behind a reverse proxy that has TLS and sets X-Forwarded-For."),
-    LIST("listen", "origins", CHECK_URL, "https|http", "websocket: web pages that may connect, like \"https://chat.example\"; any when not given."),
+    LIST("listen", "origins", CHECK_URL, "https|http",
+         "websocket: web pages that may connect, like \"https://chat.example\"; any when not given."),
 
     TEXT("community", "certificate", NULL, CHECK_FILE, NULL, "Certificate chain, PEM."),
     TEXT("community", "key", NULL, CHECK_FILE, NULL, "Its private key, PEM."),
     TEXT("community", "client_ca", NULL, CHECK_FILE, NULL,
-         "Who shows a certificate of this CA (PEM) that names an account of the community (id-on-xmppAddr, RFC 6120 13.7.1.4) logs in "
+         "Who shows a certificate of this CA (PEM) that names an account of the community (id-on-xmppAddr, RFC 6120 "
+         "13.7.1.4) logs in "
          "by it (SASL EXTERNAL); nobody does when not given. Whoever has the CA's key is everybody."),
     TEXT("community", "client_crl", NULL, CHECK_FILE, NULL,
-         "Lists of revoked certificates (PEM), one of each CA of the chain; without one in time nobody logs in by a certificate."),
+         "Lists of revoked certificates (PEM), one of each CA of the chain; without one in time nobody logs in by a "
+         "certificate."),
     LIST("community", "admins", CHECK_JID, NULL, "Accounts of this gateway that may steer this community."),
     BOOL("community", "archive", 1, "Messages are archived (XEP-0313)."),
     TEXT("community", "strangers", "ask", CHECK_WORD, "ask|deliver|refuse",
          "A first message from another community: ask the person, deliver it, or refuse it."),
-    INT("community", "held_messages", 20, 1, 1000, "messages", "So many wait with a contact request; more are refused."),
+    INT("community", "held_messages", 20, 1, 1000, "messages",
+        "So many wait with a contact request; more are refused."),
     INT("community", "request_days", 7, 1, 90, "days", "A contact request that nobody answers ends then."),
     TEXT("community", "registration", "invited", CHECK_WORD, "off|invited|open",
-         "Accounts made by clients (XEP-0077): none, by an invitation (XEP-0445), or by anybody. open: strangers will come, and there is "
+         "Accounts made by clients (XEP-0077): none, by an invitation (XEP-0445), or by anybody. open: strangers will "
+         "come, and there is "
          "no captcha; only the two limits below hold them off."),
     TEXT("community", "people_invite", "contacts", CHECK_WORD, "nothing|contacts|accounts",
-         "What people may invite others to (XEP-0401): to be their contact, or to have an account here too. Admins may always."),
+         "What people may invite others to (XEP-0401): to be their contact, or to have an account here too. Admins may "
+         "always."),
     INT("community", "invitation_days", 7, 1, 90, "days", "How long an invitation holds."),
     INT("community", "invitations_open", 20, 1, 10000, "invitations", "So many of a person can be open at a time."),
     INT("community", "registrations_per_hour", 100, 1, 100000, "accounts", "So many are made by clients in an hour."),
-    INT("community", "registrations_per_network", 10, 1, 100000, "accounts", "So many of them from one network (IPv4 /24, IPv6 /48)."),
+    INT("community", "registrations_per_network", 10, 1, 100000, "accounts",
+        "So many of them from one network (IPv4 /24, IPv6 /48)."),
     TEXT("community", "invite_url", NULL, CHECK_URL, "https|http",
-         "Where the page of an invitation is, if a reverse proxy passes it on: \"https://capulet.example/invite/\"; when not given, at the first "
+         "Where the page of an invitation is, if a reverse proxy passes it on: \"https://capulet.example/invite/\"; "
+         "when not given, at the first "
          "websocket listener with TLS, if there is one."),
     LIST("community", "ldap_url", CHECK_URL, "ldap|ldaps|ldapi",
-         "The accounts are those of an LDAP directory: \"ldap://ldap.example\"; further ones are asked when the first cannot be reached. "
+         "The accounts are those of an LDAP directory: \"ldap://ldap.example\"; further ones are asked when the first "
+         "cannot be reached. "
          "Then clients show their passwords (PLAIN, under TLS), which the directory judges; none are kept here."),
-    TEXT("community", "ldap_starttls", NULL, CHECK_WORD, "yes|no", "StartTLS with ldap:// addresses: yes unless they are loopback; no is for loopback alone."),
-    TEXT("community", "ldap_base", NULL, CHECK_ANY, NULL, "People are searched for below this entry: \"ou=people,dc=example\"."),
-    TEXT("community", "ldap_filter", "(uid=%u)", CHECK_ANY, NULL, "Exactly one entry must match (RFC 4515); %u is the name before the @, %d the domain, %% a %."),
-    TEXT("community", "ldap_dn", NULL, CHECK_ANY, NULL, "Instead of ldap_base: the entry itself, \"uid=%u,ou=people,dc=example\", without a search."),
+    TEXT("community", "ldap_starttls", NULL, CHECK_WORD, "yes|no",
+         "StartTLS with ldap:// addresses: yes unless they are loopback; no is for loopback alone."),
+    TEXT("community", "ldap_base", NULL, CHECK_ANY, NULL,
+         "People are searched for below this entry: \"ou=people,dc=example\"."),
+    TEXT("community", "ldap_filter", "(uid=%u)", CHECK_ANY, NULL,
+         "Exactly one entry must match (RFC 4515); %u is the name before the @, %d the domain, %% a %."),
+    TEXT("community", "ldap_dn", NULL, CHECK_ANY, NULL,
+         "Instead of ldap_base: the entry itself, \"uid=%u,ou=people,dc=example\", without a search."),
     TEXT("community", "ldap_bind_dn", NULL, CHECK_ANY, NULL,
-         "Who searches; nobody in particular when not given. With ldap_dn it lets clients use tokens (XEP-0484): it can tell who has left."),
+         "Who searches; nobody in particular when not given. With ldap_dn it lets clients use tokens (XEP-0484): it "
+         "can tell who has left."),
     TEXT("community", "ldap_password_file", NULL, CHECK_FILE, NULL, "File with the searcher's password."),
-    INT("community", "ldap_timeout_seconds", 5, 1, 15, "seconds", "How long one answer of the directory may take; a login may take three."),
-    INT("community", "ldap_cache_seconds", 600, 0, 86400, "seconds", "So long after somebody left the directory a token may still log in."),
-    TEXT("community", "mail_server", NULL, CHECK_URL, "smtp|smtps", "For e-mail devices: smtp://HOST:PORT; none: no e-mail."),
+    INT("community", "ldap_timeout_seconds", 5, 1, 15, "seconds",
+        "How long one answer of the directory may take; a login may take three."),
+    INT("community", "ldap_cache_seconds", 600, 0, 86400, "seconds",
+        "So long after somebody left the directory a token may still log in."),
+    TEXT("community", "mail_server", NULL, CHECK_URL, "smtp|smtps",
+         "For e-mail devices: smtp://HOST:PORT; none: no e-mail."),
     TEXT("community", "mail_from", NULL, CHECK_ANY, NULL, "Sender address; notify@DOMAIN when not given."),
     TEXT("community", "mail_user", NULL, CHECK_ANY, NULL, "Login at the mail server."),
     TEXT("community", "mail_password_file", NULL, CHECK_FILE, NULL, "File with its password."),
@@ -111,19 +143,25 @@ const struct option config_options[] = {
     INT("community", "sms_per_day", 0, 0, 1000000, "messages", "Budget for text messages and pages; 0: none are sent."),
     INT("community", "calls_per_day", 0, 0, 1000000, "calls", "Budget for telephone calls; 0: none are made."),
     INT("community", "gather_seconds", 60, 0, 3600, "seconds",
-        "A device hears of one conversation at most once in that time: what comes meanwhile is gathered and goes out together."),
-    LIST("community", "sms_prefixes", CHECK_PREFIX, NULL, "Numbers that may be listed as devices, for text messages or calls, begin with one of these; none by default."),
+        "A device hears of one conversation at most once in that time: what comes meanwhile is gathered and goes out "
+        "together."),
+    LIST(
+        "community", "sms_prefixes", CHECK_PREFIX, NULL,
+        "Numbers that may be listed as devices, for text messages or calls, begin with one of these; none by default."),
 
     TEXT("remote", "host", NULL, CHECK_ANY, NULL, "Connect there instead of asking SRV: name or numeric address."),
     INT("remote", "port", 5269, 1, 65535, "", "Port at that host."),
-    TEXT("remote", "tls", "required", CHECK_WORD, "required|optional", "Whether streams without TLS are allowed with this domain."),
+    TEXT("remote", "tls", "required", CHECK_WORD, "required|optional",
+         "Whether streams without TLS are allowed with this domain."),
     BOOL("remote", "deny", 0, "No streams with this domain."),
 
-    TEXT("provider", "profile", NULL, CHECK_ANY, NULL, "Name of a shipped profile (a file of schemas/provider without .conf) or path of one."),
+    TEXT("provider", "profile", NULL, CHECK_ANY, NULL,
+         "Name of a shipped profile (a file of schemas/provider without .conf) or path of one."),
     TEXT("provider", "from", NULL, CHECK_ANY, NULL, "The number we write from; answers come back to it."),
     LIST("provider", "communities", CHECK_DOMAIN, NULL, "Communities that use it; all when not given."),
     LIST("provider", "options", CHECK_PAIR, NULL, "The profile's options: \"NAME=VALUE\"."),
-    LIST("provider", "secret_files", CHECK_SECRET, NULL, "The profile's secrets: \"NAME=FILE\"; its first line, or a whole key in PEM."),
+    LIST("provider", "secret_files", CHECK_SECRET, NULL,
+         "The profile's secrets: \"NAME=FILE\"; its first line, or a whole key in PEM."),
     BOOL("provider", "allow_http", 0, "Its address may be plain http: only on a trusted network."),
 };
 const size_t config_options_count = sizeof config_options / sizeof *config_options;

@@ -59,7 +59,8 @@ static void examine_store(struct doctor *d)
     else if (stat(path, &st) == 0)
         doctor_say(d, DOCTOR_GOOD, NULL, "store %s, %lld MiB", path, (long long)st.st_size >> 20);
     else
-        doctor_say(d, DOCTOR_NOTE, "it is made by the first `causeway account add` or `causeway run`", "there is no store %s yet", path);
+        doctor_say(d, DOCTOR_NOTE, "it is made by the first `causeway account add` or `causeway run`",
+                   "there is no store %s yet", path);
     const char *slash = strrchr(path, '/');
     const char *folder = slash && slash != path ? arena_dup_n(&d->arena, path, (size_t)(slash - path)) : "/";
     if (statvfs(slash ? folder : ".", &fs) == 0 && fs.f_bavail * (fs.f_frsize >> 10) / 1024 < ENOUGH_MIB)
@@ -72,11 +73,13 @@ static void examine_admin(struct doctor *d, const char *bare)
     struct error e = ERROR_INIT;
     bool found = false;
     if (!accounts_cli_find(d->c, bare, &found, &e))
-        doctor_say(d, DOCTOR_WRONG, "mend that first; if it is a question of rights, run this as root", "admin %s: %s", bare, e.text);
+        doctor_say(d, DOCTOR_WRONG, "mend that first; if it is a question of rights, run this as root", "admin %s: %s",
+                   bare, e.text);
     else if (found)
         doctor_say(d, DOCTOR_GOOD, NULL, "admin %s", bare);
     else
-        doctor_say(d, DOCTOR_WRONG, arena_printf(&d->arena, "causeway account add %s", bare), "there is no account %s, who shall be an admin", bare);
+        doctor_say(d, DOCTOR_WRONG, arena_printf(&d->arena, "causeway account add %s", bare),
+                   "there is no account %s, who shall be an admin", bare);
 }
 
 /* Last of all: root becomes the store's owner for it. */
@@ -91,7 +94,8 @@ static void examine_admins(struct doctor *d)
     for (unsigned i = 0; i < d->c->community_count; i++) {
         const struct community *c = &d->c->communities[i].exchange;
         if (!c->admins)
-            doctor_say(d, DOCTOR_NOTE, "name some: admins = { \"you@...\" }", "%s has no admins: nobody steers it by a client", c->domain);
+            doctor_say(d, DOCTOR_NOTE, "name some: admins = { \"you@...\" }",
+                       "%s has no admins: nobody steers it by a client", c->domain);
         for (const char *const *a = c->admins; there && a && *a; a++)
             examine_admin(d, *a);
     }

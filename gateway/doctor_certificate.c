@@ -33,7 +33,8 @@ static STACK_OF(X509) *read_chain(const char *file)
 static void say_names(struct doctor *d, const char *domain, const char *file, X509 *leaf)
 {
     if (!tls_cert_matches(leaf, domain)) {
-        doctor_say(d, DOCTOR_WRONG, arena_printf(&d->arena, "get one that names %s, rooms.%s and upload.%s", domain, domain, domain),
+        doctor_say(d, DOCTOR_WRONG,
+                   arena_printf(&d->arena, "get one that names %s, rooms.%s and upload.%s", domain, domain, domain),
                    "certificate %s is not for %s", file, domain);
         return;
     }
@@ -50,7 +51,8 @@ static void say_time(struct doctor *d, const char *file, X509 *leaf)
     int days = 0, seconds = 0;
     bool told = ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(leaf)) == 1;
     if (X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0)
-        doctor_say(d, DOCTOR_WRONG, "is this machine's clock right? `date -u`", "certificate %s is not valid yet", file);
+        doctor_say(d, DOCTOR_WRONG, "is this machine's clock right? `date -u`", "certificate %s is not valid yet",
+                   file);
     else if (!told || days < 0 || seconds < 0)
         doctor_say(d, DOCTOR_WRONG, "renew it: certbot renew", "certificate %s has ended", file);
     else
@@ -71,10 +73,13 @@ static void say_trust(struct doctor *d, const char *file, STACK_OF(X509) *chain)
             doctor_say(d, DOCTOR_GOOD, NULL, "certificate %s is trusted", file);
         else
             doctor_say(d, DOCTOR_WRONG,
-                       sk_X509_num(chain) == 1 && X509_check_issued(leaf, leaf) == X509_V_OK ? "get one from an authority: clients and servers refuse one that vouches for itself"
-                       : sk_X509_num(chain) == 1 ? "give the whole chain: of certbot's files fullchain.pem, not cert.pem"
-                                                 : "get one from an authority that clients know",
-                       "certificate %s is not trusted: %s", file, X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+                       sk_X509_num(chain) == 1 && X509_check_issued(leaf, leaf) == X509_V_OK
+                           ? "get one from an authority: clients and servers refuse one that vouches for itself"
+                       : sk_X509_num(chain) == 1
+                           ? "give the whole chain: of certbot's files fullchain.pem, not cert.pem"
+                           : "get one from an authority that clients know",
+                       "certificate %s is not trusted: %s", file,
+                       X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
     }
     ERR_clear_error();
     X509_STORE_CTX_free(ctx);
@@ -89,10 +94,14 @@ static void say_readers(struct doctor *d, const char *certificate, const char *k
     uid_t uid;
     gid_t gid;
     if (stat(key, &st) == 0 && S_ISREG(st.st_mode) && st.st_mode & S_IRWXO)
-        doctor_say(d, DOCTOR_WRONG, arena_printf(&d->arena, "chmod o= %s", key), "key %s can be read by everybody", key);
+        doctor_say(d, DOCTOR_WRONG, arena_printf(&d->arena, "chmod o= %s", key), "key %s can be read by everybody",
+                   key);
     for (int i = 0; owner_of_store(d->c->store_path, &uid, &gid) && i < 2; i++)
         if (!owner_may_read(uid, gid, files[i]))
-            doctor_say(d, DOCTOR_WRONG, arena_printf(&d->arena, "chgrp %u %s && chmod g+r %s; and its folders: chmod o+x, or the same group", (unsigned)gid, files[i], files[i]),
+            doctor_say(d, DOCTOR_WRONG,
+                       arena_printf(&d->arena,
+                                    "chgrp %u %s && chmod g+r %s; and its folders: chmod o+x, or the same group",
+                                    (unsigned)gid, files[i], files[i]),
                        "user %u, who serves, cannot read %s", (unsigned)uid, files[i]);
 }
 

@@ -84,9 +84,11 @@ static bool is_this_machine(const struct sockaddr_storage *at)
         if (!i->ifa_addr || i->ifa_addr->sa_family != at->ss_family)
             continue;
         if (at->ss_family == AF_INET)
-            found = memcmp(&((struct sockaddr_in *)i->ifa_addr)->sin_addr, &((const struct sockaddr_in *)at)->sin_addr, 4) == 0;
+            found = memcmp(&((struct sockaddr_in *)i->ifa_addr)->sin_addr, &((const struct sockaddr_in *)at)->sin_addr,
+                           4) == 0;
         else
-            found = memcmp(&((struct sockaddr_in6 *)i->ifa_addr)->sin6_addr, &((const struct sockaddr_in6 *)at)->sin6_addr, 16) == 0;
+            found = memcmp(&((struct sockaddr_in6 *)i->ifa_addr)->sin6_addr,
+                           &((const struct sockaddr_in6 *)at)->sin6_addr, 16) == 0;
     }
     freeifaddrs(all);
     return found;
@@ -104,10 +106,12 @@ static const char *address_text(struct doctor *d, const struct sockaddr_storage 
 static enum probe_kind kind_of(const struct records_srv *r)
 {
     bool direct = text_starts_with(r->service, "_xmpps");
-    return strstr(r->service, "client") ? (direct ? PROBE_CLIENT_TLS : PROBE_CLIENT) : (direct ? PROBE_SERVER_TLS : PROBE_SERVER);
+    return strstr(r->service, "client") ? (direct ? PROBE_CLIENT_TLS : PROBE_CLIENT)
+                                        : (direct ? PROBE_SERVER_TLS : PROBE_SERVER);
 }
 
-static void knock(struct doctor *d, const struct records_srv *r, const char *domain, const struct dns_srv *srv, struct sockaddr_storage at)
+static void knock(struct doctor *d, const struct records_srv *r, const char *domain, const struct dns_srv *srv,
+                  struct sockaddr_storage at)
 {
     const char *where = address_text(d, &at);
     if (at.ss_family == AF_INET6)
@@ -118,25 +122,35 @@ static void knock(struct doctor *d, const struct records_srv *r, const char *dom
     if (p.result == PROBE_GOOD)
         doctor_say(d, DOCTOR_GOOD, NULL, "%s: %s port %u at %s answers", r->who, srv->target, srv->port, where);
     else if (p.result == PROBE_NO_CONNECTION && !d->is_running)
-        doctor_say(d, DOCTOR_GOOD, NULL, "%s: %s port %u at %s; nothing listens there yet", r->who, srv->target, srv->port, where);
+        doctor_say(d, DOCTOR_GOOD, NULL, "%s: %s port %u at %s; nothing listens there yet", r->who, srv->target,
+                   srv->port, where);
     else if (p.result == PROBE_NO_CONNECTION && !is_this_machine(&at))
         doctor_say(d, DOCTOR_WRONG,
-                   arena_printf(&d->arena, "let the firewall, and a router before this machine, pass port %u on; some routers cannot be reached from inside: try from elsewhere", srv->port),
+                   arena_printf(&d->arena,
+                                "let the firewall, and a router before this machine, pass port %u on; some routers "
+                                "cannot be reached from inside: try from elsewhere",
+                                srv->port),
                    "%s: %s port %u at %s: %s", r->who, srv->target, srv->port, where, p.text);
     else
         doctor_say(d, DOCTOR_WRONG,
-                   p.result == PROBE_NO_CONNECTION ? arena_printf(&d->arena, "is there a listener for port %u in %s, and does the firewall pass it?", srv->port, d->c->file)
-                                                   : "is that address this machine's, and the port causeway's?",
+                   p.result == PROBE_NO_CONNECTION
+                       ? arena_printf(&d->arena,
+                                      "is there a listener for port %u in %s, and does the firewall pass it?",
+                                      srv->port, d->c->file)
+                       : "is that address this machine's, and the port causeway's?",
                    "%s: %s port %u at %s: %s", r->who, srv->target, srv->port, where, p.text);
 }
 
 /* A record that is not there. */
-static void say_absent(struct doctor *d, const struct records_srv *r, const char *domain, const struct question *q, const char *host)
+static void say_absent(struct doctor *d, const struct records_srv *r, const char *domain, const struct question *q,
+                       const char *host)
 {
-    const char *line = arena_printf(&d->arena, "add: %s.%s%s. 3600 IN SRV %u 0 %u %s.", r->service, r->part, domain, r->priority, r->port, host);
+    const char *line = arena_printf(&d->arena, "add: %s.%s%s. 3600 IN SRV %u 0 %u %s.", r->service, r->part, domain,
+                                    r->priority, r->port, host);
     bool needed = !*r->part && !text_starts_with(r->service, "_xmpps");
     if (q->status == DNS_FAILED)
-        doctor_say(d, DOCTOR_WRONG, "ask again in a minute; is the name server reachable? ('dns_server', /etc/resolv.conf)",
+        doctor_say(d, DOCTOR_WRONG,
+                   "ask again in a minute; is the name server reachable? ('dns_server', /etc/resolv.conf)",
                    "%s.%s cannot be asked for: %s", r->service, q->name, q->text);
     else if (needed)
         doctor_say(d, DOCTOR_WRONG, line, "there is no record %s.%s (%s)", r->service, q->name, r->who);
@@ -157,7 +171,8 @@ static void say_target(struct doctor *d, const struct target *t, const struct qu
 {
     const struct dns_srv *srv = &t->srv->srv[t->index];
     if (q->count == 0) {
-        doctor_say(d, DOCTOR_WRONG, arena_printf(&d->arena, "add: %s. 3600 IN A and AAAA, with this machine's addresses", srv->target),
+        doctor_say(d, DOCTOR_WRONG,
+                   arena_printf(&d->arena, "add: %s. 3600 IN A and AAAA, with this machine's addresses", srv->target),
                    "%s.%s leads to %s, which has no address%s%s", t->record->service, t->srv->name, srv->target,
                    q->text[0] ? ": " : "", q->text);
         return;
@@ -165,7 +180,8 @@ static void say_target(struct doctor *d, const struct target *t, const struct qu
     for (unsigned i = 0; i < q->count && !*t->record->part; i++)
         knock(d, t->record, t->domain, srv, q->addr[i]);
     if (*t->record->part)
-        doctor_say(d, DOCTOR_GOOD, NULL, "%s.%s leads to %s port %u", t->record->service, t->srv->name, srv->target, srv->port);
+        doctor_say(d, DOCTOR_GOOD, NULL, "%s.%s leads to %s port %u", t->record->service, t->srv->name, srv->target,
+                   srv->port);
 }
 
 /* The targets of one community's answers, asked for and looked at. */
@@ -186,7 +202,8 @@ static void follow(struct doctor *d, const char *domain, const char *ascii, cons
         if (srv[i].count == 0)
             say_absent(d, &records_srv[i], ascii, &srv[i], host);
         else if (text_eq(srv[i].srv[0].target, "."))
-            doctor_say(d, DOCTOR_WRONG, "remove that record, or give it a target", "%s.%s says that the service is not there", records_srv[i].service, srv[i].name);
+            doctor_say(d, DOCTOR_WRONG, "remove that record, or give it a target",
+                       "%s.%s says that the service is not there", records_srv[i].service, srv[i].name);
     }
     if (!ask(d, q, n))
         return;

@@ -13,8 +13,8 @@ static void examine(struct doctor *d, const struct directory_options *o, unsigne
     if (!directory_ldap_try(o, index, &seen, &next, &e))
         doctor_say(d, DOCTOR_WRONG, next, "directory of %s: %s", o->domain, e.text);
     else if (!seen)
-        doctor_say(d, DOCTOR_WRONG, "look at ldap_base and ldap_filter, and at what the searcher may see", "directory %s finds nobody for %s",
-                   o->urls[index], o->domain);
+        doctor_say(d, DOCTOR_WRONG, "look at ldap_base and ldap_filter, and at what the searcher may see",
+                   "directory %s finds nobody for %s", o->urls[index], o->domain);
     else
         doctor_say(d, DOCTOR_GOOD, NULL, "directory %s answers for %s", o->urls[index], o->domain);
 }
@@ -27,7 +27,8 @@ void doctor_directories(struct doctor *d)
         for (unsigned k = 0; o && o->urls[k]; k++)
             examine(d, o, k);
         if (o && !o->base && !o->bind_dn)
-            doctor_say(d, DOCTOR_NOTE, "ldap_bind_dn and ldap_password_file: who may look whether somebody is still there",
+            doctor_say(d, DOCTOR_NOTE,
+                       "ldap_bind_dn and ldap_password_file: who may look whether somebody is still there",
                        "%s: clients get no tokens (XEP-0484), and `causeway ldap sync` cannot list people", o->domain);
     }
 }

@@ -29,8 +29,9 @@ static bool address_of(struct sockaddr_un *at, const char *store_path, struct er
     *at = (struct sockaddr_un){.sun_family = AF_UNIX};
     int n = snprintf(at->sun_path, sizeof at->sun_path, "%s.bell", store_path);
     return n < (int)sizeof at->sun_path ||
-           error_set(e, ERROR_INVALID, "store %s: the path is too long for a socket beside it (%s.bell; at most %zu bytes)",
-                     store_path, store_path, sizeof at->sun_path - 1);
+           error_set(e, ERROR_INVALID,
+                     "store %s: the path is too long for a socket beside it (%s.bell; at most %zu bytes)", store_path,
+                     store_path, sizeof at->sun_path - 1);
 }
 
 /* -- the gateway -- */

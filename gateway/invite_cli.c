@@ -77,11 +77,13 @@ static int take_words(struct invite_work *w, char **words)
             w->invitation.introduces = true;
         } else if (text_eq(words[0], "uses")) {
             if (!take_number(words[1], INVITATION_USES_MAX, &n))
-                return complain(arena_printf(&w->arena, "uses: '%s' is not a number from 1 to %d", words[1], INVITATION_USES_MAX));
+                return complain(
+                    arena_printf(&w->arena, "uses: '%s' is not a number from 1 to %d", words[1], INVITATION_USES_MAX));
             w->invitation.uses_left = n;
         } else if (text_eq(words[0], "days")) {
             if (!take_number(words[1], DAYS_MOST, &w->days))
-                return complain(arena_printf(&w->arena, "days: '%s' is not a number from 1 to %d", words[1], DAYS_MOST));
+                return complain(
+                    arena_printf(&w->arena, "days: '%s' is not a number from 1 to %d", words[1], DAYS_MOST));
         } else {
             return 2;
         }
@@ -111,12 +113,15 @@ static void print_made(const struct invite_work *w)
     const struct invitation *i = &w->invitation;
     struct bytes uri = BYTES_EMPTY;
     char until[DATETIME_MAX];
-    invite_uri_write(&uri, &(struct invite_uri){.domain = i->domain, .inviter = i->inviter, .name = i->name, .account = true, .token = w->token});
+    invite_uri_write(
+        &uri, &(struct invite_uri){
+                  .domain = i->domain, .inviter = i->inviter, .name = i->name, .account = true, .token = w->token});
     datetime_write(until, i->expires_us / 1000000 * 1000000);
     printf("%s\n", bytes_text(&uri));
     if (w->community->joining.page_url)
         printf("%s%s\n", w->community->joining.page_url, w->token);
-    printf("invitation %s, for %" PRId64 " account%s, until %s\n", i->id, i->uses_left, i->uses_left == 1 ? "" : "s", until);
+    printf("invitation %s, for %" PRId64 " account%s, until %s\n", i->id, i->uses_left, i->uses_left == 1 ? "" : "s",
+           until);
     bytes_fini(&uri);
 }
 
@@ -125,9 +130,11 @@ static int do_create(struct invite_work *w, char **words)
     const struct jid *who = jid_parse_text(&w->arena, words[0]);
     w->community = who && !who->resource ? community_of(w->config, who->domain) : NULL;
     if (!w->community)
-        return complain(arena_printf(&w->arena, "'%s' is no community of %s, nor an address in one", words[0], w->config->file));
+        return complain(
+            arena_printf(&w->arena, "'%s' is no community of %s, nor an address in one", words[0], w->config->file));
     if (w->community->joining.who == JOIN_NOBODY)
-        return complain(arena_printf(&w->arena, "%s has registration = \"off\": nobody could use an invitation", who->domain));
+        return complain(
+            arena_printf(&w->arena, "%s has registration = \"off\": nobody could use an invitation", who->domain));
     w->domain = w->community->domain;
     w->invitation = (struct invitation){.domain = w->domain, .name = who->local, .account = true, .uses_left = 1};
     int rc = take_words(w, words + 1);
@@ -146,9 +153,9 @@ static void print_invitation(void *user, const struct invitation *i)
     char until[DATETIME_MAX];
     (void)user;
     datetime_write(until, i->expires_us / 1000000 * 1000000);
-    printf("%s\t%s\tfrom %s\tfor %s%s%s\tuntil %s\tleft %" PRId64 "\tused by %s\n", i->id, i->domain, i->inviter ? i->inviter : "-",
-           i->contact ? "contact" : "", i->contact && i->account ? "+" : "", i->account ? "account" : "", until, i->uses_left,
-           i->used_by ? i->used_by : "-");
+    printf("%s\t%s\tfrom %s\tfor %s%s%s\tuntil %s\tleft %" PRId64 "\tused by %s\n", i->id, i->domain,
+           i->inviter ? i->inviter : "-", i->contact ? "contact" : "", i->contact && i->account ? "+" : "",
+           i->account ? "account" : "", until, i->uses_left, i->used_by ? i->used_by : "-");
 }
 
 static bool run_list(struct store_tx *tx, void *user, struct error *e)
@@ -156,7 +163,8 @@ static bool run_list(struct store_tx *tx, void *user, struct error *e)
     struct invite_work *w = user;
     for (unsigned i = 0; i < w->config->community_count; i++) {
         const char *domain = w->config->communities[i].exchange.domain;
-        if ((!w->domain || text_eq(w->domain, domain)) && !invitations_list(tx, domain, NULL, LIST_MOST, print_invitation, NULL, e))
+        if ((!w->domain || text_eq(w->domain, domain)) &&
+            !invitations_list(tx, domain, NULL, LIST_MOST, print_invitation, NULL, e))
             return false;
     }
     return true;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Everybody in the directory gets an account before the first login, so that messages reach them; who is gone may not log in any
- * more, and a running gateway ends their sessions. Nothing else of an account is touched: what came for somebody who is gone stays, and
- * is there when they are back.
+/* Everybody in the directory gets an account before the first login, so that messages reach them; who is gone may not
+ * log in any more, and a running gateway ends their sessions. Nothing else of an account is touched: what came for
+ * somebody who is gone stays, and is there when they are back.
  *
- * Only a list that was told to its end says that somebody is not on it, and whoever is not is asked about once more by name.
- * A directory that shows nobody at all is taken for one that hides them. */
+ * Only a list that was told to its end says that somebody is not on it, and whoever is not is asked about once more by
+ * name. A directory that shows nobody at all is taken for one that hides them. */
 #include "gateway/ldap_cli.h"
 
 #include <signal.h>
@@ -97,7 +97,8 @@ static bool run_take(struct store_tx *tx, struct store_job *job, struct error *e
     return true;
 }
 
-static bool perform(struct sync *s, bool (*run)(struct store_tx *, struct store_job *, struct error *), bool writes, struct error *e)
+static bool perform(struct sync *s, bool (*run)(struct store_tx *, struct store_job *, struct error *), bool writes,
+                    struct error *e)
 {
     s->job = (struct store_job){.run = run};
     return accounts_cli_job(s->config, &s->job, writes, e);
@@ -200,7 +201,8 @@ static bool sync_all(struct sync *s, struct error *e)
 {
     const struct directory_options *o = s->directory;
     if (!o->base && !o->bind_dn)
-        return error_set(e, ERROR_INVALID, "nobody may list people there: give 'ldap_base', or 'ldap_bind_dn' and its password");
+        return error_set(e, ERROR_INVALID,
+                         "nobody may list people there: give 'ldap_base', or 'ldap_bind_dn' and its password");
     if (!directory_ldap_list(o, on_name, s, e) || !perform(s, run_list, false, e))
         return false;
     if (s->there.count == 0 && s->of_directory)
@@ -214,8 +216,8 @@ static int sync_one(const struct config *c, const struct config_community *cc)
     struct error e = ERROR_INIT;
     arena_init(&s.arena);
     bool done = sync_all(&s, &e);
-    printf("%s: %u in the directory, %u added, %u back, %u taken over, %u gone\n", cc->exchange.domain, s.there.count, s.done[ADDED],
-           s.done[BACK], s.done[TAKEN_OVER], s.gone);
+    printf("%s: %u in the directory, %u added, %u back, %u taken over, %u gone\n", cc->exchange.domain, s.there.count,
+           s.done[ADDED], s.done[BACK], s.done[TAKEN_OVER], s.gone);
     if (s.unusable)
         printf("%s: %u more names cannot stand before an @ (RFC 7622)\n", cc->exchange.domain, s.unusable);
     map_fini(&s.known);

@@ -34,11 +34,13 @@ static const char usage[] =
     "  account clients JID    list its clients that log in by a token: id, last renewal, what they say of themselves\n"
     "  account revoke JID ID  take the tokens of one of them; it must show the password again\n"
     "  account list [DOMAIN]  list accounts\n"
-    "  invite create WHO      invite to an account: WHO is a community, or the address that it is for; behind it, where\n"
+    "  invite create WHO      invite to an account: WHO is a community, or the address that it is for; behind it, "
+    "where\n"
     "                         wanted: from JID (whose contact it becomes), uses N, days N\n"
     "  invite list [DOMAIN]   list invitations, the newest first\n"
     "  invite revoke DOMAIN ID  take one back\n"
-    "  ldap sync [DOMAIN]     accounts for everybody in the directory (ldap_url); who is gone from it may not log in any more\n"
+    "  ldap sync [DOMAIN]     accounts for everybody in the directory (ldap_url); who is gone from it may not log in "
+    "any more\n"
     "  doctor                 is it true of this machine and of the DNS? what is wrong, and what to do\n"
     "  webhooks               the addresses to enter at each provider\n"
     "  options                print every option with its default\n"
@@ -122,8 +124,8 @@ static const struct verb {
 
 static int misused(char **argv)
 {
-    fprintf(stderr, "causeway: there is no command \"%s%s%s\" with these words; `causeway --help` lists them\n", argv[0],
-            argv[1] ? " " : "", argv[1] ? argv[1] : "");
+    fprintf(stderr, "causeway: there is no command \"%s%s%s\" with these words; `causeway --help` lists them\n",
+            argv[0], argv[1] ? " " : "", argv[1] ? argv[1] : "");
     return 2;
 }
 
@@ -143,7 +145,8 @@ static int perform(const struct verb *verb, const char *file, int argc, char **a
 
 int main(int argc, char **argv)
 {
-    static const struct option flags[] = {{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option flags[] = {
+        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
     const char *file = SETUP_CONFIG;
     directory_ldap_init();
     umask(S_IRWXG | S_IRWXO); /* what is written here is people's mail */

@@ -33,7 +33,8 @@ bool owner_of_store(const char *store_path, uid_t *uid, gid_t *gid)
 static bool become(uid_t uid, gid_t gid)
 {
     const struct passwd *p = getpwuid(uid);
-    return (p ? initgroups(p->pw_name, p->pw_gid) : setgroups(0, NULL)) == 0 && setgid(p ? p->pw_gid : gid) == 0 && setuid(uid) == 0;
+    return (p ? initgroups(p->pw_name, p->pw_gid) : setgroups(0, NULL)) == 0 && setgid(p ? p->pw_gid : gid) == 0 &&
+           setuid(uid) == 0;
 }
 
 bool owner_become(const char *store_path, struct error *e)
@@ -43,7 +44,8 @@ bool owner_become(const char *store_path, struct error *e)
     if (geteuid() != 0 || !owner_of_store(store_path, &uid, &gid) || uid == 0)
         return true;
     if (!become(uid, gid))
-        return error_set(e, ERROR_DENIED, "cannot become user %u, whose the store's folder is: %s", (unsigned)uid, strerror(errno));
+        return error_set(e, ERROR_DENIED, "cannot become user %u, whose the store's folder is: %s", (unsigned)uid,
+                         strerror(errno));
     return true;
 }
 

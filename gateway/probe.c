@@ -87,7 +87,8 @@ static bool hear(int fd, const char *word)
 static struct probe start_tls(int fd, enum probe_kind kind, const char *domain)
 {
     char header[1024];
-    snprintf(header, sizeof header, "<?xml version='1.0'?><stream:stream xmlns='%s' xmlns:stream='" NS_STREAM "' to='%s' version='1.0'>",
+    snprintf(header, sizeof header,
+             "<?xml version='1.0'?><stream:stream xmlns='%s' xmlns:stream='" NS_STREAM "' to='%s' version='1.0'>",
              is_server(kind) ? NS_SERVER : NS_CLIENT, domain);
     if (!say(fd, header) || !hear(fd, "</stream:features>"))
         return outcome(PROBE_NOT_XMPP, "it does not answer as an XMPP server for this domain");
@@ -138,7 +139,8 @@ static struct probe shake_hands(int fd, enum probe_kind kind, const char *domain
     return p;
 }
 
-struct probe probe_door(const struct sockaddr_storage *at, enum probe_kind kind, const char *domain, const char *ca_file)
+struct probe probe_door(const struct sockaddr_storage *at, enum probe_kind kind, const char *domain,
+                        const char *ca_file)
 {
     struct probe p = {.result = PROBE_NO_CONNECTION};
     int fd = probe_connect(at, p.text, sizeof p.text);

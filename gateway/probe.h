@@ -25,7 +25,8 @@ struct probe {
 };
 
 /* `ca_file` NULL: the system's trust anchors. `at` has its port. */
-struct probe probe_door(const struct sockaddr_storage *at, enum probe_kind kind, const char *domain, const char *ca_file);
+struct probe probe_door(const struct sockaddr_storage *at, enum probe_kind kind, const char *domain,
+                        const char *ca_file);
 
 /* A TCP connection within 5 s; the descriptor, or -1 with `text` filled. */
 int probe_connect(const struct sockaddr_storage *at, char *text, size_t cap);

@@ -40,7 +40,8 @@ static const char usage[] =
     "  --mail-server URL    smtp://HOST:PORT through which notices go, or none\n"
     "  --admin JID          the first admin; the password is asked, or the next line of standard input\n"
     "  --config FILE        instead of " SETUP_CONFIG "\n"
-    "  --store FILE  --listen ADDRESS  --dns-server ADDRESS[@PORT]  --ca-file FILE  --schema-dir FOLDER    as in the configuration\n"
+    "  --store FILE  --listen ADDRESS  --dns-server ADDRESS[@PORT]  --ca-file FILE  --schema-dir FOLDER    as in the "
+    "configuration\n"
     "  --force              write the configuration anew; the old one stays as FILE.old\n";
 
 static int complain(const char *what)
@@ -62,7 +63,9 @@ static bool is_plain(const char *text)
 static const char *check_host(struct setup *s, const char *answer)
 {
     const struct jid *j = jid_parse_text(&s->arena, answer);
-    return j && !j->local && !j->resource && strchr(answer, '.') ? NULL : "this is not the name of a machine, like xmpp.example.org";
+    return j && !j->local && !j->resource && strchr(answer, '.')
+               ? NULL
+               : "this is not the name of a machine, like xmpp.example.org";
 }
 
 static const char *check_addresses(struct setup *s, const char *answer)
@@ -101,7 +104,9 @@ static const char *check_mail(struct setup *s, const char *answer)
 static const char *check_admin(struct setup *s, const char *answer)
 {
     const struct jid *j = jid_parse_text(&s->arena, answer);
-    return j && j->local && !j->resource && text_eq(j->domain, s->domain) ? NULL : "an account of this domain, like you@DOMAIN";
+    return j && j->local && !j->resource && text_eq(j->domain, s->domain)
+               ? NULL
+               : "an account of this domain, like you@DOMAIN";
 }
 
 /* ---- what is likely ---- */
@@ -119,7 +124,8 @@ static const char *own_addresses(struct setup *s)
             continue;
         if (i->ifa_addr->sa_family == AF_INET) {
             uint32_t a = ntohl(((struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr);
-            bool is_private = a >> 24 == 10 || a >> 20 == 0xac1 || a >> 16 == 0xc0a8 || a >> 16 == 0xa9fe || a >> 22 == 0x191;
+            bool is_private =
+                a >> 24 == 10 || a >> 20 == 0xac1 || a >> 16 == 0xc0a8 || a >> 16 == 0xa9fe || a >> 22 == 0x191;
             if (!is_private && inet_ntop(AF_INET, &((struct sockaddr_in *)i->ifa_addr)->sin_addr, text, sizeof text))
                 found = arena_printf(&s->arena, "%s%s%s", found, *found ? " " : "", text);
         } else if (i->ifa_addr->sa_family == AF_INET6) {
@@ -146,7 +152,9 @@ static bool ask(struct setup *s, const struct question *q)
     while (!*q->answer || q->check(s, *q->answer) || !is_plain(*q->answer)) {
         char line[LINE_BYTES];
         if (*q->answer) {
-            fprintf(stderr, "%s: %s\n", *q->answer, is_plain(*q->answer) ? q->check(s, *q->answer) : "quotation marks and the like cannot be written down");
+            fprintf(stderr, "%s: %s\n", *q->answer,
+                    is_plain(*q->answer) ? q->check(s, *q->answer)
+                                         : "quotation marks and the like cannot be written down");
             if (asked && !isatty(STDIN_FILENO))
                 return false;
         }
@@ -169,11 +177,14 @@ static bool ask_all(struct setup *s)
 {
     const char *addresses = own_addresses(s);
     const struct question questions[] = {
-        {"1. Name of this machine, for the DNS records to point to", arena_printf(&s->arena, "xmpp.%s", s->ascii), &s->host, check_host},
+        {"1. Name of this machine, for the DNS records to point to", arena_printf(&s->arena, "xmpp.%s", s->ascii),
+         &s->host, check_host},
         {"2. Its public addresses", *addresses ? addresses : "none", &s->addresses, check_addresses},
-        {"3. An e-mail address with which certbot gets a certificate from Let's Encrypt, or /CHAIN.pem /KEY.pem of one you have", NULL,
-         &s->certificate, check_certificate},
-        {"4. Mail server for notices to people who are not logged in, like smtp://localhost:25", "none", &s->mail_server, check_mail},
+        {"3. An e-mail address with which certbot gets a certificate from Let's Encrypt, or /CHAIN.pem /KEY.pem of one "
+         "you have",
+         NULL, &s->certificate, check_certificate},
+        {"4. Mail server for notices to people who are not logged in, like smtp://localhost:25", "none",
+         &s->mail_server, check_mail},
         {"5. The first admin", arena_printf(&s->arena, "admin@%s", s->domain), &s->admin, check_admin},
     };
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
@@ -195,7 +206,8 @@ bool setup_write(const struct setup *s, const char *path, mode_t mode, const cha
     held = held && (s->group == (gid_t)-1 || fchown(fd, (uid_t)-1, s->group) == 0) && fchmod(fd, mode) == 0;
     held = held && rename(part.data, path) == 0;
     if (!held)
-        error_set(e, ERROR_IO, "cannot write %s: %s%s", path, strerror(errno), errno == EACCES ? "; run this as root" : "");
+        error_set(e, ERROR_IO, "cannot write %s: %s%s", path, strerror(errno),
+                  errno == EACCES ? "; run this as root" : "");
     if (fd >= 0)
         close(fd);
     bytes_fini(&part);
@@ -207,7 +219,8 @@ static void make_user(struct setup *s)
 {
     const struct passwd *p = getpwnam("causeway");
     if (!p && geteuid() == 0) {
-        const char *const users[] = {"systemd-sysusers", NULL}, *const folders[] = {"systemd-tmpfiles", "--create", "causeway.conf", NULL};
+        const char *const users[] = {"systemd-sysusers", NULL}, *const folders[] = {"systemd-tmpfiles", "--create",
+                                                                                    "causeway.conf", NULL};
         if (setup_run(users) == 0)
             (void)setup_run(folders);
         p = getpwnam("causeway");
@@ -215,7 +228,8 @@ static void make_user(struct setup *s)
     if (p)
         s->group = p->pw_gid;
     else
-        printf("There is no user causeway on this machine (systemd-sysusers makes it): it runs as whom you start it.\n");
+        printf(
+            "There is no user causeway on this machine (systemd-sysusers makes it): it runs as whom you start it.\n");
     mkdir(s->folder, 0750);
     if (mkdir("/var/lib/causeway", 0750) == 0 && p && chown("/var/lib/causeway", p->pw_uid, p->pw_gid) != 0)
         printf("/var/lib/causeway cannot be given to the user causeway: %s\n", strerror(errno));
@@ -233,14 +247,16 @@ static void name_option(struct bytes *text, const char *name, const char *value)
 static bool mails_to_loopback(const struct setup *s)
 {
     const char *host = strstr(s->mail_server, "://");
-    return host && (text_starts_with(host + 3, "localhost") || text_starts_with(host + 3, "127.") || text_starts_with(host + 3, "[::1]"));
+    return host && (text_starts_with(host + 3, "localhost") || text_starts_with(host + 3, "127.") ||
+                    text_starts_with(host + 3, "[::1]"));
 }
 
 static bool write_config(struct setup *s, struct error *e)
 {
     static const char *const services[] = {"c2s", "c2s-tls", "s2s", "s2s-tls", NULL};
     struct bytes text = BYTES_EMPTY;
-    bytes_printf(&text, "# Written by `causeway setup %s`. `causeway options` prints what else can be said here.\n", s->domain);
+    bytes_printf(&text, "# Written by `causeway setup %s`. `causeway options` prints what else can be said here.\n",
+                 s->domain);
     if (s->store || s->dns_server || s->ca_file || s->schema_dir || mails_to_loopback(s)) {
         bytes_append_text(&text, "gateway {\n");
         name_option(&text, "store", s->store);
@@ -271,7 +287,9 @@ static bool write_config(struct setup *s, struct error *e)
 static void settle_places(struct setup *s)
 {
     const char *slash = strrchr(s->config, '/');
-    s->folder = slash && slash != s->config ? arena_dup_n(&s->arena, s->config, (size_t)(slash - s->config)) : slash ? "/" : ".";
+    s->folder = slash && slash != s->config ? arena_dup_n(&s->arena, s->config, (size_t)(slash - s->config))
+                : slash                     ? "/"
+                                            : ".";
     s->is_system = text_eq(s->config, SETUP_CONFIG);
     s->group = (gid_t)-1;
     const char *space = strchr(s->certificate, ' ');
@@ -341,8 +359,10 @@ static void say_end(const struct setup *s, bool all_well)
     else
         printf("\nStart it:          causeway run --config %s\n", s->config);
     printf("Ask again:         causeway doctor%s%s\n", s->is_system ? "" : " --config ", s->is_system ? "" : s->config);
-    printf("More people:       causeway account add NAME@%s%s%s\n\n", s->domain, s->is_system ? "" : " --config ", s->is_system ? "" : s->config);
-    printf("In Conversations:  \"I already have an account\", XMPP address %s, the password; nothing else.\n", s->admin);
+    printf("More people:       causeway account add NAME@%s%s%s\n\n", s->domain, s->is_system ? "" : " --config ",
+           s->is_system ? "" : s->config);
+    printf("In Conversations:  \"I already have an account\", XMPP address %s, the password; nothing else.\n",
+           s->admin);
     printf("In Gajim:          Accounts, Add Account, Log In: address %s, the password; nothing else.\n", s->admin);
     printf("Then write \"help\" to %s itself.\n", s->domain);
     if (!all_well)
@@ -385,8 +405,10 @@ static int perform(struct setup *s)
 static bool take_flags(struct setup *s, int argc, char **argv)
 {
     enum { FORCE = 100, HELP };
-    static const char *const names[] = {"host", "addresses", "certificate", "mail-server", "admin", "config", "store", "listen", "dns-server", "ca-file", "schema-dir"};
-    const char **places[] = {&s->host, &s->addresses, &s->certificate, &s->mail_server, &s->admin, &s->config, &s->store, &s->listen, &s->dns_server, &s->ca_file, &s->schema_dir};
+    static const char *const names[] = {"host",  "addresses", "certificate", "mail-server", "admin",     "config",
+                                        "store", "listen",    "dns-server",  "ca-file",     "schema-dir"};
+    const char **places[] = {&s->host,  &s->addresses, &s->certificate, &s->mail_server, &s->admin,     &s->config,
+                             &s->store, &s->listen,    &s->dns_server,  &s->ca_file,     &s->schema_dir};
     enum { NAMES = sizeof names / sizeof *names };
     struct option flags[NAMES + 3] = {{0}};
     for (int i = 0; i < NAMES; i++)
@@ -421,7 +443,9 @@ int setup_cli(int argc, char **argv)
     if (!take_flags(&s, argc, argv))
         fputs(usage, stderr);
     else if (access(s.config, F_OK) == 0 && !s.force)
-        rc = complain(arena_printf(&s.arena, "%s exists: `causeway doctor` examines it; --force writes it anew and keeps the old one", s.config));
+        rc = complain(arena_printf(
+            &s.arena, "%s exists: `causeway doctor` examines it; --force writes it anew and keeps the old one",
+            s.config));
     else if (text_eq(s.config, SETUP_CONFIG) && geteuid() != 0)
         rc = complain("run this as root; or with --config FILE --store FILE for places of your own");
     else if (ask_all(&s))

@@ -6,7 +6,8 @@
 
 #define SETUP_CONFIG "/etc/causeway/causeway.conf"
 
-/* argv[0] is "setup". Exit code: 0 it is set up and nothing is wrong; 1 something is left to do, and was said; 2 misused. */
+/* argv[0] is "setup". Exit code: 0 it is set up and nothing is wrong; 1 something is left to do, and was said; 2
+ * misused. */
 int setup_cli(int argc, char **argv);
 
 #endif

@@ -25,9 +25,11 @@ static X509 *make_certificate(const char *domain, const char *alt_names, EVP_PKE
     X509_NAME *name = x ? X509_get_subject_name(x) : NULL;
     X509_EXTENSION *alt = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alt_names);
     bool made = name && alt && X509_set_version(x, 2) && ASN1_INTEGER_set(X509_get_serialNumber(x), 1) &&
-                X509_gmtime_adj(X509_getm_notBefore(x), -3600) && X509_gmtime_adj(X509_getm_notAfter(x), SELF_SIGNED_DAYS * 86400L) &&
+                X509_gmtime_adj(X509_getm_notBefore(x), -3600) &&
+                X509_gmtime_adj(X509_getm_notAfter(x), SELF_SIGNED_DAYS * 86400L) &&
                 X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)domain, -1, -1, 0) &&
-                X509_set_issuer_name(x, name) && X509_set_pubkey(x, key) && X509_add_ext(x, alt, -1) && X509_sign(x, key, EVP_sha256());
+                X509_set_issuer_name(x, name) && X509_set_pubkey(x, key) && X509_add_ext(x, alt, -1) &&
+                X509_sign(x, key, EVP_sha256());
     X509_EXTENSION_free(alt);
     if (made)
         return x;
@@ -39,7 +41,8 @@ static const char *pem_of(struct arena *a, X509 *x, EVP_PKEY *key)
 {
     BIO *out = BIO_new(BIO_s_mem());
     char *data = NULL;
-    bool written = out && (x ? PEM_write_bio_X509(out, x) : PEM_write_bio_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL));
+    bool written =
+        out && (x ? PEM_write_bio_X509(out, x) : PEM_write_bio_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL));
     long len = written ? BIO_get_mem_data(out, &data) : 0;
     const char *text = len > 0 ? arena_dup_n(a, data, (size_t)len) : NULL;
     BIO_free(out);
@@ -68,22 +71,23 @@ bool setup_self_signed(const struct setup *s, struct error *e)
 bool setup_write_hook(const struct setup *s, struct error *e)
 {
     struct bytes text = BYTES_EMPTY;
-    bytes_printf(&text,
-                 "#!/bin/sh\n"
-                 "# Written by `causeway setup`. certbot calls it after the first certificate and after each renewal: the\n"
-                 "# service may not read certbot's own folders.\n"
-                 "set -e\n"
-                 "case \" $RENEWED_DOMAINS \" in *\" %s \"*) ;; *) exit 0 ;; esac\n"
-                 "umask 027\n"
-                 "cp \"$RENEWED_LINEAGE/fullchain.pem\" '%s.new'\n"
-                 "cp \"$RENEWED_LINEAGE/privkey.pem\" '%s.new'\n"
-                 "chmod 0644 '%s.new'\n"
-                 "chmod 0640 '%s.new'\n"
-                 "chgrp --reference='%s' '%s.new'\n"
-                 "mv '%s.new' '%s'\n"
-                 "mv '%s.new' '%s'\n"
-                 "# Causeway sees the new files by itself. Who is connected stays connected.\n",
-                 s->ascii, s->chain, s->key, s->chain, s->key, s->key, s->key, s->chain, s->chain, s->key, s->key);
+    bytes_printf(
+        &text,
+        "#!/bin/sh\n"
+        "# Written by `causeway setup`. certbot calls it after the first certificate and after each renewal: the\n"
+        "# service may not read certbot's own folders.\n"
+        "set -e\n"
+        "case \" $RENEWED_DOMAINS \" in *\" %s \"*) ;; *) exit 0 ;; esac\n"
+        "umask 027\n"
+        "cp \"$RENEWED_LINEAGE/fullchain.pem\" '%s.new'\n"
+        "cp \"$RENEWED_LINEAGE/privkey.pem\" '%s.new'\n"
+        "chmod 0644 '%s.new'\n"
+        "chmod 0640 '%s.new'\n"
+        "chgrp --reference='%s' '%s.new'\n"
+        "mv '%s.new' '%s'\n"
+        "mv '%s.new' '%s'\n"
+        "# Causeway sees the new files by itself. Who is connected stays connected.\n",
+        s->ascii, s->chain, s->key, s->chain, s->key, s->key, s->key, s->chain, s->chain, s->key, s->key);
     bool held = setup_write(s, s->hook, 0750, bytes_text(&text), e);
     bytes_fini(&text);
     return held;
@@ -104,15 +108,28 @@ int setup_run(const char *const *argv)
 
 bool setup_run_certbot(struct setup *s)
 {
-    const char *const argv[] = {"certbot", "certonly", "--standalone", "--non-interactive", "--agree-tos", "-m", s->certificate,
-                                "-d", s->ascii, "-d", arena_printf(&s->arena, "rooms.%s", s->ascii),
-                                "-d", arena_printf(&s->arena, "upload.%s", s->ascii), "--deploy-hook", s->hook, NULL};
+    const char *const argv[] = {"certbot",
+                                "certonly",
+                                "--standalone",
+                                "--non-interactive",
+                                "--agree-tos",
+                                "-m",
+                                s->certificate,
+                                "-d",
+                                s->ascii,
+                                "-d",
+                                arena_printf(&s->arena, "rooms.%s", s->ascii),
+                                "-d",
+                                arena_printf(&s->arena, "upload.%s", s->ascii),
+                                "--deploy-hook",
+                                s->hook,
+                                NULL};
     int status = setup_run(argv);
     if (status == 0)
         return true;
     printf("%s When %s, rooms.%s and upload.%s lead to this machine and its port 80 is free and open:\n\n   ",
-           status == 127 ? "certbot is not here: apt-get install certbot." : "certbot did not get a certificate yet.", s->ascii,
-           s->ascii, s->ascii);
+           status == 127 ? "certbot is not here: apt-get install certbot." : "certbot did not get a certificate yet.",
+           s->ascii, s->ascii, s->ascii);
     for (const char *const *word = argv; *word; word++)
         printf(" %s", *word);
     printf("\n\nWhere port 80 cannot be had: any of certbot's DNS plugins instead of --standalone.\n");

@@ -4,7 +4,8 @@
 
 #include "gateway/store/store.h"
 
-static void list(const struct config *c, struct contact_router *router, void (*line)(void *user, const char *text), void *user)
+static void list(const struct config *c, struct contact_router *router, void (*line)(void *user, const char *text),
+                 void *user)
 {
     struct arena a;
     arena_init(&a);

@@ -89,7 +89,8 @@ void s2s_dialback_send(struct stream *st, const struct s2s_dialback_word *w)
 
 void s2s_dialback_send_error(struct stream *st, const struct s2s_dialback_word *w, enum stanza_error e)
 {
-    struct s2s_dialback_word answer = {.element = w->element, .from = w->from, .to = w->to, .id = w->id, .type = "error"};
+    struct s2s_dialback_word answer = {
+        .element = w->element, .from = w->from, .to = w->to, .id = w->id, .type = "error"};
     struct bytes b = BYTES_EMPTY;
     bytes_printf(&b, "<error type='%s'><%s xmlns='" NS_STANZA_ERRORS "'/></error>",
                  stanza_error_type(e), stanza_error_name(e));

@@ -132,7 +132,8 @@ const char *s2s_in_state(const struct s2s_in *in)
     return state_names[in->state];
 }
 
-void s2s_in_each_proved(const struct s2s_in *in, void (*each)(void *user, const char *local, const char *remote), void *user)
+void s2s_in_each_proved(const struct s2s_in *in, void (*each)(void *user, const char *local, const char *remote),
+                        void *user)
 {
     const struct proved *pair;
     char remote[S2S_WAY_NAME_MAX];

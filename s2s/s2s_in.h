@@ -16,6 +16,7 @@ void s2s_in_gate_open(struct gate *g); /* of the shard: its incoming streams are
 struct s2s_in *s2s_in_from_node(struct list *node);
 /* What an admin is shown of it: "PLAIN", and for each pair that is proved (or once, with NULL): local, remote. */
 const char *s2s_in_state(const struct s2s_in *in);
-void s2s_in_each_proved(const struct s2s_in *in, void (*each)(void *user, const char *local, const char *remote), void *user);
+void s2s_in_each_proved(const struct s2s_in *in, void (*each)(void *user, const char *local, const char *remote),
+                        void *user);
 
 #endif

@@ -205,7 +205,9 @@ static bool make_room(struct adhoc_shard *s, const struct jid *asker)
         if (waits && is_own && !own)
             own = c;
     }
-    struct adhoc_call *goes = owned >= ADHOC_SESSIONS_PER_PERSON ? own : s->by_id.count >= ADHOC_SESSIONS_MAX ? oldest : NULL;
+    struct adhoc_call *goes = owned >= ADHOC_SESSIONS_PER_PERSON     ? own
+                              : s->by_id.count >= ADHOC_SESSIONS_MAX ? oldest
+                                                                     : NULL;
     if (goes)
         call_free(goes);
     return goes || (owned < ADHOC_SESSIONS_PER_PERSON && s->by_id.count < ADHOC_SESSIONS_MAX);
@@ -232,7 +234,8 @@ static struct adhoc_call *call_new(struct request *r, const struct adhoc_command
 
 /* ---- a request ---- */
 
-#define ADHOC_ACTIONS(A) A(EXECUTE, "execute") A(NEXT, "next") A(PREV, "prev") A(COMPLETE, "complete") A(CANCEL, "cancel")
+#define ADHOC_ACTIONS(A)                                                                                               \
+    A(EXECUTE, "execute") A(NEXT, "next") A(PREV, "prev") A(COMPLETE, "complete") A(CANCEL, "cancel")
 enum action {
 #define ACTION(name, wire) ACTION_##name,
     ADHOC_ACTIONS(ACTION)
@@ -318,8 +321,8 @@ static void advance(struct adhoc_call *c, struct request *r, enum action action)
         refuse(r, STANZA_BAD_REQUEST, "bad-action", last ? "this is the last step" : "this is not the last step");
         return;
     }
-    if (!adhoc_form_read(&c->arena, stanza_first(r->iq), c->command->form_type, &c->command->stages[c->stage], &c->offers,
-                         &c->values, &e)) {
+    if (!adhoc_form_read(&c->arena, stanza_first(r->iq), c->command->form_type, &c->command->stages[c->stage],
+                         &c->offers, &c->values, &e)) {
         refuse(r, STANZA_BAD_REQUEST, "bad-payload", e.text);
         return;
     }

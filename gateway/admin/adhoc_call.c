@@ -197,12 +197,14 @@ static void write_table(struct builder *b, const struct adhoc_answer *a)
 {
     form_open_reported(b);
     for (unsigned i = 0; i < a->column_count; i++)
-        form_add(b, &(struct form_field){.type = FORM_TEXT_SINGLE, .var = a->columns[i].var, .label = a->columns[i].label});
+        form_add(
+            b, &(struct form_field){.type = FORM_TEXT_SINGLE, .var = a->columns[i].var, .label = a->columns[i].label});
     build_close(b);
     for (const struct adhoc_cell_row *r = a->rows; r; r = r->next) {
         form_open_item(b);
         for (unsigned i = 0; i < a->column_count; i++)
-            form_add(b, &(struct form_field){.bare = true, .var = a->columns[i].var, .value = r->cells[i] ? r->cells[i] : ""});
+            form_add(b, &(struct form_field){
+                            .bare = true, .var = a->columns[i].var, .value = r->cells[i] ? r->cells[i] : ""});
         build_close(b);
     }
 }
@@ -314,7 +316,8 @@ void adhoc_warn(struct adhoc_call *c, const char *fmt, ...)
 void adhoc_result(struct adhoc_call *c, enum form_type type, const char *var, const char *label, const char *value)
 {
     struct adhoc_answer_field *f = arena_new(&c->arena, struct adhoc_answer_field);
-    *f = (struct adhoc_answer_field){type, arena_dup(&c->arena, var), dup_or_null(c, label), dup_or_null(c, value), NULL};
+    *f = (struct adhoc_answer_field){type, arena_dup(&c->arena, var), dup_or_null(c, label), dup_or_null(c, value),
+                                     NULL};
     if (c->answer.last_field)
         c->answer.last_field->next = f;
     else

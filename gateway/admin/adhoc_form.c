@@ -205,7 +205,8 @@ static const struct adhoc_field *field_named(const struct adhoc_stage *stage, co
     return NULL;
 }
 
-static bool check_names(const struct form *form, const char *form_type, const struct adhoc_stage *stage, struct error *e)
+static bool check_names(const struct form *form, const char *form_type, const struct adhoc_stage *stage,
+                        struct error *e)
 {
     if (form->count > ADHOC_FIELDS_MAX)
         return error_set(e, ERROR_INVALID, "the form has %zu fields, more than %d", form->count, ADHOC_FIELDS_MAX);

@@ -104,7 +104,9 @@ static void end_their_links(struct change_job *j)
 
 static enum stanza_error error_for(enum error_code code)
 {
-    return code == ERROR_EXISTS ? STANZA_CONFLICT : code == ERROR_NOT_FOUND ? STANZA_ITEM_NOT_FOUND : STANZA_RESOURCE_CONSTRAINT;
+    return code == ERROR_EXISTS      ? STANZA_CONFLICT
+           : code == ERROR_NOT_FOUND ? STANZA_ITEM_NOT_FOUND
+                                     : STANZA_RESOURCE_CONSTRAINT;
 }
 
 static void on_changed(struct store_job *job, const struct error *e)
@@ -220,7 +222,8 @@ static void change_password(struct adhoc_call *c, enum change change)
     if (!bare)
         return;
     if (exchange_community(adhoc_exchange(c), bare_domain(bare))->accounts_elsewhere) {
-        adhoc_refuse(c, STANZA_NOT_ALLOWED, "accounts and passwords of this community are those of its directory (LDAP): change them there");
+        adhoc_refuse(c, STANZA_NOT_ALLOWED,
+                     "accounts and passwords of this community are those of its directory (LDAP): change them there");
         return;
     }
     if (change == CHANGE_ADD && !text_eq(password, adhoc_text(c, "password-verify"))) {
@@ -411,12 +414,20 @@ static void run_links(struct adhoc_call *c)
 static const struct adhoc_field add_fields[] = {
     {.type = FORM_JID_SINGLE, .var = "accountjid", .label = "Address", .required = true},
     {.type = FORM_TEXT_PRIVATE, .var = "password", .label = "Password", .required = true, .max_bytes = PASSWORD_BYTES},
-    {.type = FORM_TEXT_PRIVATE, .var = "password-verify", .label = "Password again", .required = true, .max_bytes = PASSWORD_BYTES},
+    {.type = FORM_TEXT_PRIVATE,
+     .var = "password-verify",
+     .label = "Password again",
+     .required = true,
+     .max_bytes = PASSWORD_BYTES},
     {0},
 };
 static const struct adhoc_field password_fields[] = {
     {.type = FORM_JID_SINGLE, .var = "accountjid", .label = "Address", .required = true},
-    {.type = FORM_TEXT_PRIVATE, .var = "password", .label = "New password", .required = true, .max_bytes = PASSWORD_BYTES},
+    {.type = FORM_TEXT_PRIVATE,
+     .var = "password",
+     .label = "New password",
+     .required = true,
+     .max_bytes = PASSWORD_BYTES},
     {0},
 };
 static const struct adhoc_field many_fields[] = {
@@ -442,20 +453,30 @@ static const struct adhoc_field online_fields[] = {
 
 static const struct adhoc_stage add_stages[] = {{.title = "Add an account", .fields = add_fields}};
 static const struct adhoc_stage delete_stages[] = {
-    {.title = "Delete accounts", .instructions = "With their contacts, archives and devices. This cannot be undone.", .fields = many_fields}};
-static const struct adhoc_stage disable_stages[] = {
-    {.title = "Disable accounts", .instructions = "They cannot log in; nothing of theirs is lost.", .fields = many_fields}};
+    {.title = "Delete accounts",
+     .instructions = "With their contacts, archives and devices. This cannot be undone.",
+     .fields = many_fields}};
+static const struct adhoc_stage disable_stages[] = {{.title = "Disable accounts",
+                                                     .instructions = "They cannot log in; nothing of theirs is lost.",
+                                                     .fields = many_fields}};
 static const struct adhoc_stage enable_stages[] = {{.title = "Enable accounts again", .fields = many_fields}};
 static const struct adhoc_stage end_stages[] = {
-    {.title = "End links", .instructions = "Of whole accounts, or of one client each (with its resource).", .fields = many_fields}};
+    {.title = "End links",
+     .instructions = "Of whole accounts, or of one client each (with its resource).",
+     .fields = many_fields}};
 static const struct adhoc_stage password_stages[] = {
-    {.title = "Change a password", .instructions = "Clients that are logged in have to log in again.", .fields = password_fields}};
+    {.title = "Change a password",
+     .instructions = "Clients that are logged in have to log in again.",
+     .fields = password_fields}};
 static const struct adhoc_stage list_stages[] = {{.title = "List accounts", .fields = list_fields}};
 static const struct adhoc_stage online_stages[] = {{.title = "List who is linked", .fields = online_fields}};
 static const struct adhoc_stage links_stages[] = {{.title = "Show links", .fields = links_fields}};
 
-#define COMMAND(node_, name_, stages_, run_) \
-    {.node = node_, .name = name_, .who = ADHOC_ADMIN, .form_type = NS_ADMIN, .stages = stages_, .stage_count = 1, .run = run_}
+#define COMMAND(node_, name_, stages_, run_)                                                                           \
+    {                                                                                                                  \
+        .node = node_, .name = name_, .who = ADHOC_ADMIN, .form_type = NS_ADMIN, .stages = stages_, .stage_count = 1,  \
+        .run = run_                                                                                                    \
+    }
 const struct adhoc_command admin_accounts[] = {
     COMMAND(NODE("add-user"), "Add an account", add_stages, run_add),
     COMMAND(NODE("delete-user"), "Delete accounts", delete_stages, run_delete),

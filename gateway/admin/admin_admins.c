@@ -130,7 +130,8 @@ static void on_change(struct store_job *job, const struct error *e)
     if (e->code != ERROR_NONE) {
         refuse(j->call, e);
     } else {
-        adhoc_note(j->call, j->wanted.count == 1 ? "%u account is an admin." : "%u accounts are admins.", j->wanted.count);
+        adhoc_note(j->call, j->wanted.count == 1 ? "%u account is an admin." : "%u accounts are admins.",
+                   j->wanted.count);
         adhoc_finish(j->call);
     }
     job_end(j);
@@ -167,10 +168,18 @@ static const struct adhoc_field fields[] = {
     {0},
 };
 static const struct adhoc_stage stages[] = {
-    {.title = "Who is an admin", .instructions = "Those that the configuration lists are admins in any case.", .fields = fields, .show = show}};
+    {.title = "Who is an admin",
+     .instructions = "Those that the configuration lists are admins in any case.",
+     .fields = fields,
+     .show = show}};
 
 const struct adhoc_command admin_admins[] = {
-    {.node = NS_ADMIN "#edit-admin", .name = "Say who is an admin", .who = ADHOC_ADMIN, .form_type = NS_ADMIN, .stages = stages,
-     .stage_count = 1, .run = run},
+    {.node = NS_ADMIN "#edit-admin",
+     .name = "Say who is an admin",
+     .who = ADHOC_ADMIN,
+     .form_type = NS_ADMIN,
+     .stages = stages,
+     .stage_count = 1,
+     .run = run},
     {0},
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Invitations (XEP-0401): to be somebody's contact, to have an account; what is open, and taking it back. What people may
- * is the community's (struct community_joining); an admin may always, unless nobody may come at all. The address is shown
- * once, to whoever made it: only its hash is kept. */
+/* Invitations (XEP-0401): to be somebody's contact, to have an account; what is open, and taking it back. What people
+ * may is the community's (struct community_joining); an admin may always, unless nobody may come at all. The address is
+ * shown once, to whoever made it: only its hash is kept. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -121,13 +121,16 @@ static void run_create_account(struct adhoc_call *c)
     else if (*text && !who)
         adhoc_reject(c, "username: '%.200s' is not the part of an address before the @", text);
     else
-        make(c, (struct invitation){.account = true, .name = who ? who->local : NULL, .introduces = adhoc_is_set(c, "roster-subscription")});
+        make(c, (struct invitation){.account = true,
+                                    .name = who ? who->local : NULL,
+                                    .introduces = adhoc_is_set(c, "roster-subscription")});
 }
 
 /* ---- what there is, and taking back ---- */
 
 static const struct listing_column columns[] = {
-    {"id", "Id"}, {"inviter", "Of"}, {"for", "For"}, {"expire", "Holds until"}, {"left", "Uses left"}, {"used", "Used by"}, {NULL, NULL},
+    {"id", "Id"},          {"inviter", "Of"},   {"for", "For"}, {"expire", "Holds until"},
+    {"left", "Uses left"}, {"used", "Used by"}, {NULL, NULL},
 };
 
 struct list_job {
@@ -209,7 +212,8 @@ static void list(struct adhoc_call *c, bool own)
 {
     struct list_job *j = list_new(c, own);
     struct store *s = exchange_store(adhoc_exchange(c));
-    j->job = (struct store_job){.reply_on = adhoc_loop(c), .run = list_run, .done = on_listed, .must_see = store_ticket(s)};
+    j->job =
+        (struct store_job){.reply_on = adhoc_loop(c), .run = list_run, .done = on_listed, .must_see = store_ticket(s)};
     store_read(s, &j->job);
 }
 
@@ -244,12 +248,19 @@ static void run_revoke_own(struct adhoc_call *c)
 /* ---- the table ---- */
 
 static const struct adhoc_field account_fields[] = {
-    {.type = FORM_TEXT_SINGLE, .var = "username", .label = "Name", .hint = "what stands before the @; empty: whoever is invited chooses"},
+    {.type = FORM_TEXT_SINGLE,
+     .var = "username",
+     .label = "Name",
+     .hint = "what stands before the @; empty: whoever is invited chooses"},
     {.type = FORM_BOOLEAN, .var = "roster-subscription", .label = "You become contacts", .value = "true"},
     {0},
 };
 static const struct adhoc_field id_fields[] = {
-    {.type = FORM_TEXT_SINGLE, .var = "id", .label = "Id, as the list has it", .required = true, .max_bytes = INVITATION_ID_LEN},
+    {.type = FORM_TEXT_SINGLE,
+     .var = "id",
+     .label = "Id, as the list has it",
+     .required = true,
+     .max_bytes = INVITATION_ID_LEN},
     {0},
 };
 static const struct adhoc_stage account_stages[] = {{.title = "Invite to an account", .fields = account_fields}};
@@ -257,15 +268,38 @@ static const struct adhoc_stage id_stages[] = {{.title = "Take an invitation bac
 
 #define RESULT NS_INVITE "#invitation"
 const struct adhoc_command admin_invitations[] = {
-    {.node = NS_INVITE "#invite", .name = "Invite a contact", .who = ADHOC_ADMIN, .people_may = people_may_contacts, .form_type = RESULT,
+    {.node = NS_INVITE "#invite",
+     .name = "Invite a contact",
+     .who = ADHOC_ADMIN,
+     .people_may = people_may_contacts,
+     .form_type = RESULT,
      .run = run_invite},
-    {.node = NS_INVITE "#create-account", .name = "Invite to an account", .who = ADHOC_ADMIN, .people_may = people_may_accounts,
-     .form_type = RESULT, .stages = account_stages, .stage_count = 1, .run = run_create_account},
+    {.node = NS_INVITE "#create-account",
+     .name = "Invite to an account",
+     .who = ADHOC_ADMIN,
+     .people_may = people_may_accounts,
+     .form_type = RESULT,
+     .stages = account_stages,
+     .stage_count = 1,
+     .run = run_create_account},
     {.node = NODE_MINE("list"), .name = "My invitations", .who = ADHOC_PERSON, .run = run_list_own},
-    {.node = NODE_MINE("revoke"), .name = "Take an invitation back", .who = ADHOC_PERSON, .stages = id_stages, .stage_count = 1,
+    {.node = NODE_MINE("revoke"),
+     .name = "Take an invitation back",
+     .who = ADHOC_PERSON,
+     .stages = id_stages,
+     .stage_count = 1,
      .run = run_revoke_own},
-    {.node = "urn:causeway:admin:1#invitations", .name = "Show invitations", .who = ADHOC_ADMIN, .form_type = NS_ADMIN, .run = run_list_all},
-    {.node = "urn:causeway:admin:1#revoke-invitation", .name = "Take anybody's invitation back", .who = ADHOC_ADMIN, .form_type = NS_ADMIN,
-     .stages = id_stages, .stage_count = 1, .run = run_revoke_any},
+    {.node = "urn:causeway:admin:1#invitations",
+     .name = "Show invitations",
+     .who = ADHOC_ADMIN,
+     .form_type = NS_ADMIN,
+     .run = run_list_all},
+    {.node = "urn:causeway:admin:1#revoke-invitation",
+     .name = "Take anybody's invitation back",
+     .who = ADHOC_ADMIN,
+     .form_type = NS_ADMIN,
+     .stages = id_stages,
+     .stage_count = 1,
+     .run = run_revoke_any},
     {0},
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What an admin looks at: the community, streams with others, messaging sessions without a word of what was
- * said, the outbox without texts, providers, what people report of whom they block. All of the admin's own community. */
+ * said, the outbox without texts, providers, what people report of whom they block. All of the admin's own community.
+ */
 #include "gateway/admin/adhoc_listing.h"
 #include "gateway/admin/admin.h"
 #include "gateway/admin/report_table.h"
@@ -35,7 +36,8 @@ static void run_providers(struct adhoc_call *c)
 
 static void run_community(struct adhoc_call *c)
 {
-    static const char *const strangers[] = {[STRANGERS_ASK] = "ask", [STRANGERS_DELIVER] = "deliver", [STRANGERS_REFUSE] = "refuse"};
+    static const char *const strangers[] = {
+        [STRANGERS_ASK] = "ask", [STRANGERS_DELIVER] = "deliver", [STRANGERS_REFUSE] = "refuse"};
     const struct community *own = exchange_community(adhoc_exchange(c), adhoc_domain(c));
     struct bytes admins = BYTES_EMPTY;
     for (const char *const *a = own->admins; a && *a; a++)
@@ -79,7 +81,8 @@ static const struct adhoc_field delivery_fields[] = {
     {.type = FORM_TEXT_SINGLE, .var = "ref", .label = "Delivery", .required = true, .max_bytes = 64},
     {0},
 };
-static const struct adhoc_stage communities_stages[] = {{.title = "Streams with other communities", .fields = remote_fields}};
+static const struct adhoc_stage communities_stages[] = {
+    {.title = "Streams with other communities", .fields = remote_fields}};
 static const struct adhoc_stage sessions_stages[] = {{.title = "Messaging sessions", .fields = account_fields}};
 static const struct adhoc_stage outbox_stages[] = {{.title = "The outbox to devices", .fields = account_fields}};
 static const struct adhoc_stage reports_stages[] = {{.title = "Reports of spam and abuse", .fields = reports_fields}};

@@ -80,7 +80,10 @@ static void show(struct adhoc_call *c, const struct client *first)
 {
     adhoc_columns(c, columns);
     for (const struct client *r = first; r; r = r->next)
-        adhoc_row(c, (const char *[]){r->id, r->name, r->software, seen_text(c, r), link_text(r), r->has_token ? "token" : r->by_certificate ? "certificate" : "password"});
+        adhoc_row(c, (const char *[]){r->id, r->name, r->software, seen_text(c, r), link_text(r),
+                                      r->has_token        ? "token"
+                                      : r->by_certificate ? "certificate"
+                                                          : "password"});
     if (!first)
         adhoc_note(c, "There are none.");
     adhoc_finish(c);
@@ -109,8 +112,10 @@ static void offer(struct adhoc_call *c, const struct client *first)
             continue;
         if (!*name && !*software)
             name = r->id;
-        adhoc_offer(c, "client", arena_printf(adhoc_arena(c), "%s%s%s, %s", name, *name && *software ? " " : "", software, link_words(r)),
-                    r->id);
+        adhoc_offer(
+            c, "client",
+            arena_printf(adhoc_arena(c), "%s%s%s, %s", name, *name && *software ? " " : "", software, link_words(r)),
+            r->id);
     }
     adhoc_ask_offered(c, "client", "No other client is logged in.");
 }
@@ -135,7 +140,8 @@ static void on_revoked(struct client_revoke *r, const struct error *e)
     } else if (r->id && !r->was_known) {
         adhoc_refuse(k->call, STANZA_ITEM_NOT_FOUND, "there is no such client");
     } else {
-        adhoc_note(k->call, "Revoked; %u of its links ended. Who knows the password can log in until it is changed.", r->ended);
+        adhoc_note(k->call, "Revoked; %u of its links ended. Who knows the password can log in until it is changed.",
+                   r->ended);
         adhoc_finish(k->call);
     }
     mem_free(k);

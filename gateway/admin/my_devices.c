@@ -42,7 +42,8 @@ static void run_change(struct adhoc_call *c)
             return;
         }
     if (text_eq(what, "language"))
-        my_line_say(c, arena_printf(adhoc_arena(c), "language %s %s", adhoc_text(c, "device"), adhoc_text(c, "language")));
+        my_line_say(c,
+                    arena_printf(adhoc_arena(c), "language %s %s", adhoc_text(c, "device"), adhoc_text(c, "language")));
     else if (text_eq(what, "quiet"))
         my_line_say(c, arena_printf(adhoc_arena(c), "quiet %s %s", adhoc_text(c, "device"), *quiet ? quiet : "off"));
     else
@@ -60,8 +61,8 @@ static void offer_devices(struct adhoc_call *c, const struct listing *l, const s
 {
     for (const struct listing_row *r = q->first; r; r = r->next)
         adhoc_offer(c, "device",
-                    arena_printf(adhoc_arena(c), "%s %s, %s", adhoc_listing_cell(l, r, "kind"), adhoc_listing_cell(l, r, "address"),
-                                 adhoc_listing_cell(l, r, "state")),
+                    arena_printf(adhoc_arena(c), "%s %s, %s", adhoc_listing_cell(l, r, "kind"),
+                                 adhoc_listing_cell(l, r, "address"), adhoc_listing_cell(l, r, "state")),
                     adhoc_listing_cell(l, r, "number"));
     adhoc_ask_offered(c, "device", "You have listed no devices.");
 }
@@ -97,8 +98,8 @@ static void ask_plan(struct person *p, void *user)
     if (strange)
         adhoc_note(c, "%s is a stranger to you: this would be a contact request.", peer->bare);
     adhoc_listing_ask(c, "plan",
-                      arena_printf(adhoc_arena(c), "%s %s %s %s %lld", adhoc_asker(c)->bare, peer->bare, strange ? "request" : "message",
-                                   *urgency ? urgency : "medium", (long long)at_us),
+                      arena_printf(adhoc_arena(c), "%s %s %s %s %lld", adhoc_asker(c)->bare, peer->bare,
+                                   strange ? "request" : "message", *urgency ? urgency : "medium", (long long)at_us),
                       ADHOC_LISTING_ROWS, tell_plan);
 }
 
@@ -148,9 +149,18 @@ static const struct form_option urgencies[] = {
     {"Low", "low"}, {"Medium", "medium"}, {"High", "high"}, {"Emergency", "emergency"}, {NULL, NULL},
 };
 static const struct adhoc_field add_fields[] = {
-    {.type = FORM_LIST_SINGLE, .var = "kind", .label = "What it is", .value = "email", .required = true, .options = kinds},
-    {.type = FORM_TEXT_SINGLE, .var = "address", .label = "Address or number", .hint = "a number with its country: +44...",
-     .required = true, .max_bytes = 254},
+    {.type = FORM_LIST_SINGLE,
+     .var = "kind",
+     .label = "What it is",
+     .value = "email",
+     .required = true,
+     .options = kinds},
+    {.type = FORM_TEXT_SINGLE,
+     .var = "address",
+     .label = "Address or number",
+     .hint = "a number with its country: +44...",
+     .required = true,
+     .max_bytes = 254},
     {.type = FORM_BOOLEAN, .var = "full", .label = "Show whole texts, not only notices", .value = "0"},
     {0},
 };
@@ -165,26 +175,41 @@ static const struct adhoc_field remove_fields[] = {
 static const struct adhoc_field change_fields[] = {
     {.type = FORM_LIST_SINGLE, .var = "device", .label = "Which one", .required = true},
     {.type = FORM_LIST_SINGLE, .var = "change", .label = "What", .required = true, .options = changes},
-    {.type = FORM_TEXT_SINGLE, .var = "quiet", .label = "Quiet hours", .hint = "22:00-07:00 Europe/London; empty: none", .max_bytes = 100},
+    {.type = FORM_TEXT_SINGLE,
+     .var = "quiet",
+     .label = "Quiet hours",
+     .hint = "22:00-07:00 Europe/London; empty: none",
+     .max_bytes = 100},
     {.type = FORM_TEXT_SINGLE, .var = "language", .label = "Language", .hint = "en, de, fr, es", .max_bytes = 16},
     {0},
 };
 static const struct adhoc_field plan_fields[] = {
     {.type = FORM_JID_SINGLE, .var = "sender", .label = "Who would write", .required = true},
-    {.type = FORM_TEXT_SINGLE, .var = "at", .label = "When", .hint = "empty: now", .datatype = "xs:dateTime", .max_bytes = 40},
+    {.type = FORM_TEXT_SINGLE,
+     .var = "at",
+     .label = "When",
+     .hint = "empty: now",
+     .datatype = "xs:dateTime",
+     .max_bytes = 40},
     {.type = FORM_LIST_SINGLE, .var = "urgency", .label = "How urgent", .value = "medium", .options = urgencies},
     {0},
 };
-static const struct adhoc_stage add_stages[] = {
-    {.title = "Add a device", .instructions = "A code goes there; give it to \"Verify a device\".", .fields = add_fields}};
+static const struct adhoc_stage add_stages[] = {{.title = "Add a device",
+                                                 .instructions = "A code goes there; give it to \"Verify a device\".",
+                                                 .fields = add_fields}};
 static const struct adhoc_stage verify_stages[] = {{.title = "Verify a device", .fields = verify_fields}};
-static const struct adhoc_stage remove_stages[] = {{.title = "Forget a device", .fields = remove_fields, .show = show_devices}};
-static const struct adhoc_stage change_stages[] = {{.title = "Change a device", .fields = change_fields, .show = show_devices}};
+static const struct adhoc_stage remove_stages[] = {
+    {.title = "Forget a device", .fields = remove_fields, .show = show_devices}};
+static const struct adhoc_stage change_stages[] = {
+    {.title = "Change a device", .fields = change_fields, .show = show_devices}};
 static const struct adhoc_stage plan_stages[] = {
     {.title = "What would happen if somebody wrote", .instructions = "Nothing is sent.", .fields = plan_fields}};
 
-#define COMMAND(node_, name_, stages_, run_) \
-    {.node = NODE(node_), .name = name_, .who = ADHOC_PERSON, .form_type = NS_DEVICES, .stages = stages_, .stage_count = 1, .run = run_}
+#define COMMAND(node_, name_, stages_, run_)                                                                           \
+    {                                                                                                                  \
+        .node = NODE(node_), .name = name_, .who = ADHOC_PERSON, .form_type = NS_DEVICES, .stages = stages_,           \
+        .stage_count = 1, .run = run_                                                                                  \
+    }
 const struct adhoc_command my_devices[] = {
     {.node = NODE("list"), .name = "My devices", .who = ADHOC_PERSON, .form_type = NS_DEVICES, .run = run_list},
     COMMAND("add", "Add a device", add_stages, run_add),

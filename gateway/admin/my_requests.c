@@ -29,8 +29,8 @@ static void list_requests(struct person *p, void *user)
         char until[DATETIME_MAX] = "";
         if (r->expires_us)
             datetime_write(until, r->expires_us);
-        adhoc_row(c, (const char *[]){r->number ? arena_printf(a, "%u", r->number) : NULL, r->peer, consent_state_name(r->state),
-                                      arena_printf(a, "%u", r->held), r->excerpt, until});
+        adhoc_row(c, (const char *[]){r->number ? arena_printf(a, "%u", r->number) : NULL, r->peer,
+                                      consent_state_name(r->state), arena_printf(a, "%u", r->held), r->excerpt, until});
     }
     if (!count)
         adhoc_note(c, "Nobody is waiting for your answer, and you have decided about nobody.");
@@ -85,7 +85,9 @@ static void offer_requests(struct person *p, void *user)
     struct session_request *found = NULL;
     unsigned count = p ? session_requests(p, adhoc_arena(c), &found) : 0;
     for (unsigned i = 0; i < count; i++)
-        adhoc_offer(c, "peer", arena_printf(adhoc_arena(c), "%s (%s)", found[i].peer, consent_state_name(found[i].state)), found[i].peer);
+        adhoc_offer(c, "peer",
+                    arena_printf(adhoc_arena(c), "%s (%s)", found[i].peer, consent_state_name(found[i].state)),
+                    found[i].peer);
     adhoc_ask_offered(c, "peer", "Nobody is waiting for your answer, and you have decided about nobody.");
 }
 
@@ -126,7 +128,12 @@ static const struct form_option decisions[] = {
 };
 static const struct adhoc_field decide_fields[] = {
     {.type = FORM_LIST_SINGLE, .var = "peer", .label = "Who", .required = true, .max_bytes = 3071},
-    {.type = FORM_LIST_SINGLE, .var = "decision", .label = "Your answer", .value = "accept", .required = true, .options = decisions},
+    {.type = FORM_LIST_SINGLE,
+     .var = "decision",
+     .label = "Your answer",
+     .value = "accept",
+     .required = true,
+     .options = decisions},
     {0},
 };
 static const struct adhoc_field block_fields[] = {

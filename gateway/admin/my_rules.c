@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Rules of the one who asks: whose messages are told by which devices, and when. A form becomes the line that the
- * person could have written ("add rule for ..."; my_line.h), so what is written into it is looked at here only as far as
- * it must stay within its place in the line. */
+ * person could have written ("add rule for ..."; my_line.h), so what is written into it is looked at here only as far
+ * as it must stay within its place in the line. */
 #include "gateway/admin/adhoc_listing.h"
 #include "gateway/admin/admin.h"
 #include "gateway/admin/my_line.h"
@@ -22,7 +22,8 @@ static bool add_address(struct adhoc_call *c, const char *name, bool domain, str
 {
     const struct jid *j = jid_parse_text(adhoc_arena(c), name);
     if (!j || (j->local == NULL) != domain) {
-        adhoc_reject(c, domain ? "name: a domain like montague.example" : "name: an address like romeo@montague.example");
+        adhoc_reject(c,
+                     domain ? "name: a domain like montague.example" : "name: an address like romeo@montague.example");
         return false;
     }
     bytes_printf(line, "%s%s", domain ? "domain " : "", j->bare);
@@ -51,7 +52,8 @@ static bool add_sender(struct adhoc_call *c, struct bytes *line)
     return true;
 }
 
-static void add_values(struct adhoc_call *c, const char *var, const char *before, const char *between, struct bytes *line)
+static void add_values(struct adhoc_call *c, const char *var, const char *before, const char *between,
+                       struct bytes *line)
 {
     unsigned count;
     const char *const *values = adhoc_values(c, var, &count);
@@ -137,8 +139,8 @@ static void show_table(struct adhoc_call *c, const struct listing *l, const stru
     adhoc_columns(c, shown);
     for (const struct listing_row *r = q->first; r; r = r->next) {
         const char *when = adhoc_listing_cell(l, r, "when");
-        adhoc_row(c, (const char *[]){adhoc_listing_cell(l, r, "number"), adhoc_listing_cell(l, r, "whom"), *when ? when : "always",
-                                      adhoc_listing_cell(l, r, "steps")});
+        adhoc_row(c, (const char *[]){adhoc_listing_cell(l, r, "number"), adhoc_listing_cell(l, r, "whom"),
+                                      *when ? when : "always", adhoc_listing_cell(l, r, "steps")});
     }
     adhoc_note(c, q->count ? "The first that fits decides; where none does, the community's default."
                            : "You have no rules: the community's default holds for everybody.");
@@ -188,7 +190,8 @@ static void offer_devices(struct adhoc_call *c, const struct listing *l, const s
             adhoc_offer(c, devices_of[i], k->label, k->value);
         for (const struct listing_row *r = q->first; r; r = r->next)
             adhoc_offer(c, devices_of[i],
-                        arena_printf(adhoc_arena(c), "Only %s %s", adhoc_listing_cell(l, r, "kind"), adhoc_listing_cell(l, r, "address")),
+                        arena_printf(adhoc_arena(c), "Only %s %s", adhoc_listing_cell(l, r, "kind"),
+                                     adhoc_listing_cell(l, r, "address")),
                         adhoc_listing_cell(l, r, "number"));
     }
 }
@@ -241,30 +244,65 @@ static void show_old(struct adhoc_call *c)
 /* ---- the table ---- */
 
 static const struct form_option senders[] = {
-    {"Anybody", "anybody"}, {"People whom I know", "contacts"}, {"Strangers", "strangers"}, {"A group of my contacts", "group"},
-    {"One address", "address"}, {"Everybody at a domain", "domain"}, {NULL, NULL},
+    {"Anybody", "anybody"},
+    {"People whom I know", "contacts"},
+    {"Strangers", "strangers"},
+    {"A group of my contacts", "group"},
+    {"One address", "address"},
+    {"Everybody at a domain", "domain"},
+    {NULL, NULL},
 };
 static const struct form_option urgencies[] = {
     {"Low", "low"}, {"Medium", "medium"}, {"High", "high"}, {"Emergency", "emergency"}, {NULL, NULL},
 };
 static const struct form_option days[] = {
-    {"Monday", "mon"}, {"Tuesday", "tue"}, {"Wednesday", "wed"}, {"Thursday", "thu"}, {"Friday", "fri"}, {"Saturday", "sat"},
-    {"Sunday", "sun"}, {NULL, NULL},
+    {"Monday", "mon"}, {"Tuesday", "tue"},  {"Wednesday", "wed"}, {"Thursday", "thu"},
+    {"Friday", "fri"}, {"Saturday", "sat"}, {"Sunday", "sun"},    {NULL, NULL},
 };
 static const struct form_option ways[] = {
     {"One up", "up"}, {"One down", "down"}, {"To the top", "first"}, {"To the end", "last"}, {NULL, NULL},
 };
-#define MINUTES(var_) \
-    {.type = FORM_TEXT_SINGLE, .var = var_, .label = "Minutes after the message", .value = "0", .datatype = "xs:integer", .min = 0, .max = 1440}
+#define MINUTES(var_)                                                                                                  \
+    {                                                                                                                  \
+        .type = FORM_TEXT_SINGLE, .var = var_, .label = "Minutes after the message", .value = "0",                     \
+        .datatype = "xs:integer", .min = 0, .max = 1440                                                                \
+    }
 static const struct adhoc_field rule_fields[] = {
-    {.type = FORM_LIST_SINGLE, .var = "from", .label = "Whose messages", .value = "anybody", .required = true, .options = senders},
-    {.type = FORM_TEXT_SINGLE, .var = "name", .label = "Which group, address or domain", .hint = "empty for the others", .max_bytes = 255},
-    {.type = FORM_LIST_MULTI, .var = "urgency", .label = "Only if so urgent", .hint = "none chosen: always", .options = urgencies},
-    {.type = FORM_LIST_MULTI, .var = "days", .label = "Only on these days", .hint = "none chosen: every day", .options = days},
-    {.type = FORM_TEXT_SINGLE, .var = "hours", .label = "Only at these hours", .hint = "22:00-07:00; empty: all day", .max_bytes = 16},
-    {.type = FORM_TEXT_SINGLE, .var = "zone", .label = "Time zone of days and hours",
-     .hint = "Europe/London; empty: that of your other rules or quiet hours", .max_bytes = 60},
-    {.type = FORM_LIST_MULTI, .var = "devices1", .label = "Tell me by", .hint = "nothing chosen here or below: by nothing; it waits for your log-on"},
+    {.type = FORM_LIST_SINGLE,
+     .var = "from",
+     .label = "Whose messages",
+     .value = "anybody",
+     .required = true,
+     .options = senders},
+    {.type = FORM_TEXT_SINGLE,
+     .var = "name",
+     .label = "Which group, address or domain",
+     .hint = "empty for the others",
+     .max_bytes = 255},
+    {.type = FORM_LIST_MULTI,
+     .var = "urgency",
+     .label = "Only if so urgent",
+     .hint = "none chosen: always",
+     .options = urgencies},
+    {.type = FORM_LIST_MULTI,
+     .var = "days",
+     .label = "Only on these days",
+     .hint = "none chosen: every day",
+     .options = days},
+    {.type = FORM_TEXT_SINGLE,
+     .var = "hours",
+     .label = "Only at these hours",
+     .hint = "22:00-07:00; empty: all day",
+     .max_bytes = 16},
+    {.type = FORM_TEXT_SINGLE,
+     .var = "zone",
+     .label = "Time zone of days and hours",
+     .hint = "Europe/London; empty: that of your other rules or quiet hours",
+     .max_bytes = 60},
+    {.type = FORM_LIST_MULTI,
+     .var = "devices1",
+     .label = "Tell me by",
+     .hint = "nothing chosen here or below: by nothing; it waits for your log-on"},
     MINUTES("after1"),
     {.type = FORM_LIST_MULTI, .var = "devices2", .label = "If that brings no answer, by"},
     MINUTES("after2"),
@@ -284,12 +322,15 @@ static const struct adhoc_field move_fields[] = {
     {0},
 };
 #define FIRST_DECIDES "The first rule that fits decides."
-static const struct adhoc_stage add_stages[] = {
-    {.title = "Add a rule", .instructions = FIRST_DECIDES " A new one stands at the end.", .fields = rule_fields, .show = show_new}};
+static const struct adhoc_stage add_stages[] = {{.title = "Add a rule",
+                                                 .instructions = FIRST_DECIDES " A new one stands at the end.",
+                                                 .fields = rule_fields,
+                                                 .show = show_new}};
 static const struct adhoc_stage change_stages[] = {
     {.title = "Change a rule", .fields = choose_fields, .show = show_rules},
     {.title = "Change a rule", .fields = rule_fields, .show = show_old}};
-static const struct adhoc_stage remove_stages[] = {{.title = "Forget a rule", .fields = choose_fields, .show = show_rules}};
+static const struct adhoc_stage remove_stages[] = {
+    {.title = "Forget a rule", .fields = choose_fields, .show = show_rules}};
 static const struct adhoc_stage move_stages[] = {
     {.title = "Move a rule", .instructions = FIRST_DECIDES, .fields = move_fields, .show = show_rules}};
 

@@ -44,7 +44,8 @@ static size_t add_report(struct adhoc_call *c, const struct report *r)
 {
     char at[DATETIME_MAX];
     datetime_write(at, r->at_us);
-    adhoc_row(c, (const char *[]){at, r->jid, reason_of(r), r->reporter, or_none(r->words), or_none(r->messages), may_tell(r)});
+    adhoc_row(c, (const char *[]){at, r->jid, reason_of(r), r->reporter, or_none(r->words), or_none(r->messages),
+                                  may_tell(r)});
     return strlen(r->words) + strlen(r->messages) + strlen(r->jid) + 300;
 }
 

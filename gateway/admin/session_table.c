@@ -31,10 +31,11 @@ static void add_session(struct adhoc_call *c, const struct sessions_seen *s)
     struct arena *a = adhoc_arena(c);
     char changed[DATETIME_MAX];
     datetime_write(changed, s->changed_us);
-    adhoc_row(c, (const char *[]){s->callee, s->peer, s->code,
-                                  reach_state_known(s->reach) ? reach_state_name((enum reach_state)s->reach) : NULL,
-                                  consent_state_known(s->consent) ? consent_state_name((enum consent_state)s->consent) : NULL,
-                                  arena_printf(a, "%lld", (long long)s->held), changed});
+    adhoc_row(
+        c, (const char *[]){s->callee, s->peer, s->code,
+                            reach_state_known(s->reach) ? reach_state_name((enum reach_state)s->reach) : NULL,
+                            consent_state_known(s->consent) ? consent_state_name((enum consent_state)s->consent) : NULL,
+                            arena_printf(a, "%lld", (long long)s->held), changed});
 }
 
 static void on_survey(struct store_job *job, const struct error *e)
@@ -66,6 +67,7 @@ void session_table_show(struct adhoc_call *c, const char *account)
     j->survey.domain = arena_dup(&j->survey.arena, adhoc_domain(c));
     j->survey.account = arena_dup(&j->survey.arena, account);
     j->survey.limit = ADHOC_LISTING_ROWS + 1;
-    j->job = (struct store_job){.reply_on = adhoc_loop(c), .run = run_survey, .done = on_survey, .must_see = store_ticket(s)};
+    j->job = (struct store_job){
+        .reply_on = adhoc_loop(c), .run = run_survey, .done = on_survey, .must_see = store_ticket(s)};
     store_read(s, &j->job);
 }

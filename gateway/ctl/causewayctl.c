@@ -57,7 +57,8 @@ static const char usage[] =
     "                                 readable by its owner alone). A password that is not given is asked for;\n"
     "                                 one that has to be given again takes the first.\n"
     "\n"
-    "JSON: list and describe give an array; a command {\"node\", \"notes\": [{\"type\", \"text\"}], \"fields\": {}, \"items\": [{}]}.\n"
+    "JSON: list and describe give an array; a command {\"node\", \"notes\": [{\"type\", \"text\"}], \"fields\": {}, "
+    "\"items\": [{}]}.\n"
     "\n"
     "Exit status: 0 done; 1 no connection, or no answer; 2 the call is wrong; 3 name or password refused;\n"
     "4 not allowed to this account; 5 no such command or thing; 6 the fields were refused; 7 the server could not.\n"
@@ -90,9 +91,11 @@ static enum exit_code code_for(const char *condition)
         const char *condition;
         enum exit_code code;
     } rows[] = {
-        {"forbidden", EXIT_FORBIDDEN}, {"not-allowed", EXIT_FORBIDDEN}, {"not-authorized", EXIT_FORBIDDEN},
-        {"item-not-found", EXIT_NOT_FOUND}, {"service-unavailable", EXIT_NOT_FOUND}, {"feature-not-implemented", EXIT_NOT_FOUND},
-        {"bad-request", EXIT_REFUSED}, {"conflict", EXIT_REFUSED}, {"not-acceptable", EXIT_REFUSED}, {"jid-malformed", EXIT_REFUSED},
+        {"forbidden", EXIT_FORBIDDEN},           {"not-allowed", EXIT_FORBIDDEN},
+        {"not-authorized", EXIT_FORBIDDEN},      {"item-not-found", EXIT_NOT_FOUND},
+        {"service-unavailable", EXIT_NOT_FOUND}, {"feature-not-implemented", EXIT_NOT_FOUND},
+        {"bad-request", EXIT_REFUSED},           {"conflict", EXIT_REFUSED},
+        {"not-acceptable", EXIT_REFUSED},        {"jid-malformed", EXIT_REFUSED},
         {"policy-violation", EXIT_REFUSED},
     };
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -125,8 +128,8 @@ static xmpp_stanza_t *element(xmpp_ctx_t *ctx, const char *name, const char *ns)
 }
 
 /* The child of a good answer; NULL: *code says what came instead, and the reason was printed. */
-static xmpp_stanza_t *ask(struct call *c, struct ctl_link *l, const char *type, xmpp_stanza_t *payload, const char *expected,
-                          enum exit_code *code)
+static xmpp_stanza_t *ask(struct call *c, struct ctl_link *l, const char *type, xmpp_stanza_t *payload,
+                          const char *expected, enum exit_code *code)
 {
     struct error e = ERROR_INIT;
     xmpp_stanza_t *answer = ctl_link_ask(l, type, c->to, payload, &e);
@@ -159,7 +162,8 @@ static enum exit_code list(struct call *c, struct ctl_link *l)
     return EXIT_DONE;
 }
 
-static xmpp_stanza_t *new_command(struct call *c, struct ctl_link *l, const char *node, const char *session, const char *action)
+static xmpp_stanza_t *new_command(struct call *c, struct ctl_link *l, const char *node, const char *session,
+                                  const char *action)
 {
     (void)c;
     xmpp_stanza_t *command = element(ctl_link_ctx(l), "command", CTL_NS_COMMANDS);
@@ -192,13 +196,16 @@ static const char *find_node(struct call *c, struct ctl_link *l, enum exit_code 
         if (!node || !ends_so(node, c->command))
             continue;
         if (found) {
-            *code = complain(EXIT_CALL, arena_printf(&c->arena, "%s: several commands end so: %s, %s", c->command, found, node));
+            *code = complain(EXIT_CALL,
+                             arena_printf(&c->arena, "%s: several commands end so: %s, %s", c->command, found, node));
             return NULL;
         }
         found = arena_dup(&c->arena, node);
     }
     if (!found)
-        *code = complain(EXIT_NOT_FOUND, arena_printf(&c->arena, "%s: no such command for this account; `list` shows them", c->command));
+        *code =
+            complain(EXIT_NOT_FOUND,
+                     arena_printf(&c->arena, "%s: no such command for this account; `list` shows them", c->command));
     return found;
 }
 
@@ -235,7 +242,8 @@ static xmpp_stanza_t *next_step(struct run *r, xmpp_stanza_t *command, enum exit
     }
     const char *unused = last ? ctl_form_unused(&r->c->flags) : NULL;
     if (unused) {
-        *code = complain(EXIT_CALL, arena_printf(&r->c->arena, "--%s: the command has no such field; `describe` shows them", unused));
+        *code = complain(EXIT_CALL, arena_printf(&r->c->arena,
+                                                 "--%s: the command has no such field; `describe` shows them", unused));
         if (submit)
             xmpp_stanza_release(submit);
         return NULL;
@@ -253,7 +261,8 @@ static enum exit_code finish(struct run *r, xmpp_stanza_t *command)
     const char *unused = ctl_form_unused(&r->c->flags);
     ctl_print_result(command, r->c->json);
     if (unused)
-        return complain(EXIT_CALL, arena_printf(&r->c->arena, "--%s: the command asked for no such field, and is done", unused));
+        return complain(EXIT_CALL,
+                        arena_printf(&r->c->arena, "--%s: the command asked for no such field, and is done", unused));
     return EXIT_DONE;
 }
 
@@ -281,7 +290,8 @@ static enum exit_code run_command(struct call *c, struct ctl_link *l)
             cancel(&r);
             return code;
         }
-        const char *status = xmpp_stanza_get_attribute(command, "status"), *id = xmpp_stanza_get_attribute(command, "sessionid");
+        const char *status = xmpp_stanza_get_attribute(command, "status"),
+                   *id = xmpp_stanza_get_attribute(command, "sessionid");
         if (!text_eq(status, "executing"))
             return finish(&r, command);
         r.session = id ? arena_dup(&c->arena, id) : NULL;
@@ -305,7 +315,8 @@ static bool read_password(struct call *c, char *password, struct error *e)
     if (c->password_file)
         return ctl_secret_from_file(c->password_file, password, e);
     if (given && *given)
-        return text_copy(password, CTL_SECRET_BYTES, given) || error_set(e, ERROR_LIMIT, "CAUSEWAYCTL_PASSWORD is too long");
+        return text_copy(password, CTL_SECRET_BYTES, given) ||
+               error_set(e, ERROR_LIMIT, "CAUSEWAYCTL_PASSWORD is too long");
     return ctl_secret_ask(arena_printf(&c->arena, "Password for %s", c->link.jid), password, e);
 }
 
@@ -328,11 +339,19 @@ static enum exit_code perform(struct call *c)
 enum option_id { OPTION_CA = 256, OPTION_TIMEOUT, OPTION_DIRECT_TLS, OPTION_DEBUG };
 
 static const struct option options[] = {
-    {"jid", required_argument, NULL, 'j'}, {"password-file", required_argument, NULL, 'p'}, {"to", required_argument, NULL, 't'},
-    {"host", required_argument, NULL, 'H'}, {"port", required_argument, NULL, 'P'}, {"output", required_argument, NULL, 'o'},
-    {"ca", required_argument, NULL, OPTION_CA}, {"timeout", required_argument, NULL, OPTION_TIMEOUT},
-    {"direct-tls", no_argument, NULL, OPTION_DIRECT_TLS}, {"debug", no_argument, NULL, OPTION_DEBUG},
-    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0},
+    {"jid", required_argument, NULL, 'j'},
+    {"password-file", required_argument, NULL, 'p'},
+    {"to", required_argument, NULL, 't'},
+    {"host", required_argument, NULL, 'H'},
+    {"port", required_argument, NULL, 'P'},
+    {"output", required_argument, NULL, 'o'},
+    {"ca", required_argument, NULL, OPTION_CA},
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"direct-tls", no_argument, NULL, OPTION_DIRECT_TLS},
+    {"debug", no_argument, NULL, OPTION_DEBUG},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {0},
 };
 
 /* false: the value will not do. */
@@ -398,7 +417,8 @@ int main(int argc, char **argv)
     struct error e = ERROR_INIT;
     signal(SIGPIPE, SIG_IGN);
     arena_init(&c.arena);
-    c.link = (struct ctl_link_options){.jid = getenv("CAUSEWAYCTL_JID"), .ca_file = getenv("CAUSEWAYCTL_CA"), .timeout_s = TIMEOUT_S};
+    c.link = (struct ctl_link_options){
+        .jid = getenv("CAUSEWAYCTL_JID"), .ca_file = getenv("CAUSEWAYCTL_CA"), .timeout_s = TIMEOUT_S};
     enum exit_code code = EXIT_DONE;
     for (int o; (o = getopt_long(argc, argv, "+j:p:t:H:P:o:hV", options, NULL)) != -1;) {
         if (o == 'h' || o == 'V') {
@@ -406,7 +426,9 @@ int main(int argc, char **argv)
             return EXIT_DONE;
         }
         if (!take_option(&c, o))
-            return o == '?' ? EXIT_CALL : complain(EXIT_CALL, arena_printf(&c.arena, "'%s' will not do there; --help says more", optarg));
+            return o == '?' ? EXIT_CALL
+                            : complain(EXIT_CALL,
+                                       arena_printf(&c.arena, "'%s' will not do there; --help says more", optarg));
     }
     if (!take_words(&c, argc, argv, &e))
         code = complain(EXIT_CALL, e.text);

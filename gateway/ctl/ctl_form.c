@@ -183,7 +183,8 @@ static bool add_field(struct filling *f, xmpp_stanza_t *asked, struct error *e)
     return ok;
 }
 
-xmpp_stanza_t *ctl_form_fill(xmpp_ctx_t *ctx, struct arena *a, struct ctl_flags *f, xmpp_stanza_t *form, struct error *e)
+xmpp_stanza_t *ctl_form_fill(xmpp_ctx_t *ctx, struct arena *a, struct ctl_flags *f, xmpp_stanza_t *form,
+                             struct error *e)
 {
     struct filling fill = {.ctx = ctx, .arena = a, .flags = f, .submit = xmpp_stanza_new(ctx)};
     xmpp_stanza_set_name(fill.submit, "x");

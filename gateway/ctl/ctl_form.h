@@ -27,7 +27,8 @@ struct ctl_flags {
 MUST_USE bool ctl_form_flags(struct ctl_flags *f, int argc, char **argv, struct error *e);
 /* <x type='submit'/> for that form, values in this order: flags, what the form proposes; a password that no flag
  * gives is asked for. The caller's count. NULL: *e says which field is missing or may not be given so. */
-MUST_USE xmpp_stanza_t *ctl_form_fill(xmpp_ctx_t *ctx, struct arena *a, struct ctl_flags *f, xmpp_stanza_t *form, struct error *e);
+MUST_USE xmpp_stanza_t *ctl_form_fill(xmpp_ctx_t *ctx, struct arena *a, struct ctl_flags *f, xmpp_stanza_t *form,
+                                      struct error *e);
 /* A flag that no form had a field for; NULL: none. */
 const char *ctl_form_unused(const struct ctl_flags *f);
 

@@ -46,7 +46,8 @@ static int on_iq(xmpp_conn_t *conn, xmpp_stanza_t *st, void *user)
     return 1;
 }
 
-static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error, xmpp_stream_error_t *stream_error, void *user)
+static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error, xmpp_stream_error_t *stream_error,
+                          void *user)
 {
     struct ctl_link *l = user;
     (void)error;
@@ -57,7 +58,8 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
     }
     l->over = true;
     if (stream_error)
-        snprintf(l->stream_error, sizeof l->stream_error, "%s", stream_error->text ? stream_error->text : "the server ended the stream");
+        snprintf(l->stream_error, sizeof l->stream_error, "%s",
+                 stream_error->text ? stream_error->text : "the server ended the stream");
 }
 
 static const char *why(const struct ctl_link *l)
@@ -89,7 +91,8 @@ struct ctl_link *ctl_link_open(const struct ctl_link_options *o, struct error *e
     xmpp_conn_set_pass(l->conn, o->password);
     if (o->ca_file)
         xmpp_conn_set_cafile(l->conn, o->ca_file);
-    long flags = XMPP_CONN_FLAG_DISABLE_SM | (o->direct_tls ? (long)XMPP_CONN_FLAG_LEGACY_SSL : (long)XMPP_CONN_FLAG_MANDATORY_TLS);
+    long flags = XMPP_CONN_FLAG_DISABLE_SM |
+                 (o->direct_tls ? (long)XMPP_CONN_FLAG_LEGACY_SSL : (long)XMPP_CONN_FLAG_MANDATORY_TLS);
     xmpp_conn_set_flags(l->conn, flags);
     bool begun = xmpp_connect_client(l->conn, o->host, o->port, on_connection, l) == XMPP_EOK;
     if (begun && wait_until(l, &l->connected, NULL))
@@ -125,7 +128,8 @@ xmpp_ctx_t *ctl_link_ctx(struct ctl_link *l)
     return l->ctx;
 }
 
-xmpp_stanza_t *ctl_link_ask(struct ctl_link *l, const char *type, const char *to, xmpp_stanza_t *payload, struct error *e)
+xmpp_stanza_t *ctl_link_ask(struct ctl_link *l, const char *type, const char *to, xmpp_stanza_t *payload,
+                            struct error *e)
 {
     char id[32];
     if (l->answer)

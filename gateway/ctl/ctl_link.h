@@ -28,6 +28,7 @@ xmpp_ctx_t *ctl_link_ctx(struct ctl_link *l);
 
 /* Begins an iq; `payload` is taken over. Waits for its answer (result or error), which is the link's until the
  * next question. NULL and *e: none came. */
-MUST_USE xmpp_stanza_t *ctl_link_ask(struct ctl_link *l, const char *type, const char *to, xmpp_stanza_t *payload, struct error *e);
+MUST_USE xmpp_stanza_t *ctl_link_ask(struct ctl_link *l, const char *type, const char *to, xmpp_stanza_t *payload,
+                                     struct error *e);
 
 #endif

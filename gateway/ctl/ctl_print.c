@@ -50,7 +50,8 @@ struct table {
 
 static void read_columns(struct table *t, xmpp_stanza_t *reported)
 {
-    for (xmpp_stanza_t *f = ctl_xml_child(reported, "field"); f && t->columns < COLUMNS_MAX; f = ctl_xml_next(f, "field")) {
+    for (xmpp_stanza_t *f = ctl_xml_child(reported, "field"); f && t->columns < COLUMNS_MAX;
+         f = ctl_xml_next(f, "field")) {
         const char *var = xmpp_stanza_get_attribute(f, "var"), *label = xmpp_stanza_get_attribute(f, "label");
         if (!var)
             continue;
@@ -233,19 +234,24 @@ static json_t *describe(struct arena *a, xmpp_stanza_t *f)
     json_t *options = json_array();
     for (xmpp_stanza_t *o = ctl_xml_child(f, "option"); o; o = ctl_xml_next(o, "option"))
         json_array_append_new(options, json_string(ctl_xml_text(a, ctl_xml_child(o, "value"))));
-    return json_pack("{s:s, s:s, s:s, s:b, s:s, s:s, s:o}", "field", xmpp_stanza_get_attribute(f, "var"), "type", type ? type : "text-single",
-                     "label", label ? label : "", "required", ctl_xml_child(f, "required") != NULL, "value", joined(a, f), "datatype",
-                     validate && xmpp_stanza_get_attribute(validate, "datatype") ? xmpp_stanza_get_attribute(validate, "datatype") : "",
+    return json_pack("{s:s, s:s, s:s, s:b, s:s, s:s, s:o}", "field", xmpp_stanza_get_attribute(f, "var"), "type",
+                     type ? type : "text-single", "label", label ? label : "", "required",
+                     ctl_xml_child(f, "required") != NULL, "value", joined(a, f), "datatype",
+                     validate && xmpp_stanza_get_attribute(validate, "datatype")
+                         ? xmpp_stanza_get_attribute(validate, "datatype")
+                         : "",
                      "options", options);
 }
 
 static void print_described(struct arena *a, json_t *d)
 {
-    const char *field = json_string_value(json_object_get(d, "field")), *value = json_string_value(json_object_get(d, "value"));
+    const char *field = json_string_value(json_object_get(d, "field")),
+               *value = json_string_value(json_object_get(d, "value"));
     bool secret = text_eq(json_string_value(json_object_get(d, "type")), "text-private");
     bool many = strstr(json_string_value(json_object_get(d, "type")), "-multi") != NULL;
     printf("--%s%s VALUE%s%s  %s", plain(a, field), secret ? "-file" : "", many ? " (again and again)" : "",
-           json_is_true(json_object_get(d, "required")) ? " (required)" : "", plain(a, json_string_value(json_object_get(d, "label"))));
+           json_is_true(json_object_get(d, "required")) ? " (required)" : "",
+           plain(a, json_string_value(json_object_get(d, "label"))));
     if (*value)
         printf("; unless given: %s", value);
     size_t index;

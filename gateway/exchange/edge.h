@@ -75,9 +75,9 @@ struct link_snapshot {
 void exchange_snapshot(const struct resource *r, struct link_snapshot *out);
 /* Who got directed presence of it: JIDs, each with a line feed behind it, at most so many bytes. */
 void exchange_put_directed(const struct resource *r, struct bytes *out, size_t most);
-/* After a restart, before anybody can bind: the resource is there as it was then, though its client is not yet, and nobody is
- * told anything. It gets what is not kept; kept messages wait in the queue. Completes by on_bound; refused with
- * conflict if somebody has the name. Everything is borrowed. */
+/* After a restart, before anybody can bind: the resource is there as it was then, though its client is not yet, and
+ * nobody is told anything. It gets what is not kept; kept messages wait in the queue. Completes by on_bound; refused
+ * with conflict if somebody has the name. Everything is borrowed. */
 void exchange_bind_asleep(struct exchange *x, struct edge_link *l, const struct jid *account, const char *resource,
                           const struct link_snapshot *s);
 /* As if it had asked for them (XEP-0280), for who asks while binding. */

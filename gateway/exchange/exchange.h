@@ -15,7 +15,11 @@ enum strangers_policy { STRANGERS_ASK, STRANGERS_DELIVER, STRANGERS_REFUSE };
 
 /* Who may come to a community, and who may invite (XEP-0077, 0401, 0445). */
 enum join_policy { JOIN_NOBODY, JOIN_INVITED, JOIN_ANYBODY };
-enum invite_policy { INVITE_NOTHING, INVITE_CONTACTS, INVITE_ACCOUNTS }; /* what people may; admins may always, unless nobody may come */
+enum invite_policy {
+    INVITE_NOTHING,
+    INVITE_CONTACTS,
+    INVITE_ACCOUNTS
+}; /* what people may; admins may always, unless nobody may come */
 struct community_joining {
     enum join_policy who;
     enum invite_policy people;
@@ -58,25 +62,25 @@ void exchange_start(struct exchange *x);
 void exchange_destroy(struct exchange **x);
 
 const struct community *exchange_community(struct exchange *x, const char *domain); /* NULL: not ours */
-/* An account was added, deleted, disabled or enabled, or has a new password, and that is committed. Links of one that may not log in any
- * more end (not-authorized), and what is in memory of the person is loaded anew. Any thread. */
+/* An account was added, deleted, disabled or enabled, or has a new password, and that is committed. Links of one that
+ * may not log in any more end (not-authorized), and what is in memory of the person is loaded anew. Any thread. */
 void exchange_account_changed(struct exchange *x, const char *bare);
 /* Whoever keeps something of accounts hears of each exchange_account_changed, on exchange_loop_of(bare). One, before
  * exchange_start. */
 void exchange_watch_accounts(struct exchange *x, void (*changed)(void *user, const char *bare), void *user);
-/* The account was deleted, and that is committed: those who see it, or were to, are told (unsubscribe, unsubscribed), if it
- * is in memory. Before exchange_account_changed. Any thread. */
+/* The account was deleted, and that is committed: those who see it, or were to, are told (unsubscribe, unsubscribed),
+ * if it is in memory. Before exchange_account_changed. Any thread. */
 void exchange_take_leave(struct exchange *x, const char *bare);
 /* By an invitation of `inviter` the account `invited` was made, with the inviter among its contacts; both are bare JIDs
- * and that is committed. The inviter's own roster gets it too, once (invitations.h: until then it is asked again at each
- * start). Any thread. */
+ * and that is committed. The inviter's own roster gets it too, once (invitations.h: until then it is asked again at
+ * each start). Any thread. */
 void exchange_introduce(struct exchange *x, const char *inviter, const char *invited);
 /* Ends the links of a local account, or the one of a full JID, with that stream error; then done, on
  * `reply_on`. Any thread. */
 void exchange_end_links(struct exchange *x, const struct jid *who, enum stream_error why, struct loop *reply_on,
                         void (*done)(void *user, unsigned ended), void *user);
-/* The same for what was revoked: links of the installation `agent` (NULL: of all), but not those of `but` (NULL: none is
- * spared); and not the one of the full JID `but_link` (NULL: none is spared). */
+/* The same for what was revoked: links of the installation `agent` (NULL: of all), but not those of `but` (NULL: none
+ * is spared); and not the one of the full JID `but_link` (NULL: none is spared). */
 struct exchange_revocation {
     const struct jid *account; /* bare */
     const char *agent, *but;

@@ -63,7 +63,8 @@ static enum event_state introduction_admit(struct event *ev)
         return EVENT_READY;
     struct roster_item *i = roster_begin(ev, n->invited, &c);
     if (!i) {
-        log_warn(NULL, "%s has as many contacts as there may be: %s, who was invited, is not among them", p->jid->bare, n->invited->bare);
+        log_warn(NULL, "%s has as many contacts as there may be: %s, who was invited, is not among them", p->jid->bare,
+                 n->invited->bare);
         return EVENT_READY;
     }
     i->state = SUBSCRIPTION_BOTH;
@@ -85,7 +86,8 @@ static enum event_fate introduction_perform(struct event *ev)
     struct introduction *n = ev->data;
     struct person *p = ev->person;
     if (ev->error.code != ERROR_NONE) {
-        log_error(NULL, "%s is not yet among the contacts of %s: %s", n->invited->bare, n->inviter->bare, ev->error.text);
+        log_error(NULL, "%s is not yet among the contacts of %s: %s", n->invited->bare, n->inviter->bare,
+                  ev->error.text);
         return EVENT_FINISHED;
     }
     if (ev->push) {

@@ -239,7 +239,8 @@ static void restore_directed(struct resource *r, struct span all)
 {
     struct arena a;
     arena_init(&a);
-    for (const char *at = all.data, *end = at + all.len, *lf; at < end && (lf = memchr(at, '\n', (size_t)(end - at))); at = lf + 1) {
+    for (const char *at = all.data, *end = at + all.len, *lf; at < end && (lf = memchr(at, '\n', (size_t)(end - at)));
+         at = lf + 1) {
         const struct jid *j = jid_parse(&a, at, (size_t)(lf - at));
         if (j && !map_get(&r->directed, j->full))
             note_directed(r, j);

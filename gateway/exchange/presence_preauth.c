@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See presence_preauth.h. A token that does not hold, or cannot be read, makes a request like any other (XEP-0379 section
- * 4.1): whoever sent it learns nothing of it. */
+/* See presence_preauth.h. A token that does not hold, or cannot be read, makes a request like any other (XEP-0379
+ * section 4.1): whoever sent it learns nothing of it. */
 #include "gateway/exchange/presence_preauth.h"
 
 #include "gateway/base/log.h"
@@ -52,7 +52,8 @@ struct presence_preauth *presence_preauth_look(struct event *ev)
     t->inviter = ev->person->jid->bare;
     t->by = jid_to_bare(&ev->arena, ev->st->from)->bare;
     invitations_hash(token, t->hash);
-    t->job = (struct store_job){.reply_on = ev->loop, .run = look_run, .done = on_looked, .must_see = store_ticket(ev->x->store)};
+    t->job = (struct store_job){
+        .reply_on = ev->loop, .run = look_run, .done = on_looked, .must_see = store_ticket(ev->x->store)};
     store_read(ev->x->store, &t->job);
     return t;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* XEP-0379 for a person who made an invitation: a subscription request that brings its token is approved without asking,
- * and answered by a request of the person's own. The token is looked at before anything in memory changes, so a wrong
- * one moves nothing, and it is spent in the transaction that changes the roster. Internal. */
+/* XEP-0379 for a person who made an invitation: a subscription request that brings its token is approved without
+ * asking, and answered by a request of the person's own. The token is looked at before anything in memory changes, so a
+ * wrong one moves nothing, and it is spent in the transaction that changes the roster. Internal. */
 #ifndef CAUSEWAY_EXCHANGE_PRESENCE_PREAUTH_H
 #define CAUSEWAY_EXCHANGE_PRESENCE_PREAUTH_H
 

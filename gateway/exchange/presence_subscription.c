@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The stanzas that ask for presence, grant, refuse and end it (RFC 6121 section 3), on the tables of subscription.c: what
- * each changes is kept before anybody hears of it. As in presence.c a person is handled as two. */
+/* The stanzas that ask for presence, grant, refuse and end it (RFC 6121 section 3), on the tables of subscription.c:
+ * what each changes is kept before anybody hears of it. As in presence.c a person is handled as two. */
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "gateway/exchange/exchange_internal.h"
@@ -240,7 +240,8 @@ static enum event_state subscription_in_admit(struct event *ev)
     return plan->preauth ? EVENT_WAITS : change_in(ev);
 }
 
-/* A token was looked at, and now is its turn; or was spent by somebody else since: then it is a request like any other. */
+/* A token was looked at, and now is its turn; or was spent by somebody else since: then it is a request like any other.
+ */
 static bool is_changed_now(struct event *ev)
 {
     struct plan *plan = ev->data;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Reaching a person who has no link: declared here, implemented by contact-router. The exchange
  * decides that somebody must be reached and keeps it (a row in `reach_events`, in the transaction of
- * the message: struct reach_event in gateway/store/sessions.h); contact-router plans, sends, and reports; answers come back as messages. */
+ * the message: struct reach_event in gateway/store/sessions.h); contact-router plans, sends, and reports; answers come
+ * back as messages. */
 #ifndef CAUSEWAY_EXCHANGE_REACH_H
 #define CAUSEWAY_EXCHANGE_REACH_H
 

@@ -41,8 +41,8 @@ struct roster_change;
 /* Begins a change of the contact's item for `ev` (made if it is not there: state NONE, not in the
  * roster; NULL: ROSTER_ITEMS_MAX is reached). Change it, then call roster_commit once. */
 struct roster_item *roster_begin(struct event *ev, const struct jid *contact, struct roster_change **c);
-/* Before roster_commit: `also` is part of the same transaction; when it refuses, nothing is changed. `user` lives as long
- * as the event. */
+/* Before roster_commit: `also` is part of the same transaction; when it refuses, nothing is changed. `user` lives as
+ * long as the event. */
 void roster_also(struct roster_change *c, bool (*also)(struct store_tx *tx, void *user, struct error *e), void *user);
 /* Writes it; an item that holds nothing any more (or `remove`) goes. event_ready(ev) comes after the
  * commit; if the store refused, ev->error is filled and memory is as it was before. */

@@ -90,7 +90,8 @@ void session_reach_progress(struct person *p, const char *peer, uint64_t seq, en
 struct session_sweep;
 struct session_sweep *session_sweep_create(struct exchange *x, struct loop *l);
 void session_sweep_start(struct session_sweep *w);
-void session_sweep_destroy(struct session_sweep **w); /* after its loop has stopped and the store has closed: a read may be under way */
+void session_sweep_destroy(
+    struct session_sweep **w); /* after its loop has stopped and the store has closed: a read may be under way */
 struct session_sweep *exchange_session_sweep(struct exchange *x);
 
 #endif

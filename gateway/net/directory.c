@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The threads that ask a directory, the queue before them, and what is remembered of who exists.
  *
- * Under `lock`: the queue and the memory. A thread holds it only to take from the one and to write into the other, never
- * while it asks. What has waited longer than a request may take is not asked any more: after a server hung, the
+ * Under `lock`: the queue and the memory. A thread holds it only to take from the one and to write into the other,
+ * never while it asks. What has waited longer than a request may take is not asked any more: after a server hung, the
  * queue is empty as soon as one thread looks at it. */
 #include "gateway/net/directory.h"
 

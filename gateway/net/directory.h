@@ -25,7 +25,11 @@ enum directory_outcome {
     DIRECTORY_UNAVAILABLE, /* nobody could be asked, or the answer is no answer */
 };
 
-enum directory_starttls { DIRECTORY_STARTTLS_AUTO, DIRECTORY_STARTTLS_YES, DIRECTORY_STARTTLS_NO }; /* AUTO: but on loopback */
+enum directory_starttls {
+    DIRECTORY_STARTTLS_AUTO,
+    DIRECTORY_STARTTLS_YES,
+    DIRECTORY_STARTTLS_NO
+}; /* AUTO: but on loopback */
 
 struct directory_backend;
 
@@ -34,7 +38,8 @@ struct directory_options {
     const char *const *urls; /* ldap:// ldaps:// ldapi://, tried in that order; ends with NULL */
     enum directory_starttls starttls;
     const char *ca_file;     /* NULL: the system's */
-    /* People are searched for below `base` with `filter`, or their entry is `dn` (then base is NULL). Templates with %u, %d. */
+    /* People are searched for below `base` with `filter`, or their entry is `dn` (then base is NULL). Templates with
+     * %u, %d. */
     const char *base, *filter, *dn;
     const char *bind_dn, *bind_password; /* who searches; NULL: anonymous */
     unsigned timeout_s;      /* for one answer; a request may take three of them */
@@ -49,8 +54,10 @@ struct directory_options {
 struct directory_backend {
     void *(*open)(const struct directory_options *o); /* connects to nothing yet */
     /* RIGHT: exactly one entry is `user`'s, and its name is in `dn`. UNAVAILABLE fills *e. */
-    enum directory_outcome (*find)(void *line, const char *user, struct bytes *dn, uint64_t deadline_ms, struct error *e);
-    enum directory_outcome (*prove)(void *line, const char *dn, const char *password, uint64_t deadline_ms, struct error *e);
+    enum directory_outcome (*find)(void *line, const char *user, struct bytes *dn, uint64_t deadline_ms,
+                                   struct error *e);
+    enum directory_outcome (*prove)(void *line, const char *dn, const char *password, uint64_t deadline_ms,
+                                    struct error *e);
     void (*close)(void *line);
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* libldap. A line has two connections: over one the searcher asks, over the other people show their passwords, so neither
- * changes who the other is. Both are kept, and made anew when a kept one turns out dead, once for each request.
+/* libldap. A line has two connections: over one the searcher asks, over the other people show their passwords, so
+ * neither changes who the other is. Both are kept, and made anew when a kept one turns out dead, once for each request.
  *
- * The addresses are the configuration's, and nobody outside has a say in them, so they are not asked of the egress guard.
- * Referrals are not chased: a password goes where it was told to go, and nowhere else. Nothing goes out in the
+ * The addresses are the configuration's, and nobody outside has a say in them, so they are not asked of the egress
+ * guard. Referrals are not chased: a password goes where it was told to go, and nowhere else. Nothing goes out in the
  * clear but to this machine. */
 #include "gateway/net/directory_ldap.h"
 
@@ -18,7 +18,14 @@
 
 #define SYSTEM_ANCHORS "/etc/ssl/certs/ca-certificates.crt"
 
-enum { PAGE = 500, FOUND_MAX = 2, DN_BYTES_MAX = 8192, KEEPALIVE_S = 60, KEEPALIVE_PROBES = 3, KEEPALIVE_BETWEEN_S = 10 };
+enum {
+    PAGE = 500,
+    FOUND_MAX = 2,
+    DN_BYTES_MAX = 8192,
+    KEEPALIVE_S = 60,
+    KEEPALIVE_PROBES = 3,
+    KEEPALIVE_BETWEEN_S = 10
+};
 
 struct line {
     const struct directory_options *o;
@@ -68,7 +75,8 @@ static bool fail_with(struct error *e, LDAP *ld, const char *what, int code)
 
     if (ld)
         ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &said);
-    error_set(e, ERROR_TEMPORARY, "%s: %s%s%s", what, ldap_err2string(code), said && *said ? ": " : "", said ? said : "");
+    error_set(e, ERROR_TEMPORARY, "%s: %s%s%s", what, ldap_err2string(code), said && *said ? ": " : "",
+              said ? said : "");
     ldap_memfree(said);
     return false;
 }
@@ -90,8 +98,8 @@ static bool set_int(LDAP *ld, int option, int value)
     return set(ld, option, &value);
 }
 
-/* Debian's libldap is built with GnuTLS: there the least version has no effect, and the list of versions leaks with each
- * connection. So it is looked at before anything is said. */
+/* Debian's libldap is built with GnuTLS: there the least version has no effect, and the list of versions leaks with
+ * each connection. So it is looked at before anything is said. */
 static bool is_modern(LDAP *ld)
 {
     char *version = NULL;
@@ -109,7 +117,8 @@ static bool set_tls(const struct line *l, LDAP *ld)
 
     return set_int(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, LDAP_OPT_X_TLS_DEMAND) && /* chain and name */
            set(ld, LDAP_OPT_X_TLS_CACERTFILE, anchors) &&
-           set_int(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, LDAP_OPT_X_TLS_PROTOCOL_TLS1_2) && set_int(ld, LDAP_OPT_X_TLS_NEWCTX, 0);
+           set_int(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, LDAP_OPT_X_TLS_PROTOCOL_TLS1_2) &&
+           set_int(ld, LDAP_OPT_X_TLS_NEWCTX, 0);
 }
 
 static bool set_options(const struct line *l, LDAP *ld, uint64_t deadline_ms)
@@ -119,7 +128,8 @@ static bool set_options(const struct line *l, LDAP *ld, uint64_t deadline_ms)
     return set_int(ld, LDAP_OPT_PROTOCOL_VERSION, LDAP_VERSION3) && set(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) &&
            set_int(ld, LDAP_OPT_DEREF, LDAP_DEREF_NEVER) && set(ld, LDAP_OPT_RESTART, LDAP_OPT_ON) &&
            set(ld, LDAP_OPT_NETWORK_TIMEOUT, &tv) && set(ld, LDAP_OPT_TIMEOUT, &tv) &&
-           set_int(ld, LDAP_OPT_X_KEEPALIVE_IDLE, KEEPALIVE_S) && set_int(ld, LDAP_OPT_X_KEEPALIVE_PROBES, KEEPALIVE_PROBES) &&
+           set_int(ld, LDAP_OPT_X_KEEPALIVE_IDLE, KEEPALIVE_S) &&
+           set_int(ld, LDAP_OPT_X_KEEPALIVE_PROBES, KEEPALIVE_PROBES) &&
            set_int(ld, LDAP_OPT_X_KEEPALIVE_INTERVAL, KEEPALIVE_BETWEEN_S);
 }
 
@@ -127,7 +137,8 @@ static bool starts_tls(const struct directory_options *o, const char *url)
 {
     if (!text_starts_with(url, "ldap://"))
         return false;
-    return o->starttls == DIRECTORY_STARTTLS_YES || (o->starttls == DIRECTORY_STARTTLS_AUTO && !directory_text_is_loopback(url));
+    return o->starttls == DIRECTORY_STARTTLS_YES ||
+           (o->starttls == DIRECTORY_STARTTLS_AUTO && !directory_text_is_loopback(url));
 }
 
 static bool is_in_clear(const struct directory_options *o, const char *url)
@@ -140,7 +151,8 @@ static bool secure(const struct line *l, LDAP *ld, const char *url, struct error
     bool has_tls = starts_tls(l->o, url) || text_starts_with(url, "ldaps://");
 
     if (has_tls && !set_tls(l, ld))
-        return error_set(e, ERROR_INVALID, "%s: TLS cannot be set up; can %s be read?", url, l->o->ca_file ? l->o->ca_file : SYSTEM_ANCHORS);
+        return error_set(e, ERROR_INVALID, "%s: TLS cannot be set up; can %s be read?", url,
+                         l->o->ca_file ? l->o->ca_file : SYSTEM_ANCHORS);
     int code = starts_tls(l->o, url) ? ldap_start_tls_s(ld, NULL, NULL) : ldap_connect(ld);
     if (code != LDAP_SUCCESS)
         return fail_with(e, ld, url, code);
@@ -230,9 +242,11 @@ static void await(const struct line *l, LDAP *ld, int id, uint64_t deadline_ms, 
         ldap_msgfree(all);
 }
 
-static void bind_as(const struct line *l, LDAP *ld, const char *dn, const char *password, uint64_t deadline_ms, struct answer *a)
+static void bind_as(const struct line *l, LDAP *ld, const char *dn, const char *password, uint64_t deadline_ms,
+                    struct answer *a)
 {
-    LDAPControl policy = {.ldctl_oid = (char *)LDAP_CONTROL_PASSWORDPOLICYREQUEST}, *asked[] = {&policy, NULL}, **told = NULL;
+    LDAPControl policy = {.ldctl_oid = (char *)LDAP_CONTROL_PASSWORDPOLICYREQUEST}, *asked[] = {&policy, NULL},
+                **told = NULL;
     struct berval secret = {.bv_len = strlen(password), .bv_val = (char *)password};
     int id, code = ldap_sasl_bind(ld, dn, LDAP_SASL_SIMPLE, &secret, asked, NULL, &id);
 
@@ -293,8 +307,9 @@ static bool search(struct line *l, const struct query *q, uint64_t deadline_ms, 
         int id = 0;
         if (!ready_searcher(l, deadline_ms, e))
             return false;
-        *a = (struct answer){.code = ldap_search_ext(l->searcher, q->base, q->scope, q->filter, (char **)(q->attribute ? one : none), 0,
-                                                     q->controls, NULL, &tv, q->most, &id)};
+        *a = (struct answer){.code = ldap_search_ext(l->searcher, q->base, q->scope, q->filter,
+                                                     (char **)(q->attribute ? one : none), 0, q->controls, NULL, &tv,
+                                                     q->most, &id)};
         if (a->code == LDAP_SUCCESS)
             await(l, l->searcher, id, deadline_ms, a, chain, told);
         if (!directory_text_is_broken(a->code))
@@ -321,8 +336,8 @@ static bool take_dn(LDAP *ld, LDAPMessage *entry, struct bytes *dn)
     return fits;
 }
 
-static enum directory_outcome judge_found(struct line *l, const char *user, const struct answer *a, LDAPMessage *chain, struct bytes *dn,
-                                          struct error *e)
+static enum directory_outcome judge_found(struct line *l, const char *user, const struct answer *a, LDAPMessage *chain,
+                                          struct bytes *dn, struct error *e)
 {
     int count = l->searcher ? ldap_count_entries(l->searcher, chain) : 0;
 
@@ -344,7 +359,8 @@ static enum directory_outcome judge_found(struct line *l, const char *user, cons
     return DIRECTORY_UNAVAILABLE;
 }
 
-static enum directory_outcome search_person(struct line *l, const char *user, struct bytes *dn, uint64_t deadline_ms, struct error *e)
+static enum directory_outcome search_person(struct line *l, const char *user, struct bytes *dn, uint64_t deadline_ms,
+                                            struct error *e)
 {
     const struct directory_options *o = l->o;
     struct bytes asked = BYTES_EMPTY;
@@ -368,7 +384,8 @@ static enum directory_outcome search_person(struct line *l, const char *user, st
     return outcome;
 }
 
-static enum directory_outcome line_find(void *line, const char *user, struct bytes *dn, uint64_t deadline_ms, struct error *e)
+static enum directory_outcome line_find(void *line, const char *user, struct bytes *dn, uint64_t deadline_ms,
+                                        struct error *e)
 {
     struct line *l = line;
 
@@ -380,7 +397,8 @@ static enum directory_outcome line_find(void *line, const char *user, struct byt
 
 /* ---- proving ---- */
 
-static enum directory_outcome line_prove(void *line, const char *dn, const char *password, uint64_t deadline_ms, struct error *e)
+static enum directory_outcome line_prove(void *line, const char *dn, const char *password, uint64_t deadline_ms,
+                                         struct error *e)
 {
     struct line *l = line;
 
@@ -469,7 +487,8 @@ static void tell_entry(const struct list_call *c, LDAP *ld, LDAPMessage *entry)
 }
 
 /* One page; *cookie is where the next begins, empty behind the last. */
-static bool list_page(struct line *l, const struct list_call *c, const struct query *ask, struct berval *cookie, struct error *e)
+static bool list_page(struct line *l, const struct list_call *c, const struct query *ask, struct berval *cookie,
+                      struct error *e)
 {
     LDAPControl *page = NULL, *asked[2] = {NULL, NULL}, **told = NULL;
     struct query q = *ask;
@@ -502,17 +521,19 @@ static bool list_page(struct line *l, const struct list_call *c, const struct qu
 static bool fill_listed(const struct directory_options *o, struct list_call *c, struct query *q, struct error *e)
 {
     const char *base = NULL;
-    bool can = o->base ? directory_text_listed(&c->listed, o->filter, o->domain) : directory_text_listed_dn(&c->listed, &base, o->dn, o->domain);
+    bool can = o->base ? directory_text_listed(&c->listed, o->filter, o->domain)
+                       : directory_text_listed_dn(&c->listed, &base, o->dn, o->domain);
 
     *q = (struct query){.base = o->base ? o->base : base,
                         .filter = bytes_text(&c->listed.filter),
                         .attribute = bytes_text(&c->listed.attribute),
                         .scope = o->base ? LDAP_SCOPE_SUBTREE : LDAP_SCOPE_ONELEVEL};
-    return can || error_set(e, ERROR_INVALID, "people cannot be listed: %%u is compared with no attribute, as in (uid=%%u)");
+    return can ||
+           error_set(e, ERROR_INVALID, "people cannot be listed: %%u is compared with no attribute, as in (uid=%%u)");
 }
 
-bool directory_ldap_list(const struct directory_options *o, void (*each)(void *user, const char *name, size_t len), void *user,
-                         struct error *e)
+bool directory_ldap_list(const struct directory_options *o, void (*each)(void *user, const char *name, size_t len),
+                         void *user, struct error *e)
 {
     struct list_call c = {.each = each, .user = user};
     struct line *l = line_open(o);
@@ -555,7 +576,8 @@ static bool try_search(struct line *l, bool *seen, const char **next, struct err
     return done;
 }
 
-bool directory_ldap_try(const struct directory_options *o, unsigned index, bool *seen, const char **next, struct error *e)
+bool directory_ldap_try(const struct directory_options *o, unsigned index, bool *seen, const char **next,
+                        struct error *e)
 {
     const char *urls[] = {o->urls[index], NULL};
     struct directory_options one = *o;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* RFC 4515 section 3 has ( ) * \ and NUL escaped in a filter's value, RFC 4514 section 2.4 more in a name. Both take \ and two
- * hexadecimal digits for any byte, so what is not plainly harmless is escaped so. */
+/* RFC 4515 section 3 has ( ) * \ and NUL escaped in a filter's value, RFC 4514 section 2.4 more in a name. Both take
+ * \ and two hexadecimal digits for any byte, so what is not plainly harmless is escaped so. */
 #include "gateway/net/directory_text.h"
 
 #include <ldap.h>
@@ -117,7 +117,8 @@ static void append_as_is(struct bytes *out, const char *value)
 }
 
 /* `text` from `from` to `end` is ATTRIBUTE=...%u... */
-static bool take_assertion(struct directory_listed *out, const char *from, const char *user, const char *end, const char *domain)
+static bool take_assertion(struct directory_listed *out, const char *from, const char *user, const char *end,
+                           const char *domain)
 {
     const char *equals = memchr(from, '=', (size_t)(user - from));
 
@@ -172,7 +173,8 @@ const char *directory_text_name(const struct directory_listed *l, const char *va
 
 /* ---- what an answer means ---- */
 
-/* What is said beside a refusal by those who have no policy control: Active Directory ("data 533"), 389 Directory Server. */
+/* What is said beside a refusal by those who have no policy control: Active Directory ("data 533"), 389 Directory
+ * Server. */
 static enum directory_outcome refused(const char *said)
 {
     static const struct {
@@ -221,7 +223,8 @@ enum directory_outcome directory_text_outcome(int code, const char *diagnostic, 
 
 bool directory_text_is_broken(int code)
 {
-    return (code < 0 && code != LDAP_FILTER_ERROR) || code == LDAP_UNAVAILABLE || code == LDAP_BUSY || code == LDAP_PROTOCOL_ERROR;
+    return (code < 0 && code != LDAP_FILTER_ERROR) || code == LDAP_UNAVAILABLE || code == LDAP_BUSY ||
+           code == LDAP_PROTOCOL_ERROR;
 }
 
 /* ---- addresses ---- */

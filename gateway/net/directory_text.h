@@ -24,7 +24,8 @@ struct directory_listed {
 };
 MUST_USE bool directory_text_listed(struct directory_listed *out, const char *filter, const char *domain);
 /* The same of a template of a DN: "uid=%u,ou=people" gives "(uid=*)"; *base is where to search, one level below. */
-MUST_USE bool directory_text_listed_dn(struct directory_listed *out, const char **base, const char *dn, const char *domain);
+MUST_USE bool directory_text_listed_dn(struct directory_listed *out, const char **base, const char *dn,
+                                       const char *domain);
 void directory_text_listed_fini(struct directory_listed *l);
 /* The name in a value of that attribute: *len bytes from the result on. NULL: it is none of that shape. */
 const char *directory_text_name(const struct directory_listed *l, const char *value, size_t value_len, size_t *len);

@@ -481,8 +481,8 @@ void http_upgrade(struct http_exchange *x, const char *protocol, const char *lin
         return;
     }
     CHECK(c->state == CONN_ANSWERING && c->server->o.on_upgrade);
-    x->upgrade = arena_printf(&x->arena, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: %s\r\nConnection: Upgrade\r\n%s\r\n",
-                              protocol, lines);
+    x->upgrade = arena_printf(
+        &x->arena, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: %s\r\nConnection: Upgrade\r\n%s\r\n", protocol, lines);
     loop_at_turn_end(c->server->o.loop, &c->hook);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Incoming HTTP/1.1 for webhooks, spoken audio and small pages, and the way from there to a WebSocket. Parsed by http-parser (llhttp where
- * the system has it) behind stricter checks: no obs-fold, no CL with TE, no bare CR or LF. */
+/* Incoming HTTP/1.1 for webhooks, spoken audio and small pages, and the way from there to a WebSocket. Parsed by
+ * http-parser (llhttp where the system has it) behind stricter checks: no obs-fold, no CL with TE, no bare CR or LF. */
 #ifndef CAUSEWAY_NET_HTTP_SERVER_H
 #define CAUSEWAY_NET_HTTP_SERVER_H
 
@@ -55,14 +55,14 @@ enum http_news {
     HTTP_GONE,    /* the peer has left; the answer is due all the same, and goes nowhere */
     HTTP_PRESSED, /* another request came behind this one and waits for its answer (RFC 9112 9.3.2); told once */
 };
-/* The answer may take its time (long polling): the connection is watched meanwhile. Inside on_request; `on_news` comes later,
- * not from inside a call of the owner's, and not after the answer. */
+/* The answer may take its time (long polling): the connection is watched meanwhile. Inside on_request; `on_news` comes
+ * later, not from inside a call of the owner's, and not after the answer. */
 void http_hold(struct http_exchange *x, void (*on_news)(void *user, enum http_news news), void *user);
 /* 101 with these lines besides Upgrade and Connection; then on_upgrade. A peer that has already sent more is refused:
  * it could not know the answer. */
 void http_upgrade(struct http_exchange *x, const char *protocol, const char *lines);
-/* May the page that the request comes from read what is here? `origins` ends with NULL; NULL: any may. Only browsers send
- * Origin, so its absence refuses nobody. */
+/* May the page that the request comes from read what is here? `origins` ends with NULL; NULL: any may. Only browsers
+ * send Origin, so its absence refuses nobody. */
 bool http_origin_is_welcome(const struct http_incoming *in, const char *const *origins);
 /* Some header `name` has `token` in its list (RFC 9110 5.6.1); ASCII case ignored. */
 bool http_incoming_lists(const struct http_incoming *in, const char *name, const char *token);

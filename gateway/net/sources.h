@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How many of something live come from each address: IPv4, or IPv6 /64, which one customer has. No thread of its own. */
+/* How many of something live come from each address: IPv4, or IPv6 /64, which one customer has. No thread of its own.
+ */
 #ifndef CAUSEWAY_NET_SOURCES_H
 #define CAUSEWAY_NET_SOURCES_H
 

@@ -132,7 +132,8 @@ void stream_send_header(struct stream *s, const char *from, const char *to, cons
 {
     if (s->carrier) {
         if (can_speak(s))
-            s->carrier->type->header(s->carrier, &(struct stream_header){from, to, id, lang, version, NS_CLIENT, false});
+            s->carrier->type->header(s->carrier,
+                                     &(struct stream_header){from, to, id, lang, version, NS_CLIENT, false});
         s->header_sent = true;
         return;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* XML over a connection (RFC 6120 section 4), a WebSocket (RFC 7395) or whatever else carries documents (BOSH): headers, features, restarts, errors, closing.
- * It knows neither clients nor servers; a policy says what to do. Lives on one I/O loop.
+/* XML over a connection (RFC 6120 section 4), a WebSocket (RFC 7395) or whatever else carries documents (BOSH):
+ * headers, features, restarts, errors, closing. It knows neither clients nor servers; a policy says what to do. Lives
+ * on one I/O loop.
  *
  * Life: OPENING (a header is awaited) -> OPEN -> CLOSING (</stream:stream> sent, the peer's awaited
  * for at most 5 s) -> ended: on_end is the last callback. STARTTLS and SASL restart it to OPENING.

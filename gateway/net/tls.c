@@ -62,7 +62,9 @@ bool tls_session_error(struct error *e, const char *what)
 {
     char reason[200] = "";
     unsigned long code = ERR_peek_error(); /* the first is the cause, the others are what came of it */
-    const char *text = !code ? NULL : ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
+    const char *text = !code                    ? NULL
+                       : ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
+                                                : ERR_reason_error_string(code);
     if (text)
         text_copy(reason, sizeof reason, text);
     else if (code)
@@ -285,7 +287,8 @@ bool tls_store_set(struct tls_store *s, const char *domain, const char *chain_fi
     return true;
 }
 
-bool tls_store_set_people(struct tls_store *s, const char *domain, const char *ca_file, const char *crl_file, struct error *e)
+bool tls_store_set_people(struct tls_store *s, const char *domain, const char *ca_file, const char *crl_file,
+                          struct error *e)
 {
     char key[DOMAIN_MAX];
     fold(key, sizeof key, domain);

@@ -34,7 +34,8 @@ enum tls_alpn { TLS_ALPN_NONE, TLS_ALPN_XMPP_CLIENT, TLS_ALPN_XMPP_SERVER, TLS_A
 enum tls_ask {
     TLS_ASK_NOBODY,
     TLS_ASK_ANYBODY,
-    TLS_ASK_PEOPLE, /* where tls_store_set_people was called for the domain that the client wants (without SNI: the default) */
+    TLS_ASK_PEOPLE, /* where tls_store_set_people was called for the domain that the client wants (without SNI: the
+                       default) */
 };
 
 /* What is known of a TLS layer once its handshake is done. Borrowed from the wire. */
@@ -52,9 +53,10 @@ struct tls_info {
  * XmppAddr)? */
 bool tls_cert_matches(X509 *cert, const char *domain);
 
-/* Is that a certificate by which people log in to that domain, now? false and *e: why not; ERROR_NOT_FOUND: the domain has
- * no CA for people. What it names is another question. */
-MUST_USE bool tls_store_proves_person(struct tls_store *s, const char *domain, const struct tls_info *info, struct error *e);
+/* Is that a certificate by which people log in to that domain, now? false and *e: why not; ERROR_NOT_FOUND: the domain
+ * has no CA for people. What it names is another question. */
+MUST_USE bool tls_store_proves_person(struct tls_store *s, const char *domain, const struct tls_info *info,
+                                      struct error *e);
 /* Each id-on-xmppAddr (RFC 6120 13.7.1.4), as it stands there. */
 void tls_cert_addresses(X509 *cert, void (*each)(void *user, struct span address), void *user);
 

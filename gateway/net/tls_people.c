@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Only what the community named is trusted here, never the system's anchors. With a list of revoked certificates each CA
- * of the chain needs one that is in time: without it nobody can be told from who was revoked. */
+/* Only what the community named is trusted here, never the system's anchors. With a list of revoked certificates each
+ * CA of the chain needs one that is in time: without it nobody can be told from who was revoked. */
 #include "gateway/net/tls_people.h"
 
 #include <openssl/err.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a browser's page may do is the Origin's question (RFC 6455 10.2). Extensions are never accepted: compression of what is secret and what is not in one stream leaks (RFC 7525
- * 3.3), and it costs memory that an idle link must not have. */
+/* What a browser's page may do is the Origin's question (RFC 6455 10.2). Extensions are never accepted: compression of
+ * what is secret and what is not in one stream leaks (RFC 7525 3.3), and it costs memory that an idle link must not
+ * have. */
 #include "gateway/net/web_socket.h"
 
 #include <openssl/evp.h>

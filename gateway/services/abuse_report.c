@@ -28,7 +28,8 @@ static enum stanza_error read_messages(struct report *out, const struct element 
     struct bytes list = BYTES_EMPTY;
     unsigned n = 0;
     bool ok = true;
-    for (const struct element *e = element_child(report, "stanza-id", NS_SID); e && ok; e = element_next(e, "stanza-id", NS_SID)) {
+    for (const struct element *e = element_child(report, "stanza-id", NS_SID); e && ok;
+         e = element_next(e, "stanza-id", NS_SID)) {
         const char *by = element_attr(e, "by"), *id = element_attr(e, "id");
         ok = by && *by && id && *id;
         if (ok && n < ABUSE_REPORT_MESSAGES && strlen(by) + strlen(id) <= ID_BYTES) {
@@ -41,7 +42,8 @@ static enum stanza_error read_messages(struct report *out, const struct element 
     return ok ? STANZA_OK : STANZA_BAD_REQUEST;
 }
 
-enum stanza_error abuse_report_read(struct report *out, bool *found, const struct element *item, const char *lang, struct arena *a)
+enum stanza_error abuse_report_read(struct report *out, bool *found, const struct element *item, const char *lang,
+                                    struct arena *a)
 {
     const struct element *e = element_child(item, "report", NS_REPORTING);
     *found = e != NULL;

@@ -14,7 +14,7 @@ enum {
 
 /* Fills what the report itself says, in `a`. *found false: the item has none. Fails: bad-request for one without
  * a reason, with a <stanza-id/> that has no id or no by, or beside a second one. */
-MUST_USE enum stanza_error abuse_report_read(struct report *out, bool *found, const struct element *item, const char *lang,
-                                             struct arena *a);
+MUST_USE enum stanza_error abuse_report_read(struct report *out, bool *found, const struct element *item,
+                                             const char *lang, struct arena *a);
 
 #endif

@@ -3,8 +3,9 @@
  * (c2s/c2s_register.c).
  *
  * A new password does what it does elsewhere: tokens of clients go with the old one, and every link but the one that
- * asked ends (not-authorized), and so does a login that was not bound yet. An account that is removed takes everything with it, and all its
- * links end; those who see it, or were to, are told (section 3.2). No password comes back in an error (section 3.3). */
+ * asked ends (not-authorized), and so does a login that was not bound yet. An account that is removed takes everything
+ * with it, and all its links end; those who see it, or were to, are told (section 3.2). No password comes back in an
+ * error (section 3.3). */
 #include <string.h>
 
 #include "gateway/base/log.h"
@@ -90,7 +91,8 @@ static void tell(struct change *c)
     const struct jid *who = c->iq->from;
     struct arena a;
     arena_init(&a);
-    log_info(NULL, "%s %s", who->bare, c->wish.wish == REGISTER_REMOVE ? "has removed the account" : "has a new password");
+    log_info(NULL, "%s %s", who->bare,
+             c->wish.wish == REGISTER_REMOVE ? "has removed the account" : "has a new password");
     exchange_answer(c->x, build_result(c->iq));
     if (c->wish.wish == REGISTER_REMOVE)
         exchange_take_leave(c->x, who->bare);

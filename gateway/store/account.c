@@ -118,9 +118,9 @@ bool account_add_keys(struct store_tx *tx, const char *bare, const struct accoun
                       const struct account_keys *witness, bool *added, struct error *e)
 {
     struct span stored = {(const char *)witness->stored_key, witness->key_len};
-    struct store_rows *r = store_query(
-        tx, e, "select iterations from account_keys where bare = $1 and mechanism = $2 and stored_key = $3", "ttb", bare,
-        witness->mechanism, &stored);
+    struct store_rows *r =
+        store_query(tx, e, "select iterations from account_keys where bare = $1 and mechanism = $2 and stored_key = $3",
+                    "ttb", bare, witness->mechanism, &stored);
 
     *added = r && store_next(r, e);
     if (!*added)
@@ -169,14 +169,16 @@ bool account_set_disabled(struct store_tx *tx, const char *bare, bool disabled, 
 bool account_of_directory(struct store_tx *tx, const char *bare, bool *changed, struct error *e)
 {
     if (!store_exec(tx, e,
-                    "insert into accounts (bare, domain, is_admin, disabled, created_us, of_directory) values ($1, $2, 0, 0, $3, 1)"
+                    "insert into accounts (bare, domain, is_admin, disabled, created_us, of_directory) values ($1, $2, "
+                    "0, 0, $3, 1)"
                     " on conflict (bare) do nothing",
                     "tti", bare, bare_domain(bare), tx->now_us))
         return false;
     *changed = store_changes(tx) > 0;
     if (*changed)
         return true;
-    if (!store_exec(tx, e, "update accounts set disabled = 0 where bare = $1 and disabled = $2", "ti", bare, (int64_t)GONE))
+    if (!store_exec(tx, e, "update accounts set disabled = 0 where bare = $1 and disabled = $2", "ti", bare,
+                    (int64_t)GONE))
         return false;
     *changed = store_changes(tx) > 0;
     if (!store_exec(tx, e, "update accounts set of_directory = 1 where bare = $1 and of_directory = 0", "t", bare))
@@ -184,13 +186,14 @@ bool account_of_directory(struct store_tx *tx, const char *bare, bool *changed, 
     if (store_changes(tx) == 0)
         return true;
     *changed = true;
-    return store_exec(tx, e, "delete from account_keys where bare = $1", "t", bare) && clients_forget(tx, bare, NULL, e);
+    return store_exec(tx, e, "delete from account_keys where bare = $1", "t", bare) &&
+           clients_forget(tx, bare, NULL, e);
 }
 
 bool account_left_directory(struct store_tx *tx, const char *bare, bool *changed, struct error *e)
 {
-    if (!store_exec(tx, e, "update accounts set disabled = $2 where bare = $1 and disabled = 0 and of_directory = 1", "ti", bare,
-                    (int64_t)GONE))
+    if (!store_exec(tx, e, "update accounts set disabled = $2 where bare = $1 and disabled = 0 and of_directory = 1",
+                    "ti", bare, (int64_t)GONE))
         return false;
     *changed = store_changes(tx) > 0;
     return !*changed || clients_forget(tx, bare, NULL, e);
@@ -199,8 +202,9 @@ bool account_left_directory(struct store_tx *tx, const char *bare, bool *changed
 bool account_delete(struct store_tx *tx, const char *bare, struct error *e)
 {
     return store_exec(tx, e, "delete from accounts where bare = $1", "t", bare) && found_one(tx, bare, e) &&
-           store_exec(tx, e, "delete from account_keys where bare = $1", "t", bare) &&
-           forget_rosters(tx, bare, e) && clients_forget(tx, bare, NULL, e) && invitations_account_gone(tx, bare, e) && sessions_account_gone(tx, bare, e) && blocks_account_gone(tx, bare, e) &&
+           store_exec(tx, e, "delete from account_keys where bare = $1", "t", bare) && forget_rosters(tx, bare, e) &&
+           clients_forget(tx, bare, NULL, e) && invitations_account_gone(tx, bare, e) &&
+           sessions_account_gone(tx, bare, e) && blocks_account_gone(tx, bare, e) &&
            private_xml_account_gone(tx, bare, e) && seen_account_gone(tx, bare, e) && journal_forget(tx, bare, e);
 }
 
@@ -246,21 +250,24 @@ static void count_keys(struct account_census *out, struct store_rows *r)
     out->count++;
 }
 
-bool account_census(struct store_tx *tx, const char *domain, unsigned rounds, struct account_census *out, struct error *e)
+bool account_census(struct store_tx *tx, const char *domain, unsigned rounds, struct account_census *out,
+                    struct error *e)
 {
     *out = (struct account_census){0};
-    struct store_rows *r = store_query(tx, e, "select count(*) from accounts where domain = $1 and disabled = 0", "t", domain);
+    struct store_rows *r =
+        store_query(tx, e, "select count(*) from accounts where domain = $1 and disabled = 0", "t", domain);
     if (r && store_next(r, e)) {
         out->accounts = store_int(r, 0);
         store_end(r);
     }
     if (e->code != ERROR_NONE)
         return false;
-    r = store_query(tx, e,
-                    "select k.mechanism, count(*), sum(case when k.iterations < $2 then 1 else 0 end), min(k.iterations)"
-                    " from accounts a join account_keys k on k.bare = a.bare where a.domain = $1 and a.disabled = 0"
-                    " group by k.mechanism order by k.mechanism",
-                    "ti", domain, (int64_t)rounds);
+    r = store_query(
+        tx, e,
+        "select k.mechanism, count(*), sum(case when k.iterations < $2 then 1 else 0 end), min(k.iterations)"
+        " from accounts a join account_keys k on k.bare = a.bare where a.domain = $1 and a.disabled = 0"
+        " group by k.mechanism order by k.mechanism",
+        "ti", domain, (int64_t)rounds);
     while (r && store_next(r, e)) {
         if (out->count == ACCOUNT_KEYS_MAX) {
             store_end(r);
@@ -271,13 +278,14 @@ bool account_census(struct store_tx *tx, const char *domain, unsigned rounds, st
     return r && e->code == ERROR_NONE;
 }
 
-bool account_without(struct store_tx *tx, const char *domain, const char *mechanism, void (*each)(void *user, const char *bare),
-                     void *user, struct error *e)
+bool account_without(struct store_tx *tx, const char *domain, const char *mechanism,
+                     void (*each)(void *user, const char *bare), void *user, struct error *e)
 {
-    struct store_rows *r = store_query(tx, e,
-                                       "select a.bare from accounts a where a.domain = $1 and a.disabled = 0 and not exists"
-                                       " (select 1 from account_keys k where k.bare = a.bare and k.mechanism = $2) limit 1",
-                                       "tt", domain, mechanism);
+    struct store_rows *r =
+        store_query(tx, e,
+                    "select a.bare from accounts a where a.domain = $1 and a.disabled = 0 and not exists"
+                    " (select 1 from account_keys k where k.bare = a.bare and k.mechanism = $2) limit 1",
+                    "tt", domain, mechanism);
     if (r && store_next(r, e)) {
         each(user, store_text(r, 0));
         store_end(r);
@@ -285,9 +293,11 @@ bool account_without(struct store_tx *tx, const char *domain, const char *mechan
     return r && e->code == ERROR_NONE;
 }
 
-bool account_admins(struct store_tx *tx, const char *domain, void (*each)(void *user, const char *bare), void *user, struct error *e)
+bool account_admins(struct store_tx *tx, const char *domain, void (*each)(void *user, const char *bare), void *user,
+                    struct error *e)
 {
-    struct store_rows *r = store_query(tx, e, "select bare from accounts where domain = $1 and is_admin > 0 order by bare", "t", domain);
+    struct store_rows *r =
+        store_query(tx, e, "select bare from accounts where domain = $1 and is_admin > 0 order by bare", "t", domain);
     while (r && store_next(r, e))
         each(user, store_text(r, 0));
     return r && e->code == ERROR_NONE;

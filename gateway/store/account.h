@@ -38,26 +38,30 @@ struct account_get {
 void account_get(struct store *s, struct account_get *g);
 
 /* Inside a transaction, for whoever needs it (tools, tests, other families). */
-MUST_USE bool account_put(struct store_tx *tx, const struct account *a, bool replace, struct error *e); /* ERROR_EXISTS */
-MUST_USE bool account_delete(struct store_tx *tx, const char *bare, struct error *e); /* ERROR_NOT_FOUND; with all that is its own */
+MUST_USE bool account_put(struct store_tx *tx, const struct account *a, bool replace,
+                          struct error *e); /* ERROR_EXISTS */
+MUST_USE bool account_delete(struct store_tx *tx, const char *bare,
+                             struct error *e); /* ERROR_NOT_FOUND; with all that is its own */
 /* Nobody may log in; what comes for the account is kept. ERROR_NOT_FOUND. */
 /* Disabling takes the tokens of all its clients (clients.h): what was given to them does not come back. */
 MUST_USE bool account_set_disabled(struct store_tx *tx, const char *bare, bool disabled, struct error *e);
-/* The directory has that person: the account is made if there is none; one that was gone may log in again, one of ours is the
- * directory's from then on, without keys and tokens of old. *changed: it is not as before. */
+/* The directory has that person: the account is made if there is none; one that was gone may log in again, one of ours
+ * is the directory's from then on, without keys and tokens of old. *changed: it is not as before. */
 MUST_USE bool account_of_directory(struct store_tx *tx, const char *bare, bool *changed, struct error *e);
-/* The directory has it no more: as account_set_disabled, until account_of_directory. An account that is not of a directory, or
- * disabled already, stays as it is (*changed false). */
+/* The directory has it no more: as account_set_disabled, until account_of_directory. An account that is not of a
+ * directory, or disabled already, stays as it is (*changed false). */
 MUST_USE bool account_left_directory(struct store_tx *tx, const char *bare, bool *changed, struct error *e);
-MUST_USE bool account_find(struct store_tx *tx, const char *bare, struct arena *a, struct account *out, bool *found, struct error *e);
+MUST_USE bool account_find(struct store_tx *tx, const char *bare, struct arena *a, struct account *out, bool *found,
+                           struct error *e);
 /* Names in order, from `after` (NULL: the first) on; domain NULL: all. */
 MUST_USE bool account_list(struct store_tx *tx, const char *domain, const char *after, unsigned limit,
                            void (*each)(void *user, const struct account *a), void *user, struct error *e);
 
 /* Those of a domain that are marked as admins, by name; and changing that. */
-MUST_USE bool account_admins(struct store_tx *tx, const char *domain, void (*each)(void *user, const char *bare), void *user,
-                             struct error *e);
-MUST_USE bool account_mark_admin(struct store_tx *tx, const char *bare, bool is_admin, struct error *e); /* ERROR_NOT_FOUND */
+MUST_USE bool account_admins(struct store_tx *tx, const char *domain, void (*each)(void *user, const char *bare),
+                             void *user, struct error *e);
+MUST_USE bool account_mark_admin(struct store_tx *tx, const char *bare, bool is_admin,
+                                 struct error *e); /* ERROR_NOT_FOUND */
 MUST_USE bool account_count(struct store_tx *tx, const char *domain, int64_t *out, struct error *e);
 
 /* Which keys the accounts of a domain have that are not disabled. */

@@ -4,8 +4,8 @@
 
 bool blocks_put(struct store_tx *tx, const char *owner, const char *jid, struct error *e)
 {
-    return store_exec(tx, e, "insert into blocks (owner, jid) values ($1, $2) on conflict (owner, jid) do nothing", "tt",
-                      owner, jid);
+    return store_exec(tx, e, "insert into blocks (owner, jid) values ($1, $2) on conflict (owner, jid) do nothing",
+                      "tt", owner, jid);
 }
 
 bool blocks_drop(struct store_tx *tx, const char *owner, const char *jid, struct error *e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tokens change only in the transaction that looks at them again: two logins by one token with the same count race here,
- * and one of them is refused. */
+/* Tokens change only in the transaction that looks at them again: two logins by one token with the same count race
+ * here, and one of them is refused. */
 #include "gateway/store/clients.h"
 
 #include <string.h>
@@ -21,12 +21,14 @@ static bool read_token(struct store_rows *r, struct client_token *t)
     return true;
 }
 
-bool clients_tokens(struct store_tx *tx, const char *bare, const char *agent, struct client_tokens *out, struct error *e)
+bool clients_tokens(struct store_tx *tx, const char *bare, const char *agent, struct client_tokens *out,
+                    struct error *e)
 {
-    struct store_rows *r = store_query(tx, e,
-                                       "select mechanism, seed, issued_us, expires_us, used_count, fresh from client_tokens"
-                                       " where bare = $1 and agent = $2 order by fresh",
-                                       "tt", bare, agent);
+    struct store_rows *r =
+        store_query(tx, e,
+                    "select mechanism, seed, issued_us, expires_us, used_count, fresh from client_tokens"
+                    " where bare = $1 and agent = $2 order by fresh",
+                    "tt", bare, agent);
     out->count = 0;
     while (r && store_next(r, e)) {
         if (out->count == CLIENT_TOKENS_MAX || !read_token(r, &out->list[out->count++])) {
@@ -51,23 +53,25 @@ static bool note_used(struct store_tx *tx, struct client_use *u, struct error *e
     u->refused = store_changes(tx) == 0;
     if (u->refused)
         return true;
-    if (!store_exec(tx, e, "update clients set seen_us = $3 where bare = $1 and agent = $2", "tti", u->bare, u->agent, store_now_us(tx)))
+    if (!store_exec(tx, e, "update clients set seen_us = $3 where bare = $1 and agent = $2", "tti", u->bare, u->agent,
+                    store_now_us(tx)))
         return false;
     if (!u->used->fresh)
         return true;
-    return store_exec(tx, e, "delete from client_tokens where bare = $1 and agent = $2 and fresh = 0 and seed <> $3", "ttb", u->bare,
-                      u->agent, &seed) &&
-           store_exec(tx, e, "update client_tokens set fresh = 0 where bare = $1 and agent = $2 and seed = $3", "ttb", u->bare,
-                      u->agent, &seed);
+    return store_exec(tx, e, "delete from client_tokens where bare = $1 and agent = $2 and fresh = 0 and seed <> $3",
+                      "ttb", u->bare, u->agent, &seed) &&
+           store_exec(tx, e, "update client_tokens set fresh = 0 where bare = $1 and agent = $2 and seed = $3", "ttb",
+                      u->bare, u->agent, &seed);
 }
 
 static bool note_client(struct store_tx *tx, const struct client_use *u, struct error *e)
 {
-    return store_exec(tx, e,
-                      "insert into clients (bare, agent, software, device, first_us, seen_us) values ($1, $2, $3, $4, $5, $5)"
-                      " on conflict (bare, agent) do update set software = excluded.software, device = excluded.device,"
-                      " seen_us = excluded.seen_us",
-                      "tttti", u->bare, u->agent, u->software, u->device, store_now_us(tx));
+    return store_exec(
+        tx, e,
+        "insert into clients (bare, agent, software, device, first_us, seen_us) values ($1, $2, $3, $4, $5, $5)"
+        " on conflict (bare, agent) do update set software = excluded.software, device = excluded.device,"
+        " seen_us = excluded.seen_us",
+        "tttti", u->bare, u->agent, u->software, u->device, store_now_us(tx));
 }
 
 /* An installation is whatever a client says: those that got no token for the longest time make room. */
@@ -77,9 +81,10 @@ static bool trim_clients(struct store_tx *tx, const struct client_use *u, struct
                       "delete from clients where bare = $1 and agent <> $2 and agent not in"
                       " (select agent from clients where bare = $1 order by seen_us desc limit $3)",
                       "tti", u->bare, u->agent, (int64_t)CLIENTS_MAX) &&
-           store_exec(tx, e,
-                      "delete from client_tokens where bare = $1 and agent not in (select agent from clients where bare = $1)", "t",
-                      u->bare);
+           store_exec(
+               tx, e,
+               "delete from client_tokens where bare = $1 and agent not in (select agent from clients where bare = $1)",
+               "t", u->bare);
 }
 
 static bool give(struct store_tx *tx, const struct client_use *u, struct error *e)
@@ -87,11 +92,13 @@ static bool give(struct store_tx *tx, const struct client_use *u, struct error *
     struct span seed = {(const char *)u->give->seed, sizeof u->give->seed};
 
     return note_client(tx, u, e) && trim_clients(tx, u, e) &&
-           store_exec(tx, e, "delete from client_tokens where bare = $1 and agent = $2 and fresh = 1", "tt", u->bare, u->agent) &&
-           store_exec(tx, e,
-                      "insert into client_tokens (bare, agent, fresh, mechanism, seed, issued_us, expires_us, used_count)"
-                      " values ($1, $2, 1, $3, $4, $5, $6, 0)",
-                      "tttbii", u->bare, u->agent, u->give->mechanism, &seed, store_now_us(tx), u->give->expires_us);
+           store_exec(tx, e, "delete from client_tokens where bare = $1 and agent = $2 and fresh = 1", "tt", u->bare,
+                      u->agent) &&
+           store_exec(
+               tx, e,
+               "insert into client_tokens (bare, agent, fresh, mechanism, seed, issued_us, expires_us, used_count)"
+               " values ($1, $2, 1, $3, $4, $5, $6, 0)",
+               "tttbii", u->bare, u->agent, u->give->mechanism, &seed, store_now_us(tx), u->give->expires_us);
 }
 
 bool clients_use(struct store_tx *tx, struct client_use *u, struct error *e)
@@ -108,7 +115,8 @@ bool clients_forget(struct store_tx *tx, const char *bare, const char *agent, st
 {
     const char *one = agent ? agent : "";
 
-    return store_exec(tx, e, "delete from client_tokens where bare = $1 and ($2 = '' or agent = $2)", "tt", bare, one) &&
+    return store_exec(tx, e, "delete from client_tokens where bare = $1 and ($2 = '' or agent = $2)", "tt", bare,
+                      one) &&
            store_exec(tx, e, "delete from clients where bare = $1 and ($2 = '' or agent = $2)", "tt", bare, one);
 }
 
@@ -118,8 +126,8 @@ bool clients_forget_others(struct store_tx *tx, const char *bare, const char *ag
            store_exec(tx, e, "delete from clients where bare = $1 and agent <> $2", "tt", bare, agent);
 }
 
-bool clients_each(struct store_tx *tx, const char *bare, void (*each)(void *user, const struct client_row *row), void *user,
-                  struct error *e)
+bool clients_each(struct store_tx *tx, const char *bare, void (*each)(void *user, const struct client_row *row),
+                  void *user, struct error *e)
 {
     struct store_rows *r = store_query(
         tx, e,
@@ -129,6 +137,7 @@ bool clients_each(struct store_tx *tx, const char *bare, void (*each)(void *user
         "ti", bare, store_now_us(tx));
 
     while (r && store_next(r, e))
-        each(user, &(struct client_row){store_text(r, 0), store_text(r, 1), store_text(r, 2), store_int(r, 3), store_int(r, 4)});
+        each(user, &(struct client_row){store_text(r, 0), store_text(r, 1), store_text(r, 2), store_int(r, 3),
+                                        store_int(r, 4)});
     return r && e->code == ERROR_NONE;
 }

@@ -40,13 +40,13 @@ MUST_USE bool clients_use(struct store_tx *tx, struct client_use *u, struct erro
 /* One installation loses its tokens and is forgotten; agent NULL: all of the account. */
 MUST_USE bool clients_forget(struct store_tx *tx, const char *bare, const char *agent, struct error *e);
 MUST_USE bool clients_forget_others(struct store_tx *tx, const char *bare, const char *agent, struct error *e);
-/* By name of the account's installations that can log in by a token still, in the order of the last use. seen_us is of the last login that was written down: most
- * of those by a token are not (one of each day is). */
+/* By name of the account's installations that can log in by a token still, in the order of the last use. seen_us is of
+ * the last login that was written down: most of those by a token are not (one of each day is). */
 struct client_row {
     const char *agent, *software, *device;
     int64_t first_us, seen_us;
 };
-MUST_USE bool clients_each(struct store_tx *tx, const char *bare, void (*each)(void *user, const struct client_row *row), void *user,
-                           struct error *e);
+MUST_USE bool clients_each(struct store_tx *tx, const char *bare,
+                           void (*each)(void *user, const struct client_row *row), void *user, struct error *e);
 
 #endif

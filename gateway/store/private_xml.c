@@ -11,8 +11,8 @@ static bool run_get(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct private_xml_get *g = container_of(job, struct private_xml_get, job);
     struct private_xml *w = &g->what;
-    struct store_rows *r = store_query(tx, e, "select xml from private_xml where owner = $1 and ns = $2 and name = $3", "ttt",
-                                       g->owner, w->ns, w->name);
+    struct store_rows *r = store_query(tx, e, "select xml from private_xml where owner = $1 and ns = $2 and name = $3",
+                                       "ttt", g->owner, w->ns, w->name);
     w->xml = (struct span){0};
     if (r && store_next(r, e)) {
         struct span xml = store_blob(r, 0);
@@ -42,7 +42,8 @@ static bool fits(struct store_tx *tx, struct private_xml_put *p, struct error *e
 {
     uint64_t bytes = 0;
     unsigned count = 0;
-    struct store_rows *r = store_query(tx, e, "select ns, name, bytes from private_xml where owner = $1", "t", p->owner);
+    struct store_rows *r =
+        store_query(tx, e, "select ns, name, bytes from private_xml where owner = $1", "t", p->owner);
     while (r && store_next(r, e))
         if (!is_replaced(p, store_text(r, 0), store_text(r, 1))) {
             bytes += (uint64_t)store_int(r, 2);
@@ -59,11 +60,13 @@ static bool fits(struct store_tx *tx, struct private_xml_put *p, struct error *e
 static bool put_one(struct store_tx *tx, const char *owner, const struct private_xml *x, struct error *e)
 {
     if (!x->xml.len)
-        return store_exec(tx, e, "delete from private_xml where owner = $1 and ns = $2 and name = $3", "ttt", owner, x->ns, x->name);
-    return store_exec(tx, e,
-                      "insert into private_xml (owner, ns, name, xml, bytes, changed_us) values ($1, $2, $3, $4, $5, $6) "
-                      "on conflict (owner, ns, name) do update set xml = $4, bytes = $5, changed_us = $6",
-                      "tttbii", owner, x->ns, x->name, &x->xml, (int64_t)x->xml.len, store_now_us(tx));
+        return store_exec(tx, e, "delete from private_xml where owner = $1 and ns = $2 and name = $3", "ttt", owner,
+                          x->ns, x->name);
+    return store_exec(
+        tx, e,
+        "insert into private_xml (owner, ns, name, xml, bytes, changed_us) values ($1, $2, $3, $4, $5, $6) "
+        "on conflict (owner, ns, name) do update set xml = $4, bytes = $5, changed_us = $6",
+        "tttbii", owner, x->ns, x->name, &x->xml, (int64_t)x->xml.len, store_now_us(tx));
 }
 
 static bool run_put(struct store_tx *tx, struct store_job *job, struct error *e)

@@ -10,7 +10,8 @@ static bool put_one(struct store_tx *tx, const char *community, const struct rep
 {
     return store_exec(tx, e, "delete from reports where reporter = $1 and jid = $2", "tt", p->reporter, p->jid) &&
            store_exec(tx, e,
-                      "insert into reports (n, community, reporter, jid, reason, words, messages, to_origin, to_others, at_us) "
+                      "insert into reports (n, community, reporter, jid, reason, words, messages, to_origin, "
+                      "to_others, at_us) "
                       "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
                       "itttt"
                       "ttiii",
@@ -69,10 +70,11 @@ static bool run_get(struct store_tx *tx, struct store_job *job, struct error *e)
     struct reports_get *g = container_of(job, struct reports_get, job);
     g->count = 0;
     g->all = arena_alloc(&g->arena, (g->limit + 1) * sizeof *g->all);
-    struct store_rows *r = store_query(tx, e,
-                                       "select reporter, jid, reason, words, messages, to_origin, to_others, at_us from reports "
-                                       "where community = $1 and ($2 = '' or jid = $2) order by n desc limit $3",
-                                       "tti", g->community, g->jid ? g->jid : "", (int64_t)g->limit);
+    struct store_rows *r =
+        store_query(tx, e,
+                    "select reporter, jid, reason, words, messages, to_origin, to_others, at_us from reports "
+                    "where community = $1 and ($2 = '' or jid = $2) order by n desc limit $3",
+                    "tti", g->community, g->jid ? g->jid : "", (int64_t)g->limit);
     while (r && store_next(r, e))
         read_one(r, &g->arena, &g->all[g->count++]);
     return r && e->code == ERROR_NONE;

@@ -34,7 +34,8 @@ void roster_load(struct store *s, struct roster_load *l);
 /* Inside a transaction. The version is the caller's (the exchange counts). A removed row leaves a
  * tombstone with its version, so that a client with an older version learns of it. */
 MUST_USE bool roster_put(struct store_tx *tx, const char *owner, const struct roster_row *row, struct error *e);
-MUST_USE bool roster_remove(struct store_tx *tx, const char *owner, const char *contact, int64_t version, struct error *e);
+MUST_USE bool roster_remove(struct store_tx *tx, const char *owner, const char *contact, int64_t version,
+                            struct error *e);
 /* What changed after `version`: rows and tombstones (removed true). *complete false: too old, send all. */
 MUST_USE bool roster_changes(struct store_tx *tx, const char *owner, int64_t version,
                              void (*each)(void *user, const struct roster_row *row, bool removed), void *user,

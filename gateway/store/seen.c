@@ -23,7 +23,8 @@ bool seen_account_gone(struct store_tx *tx, const char *account, struct error *e
 static bool run_get(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct seen_get *g = container_of(job, struct seen_get, job);
-    struct store_rows *r = store_query(tx, e, "select at_us, status from last_seen where account = $1", "t", g->account);
+    struct store_rows *r =
+        store_query(tx, e, "select at_us, status from last_seen where account = $1", "t", g->account);
     g->found = r && store_next(r, e);
     if (g->found) {
         g->at_us = store_int(r, 0);

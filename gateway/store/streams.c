@@ -33,8 +33,8 @@ bool streams_save(struct store_tx *tx, const struct stream_save *s, struct error
                     "tiiibi", s->token, s->handled, s->quiet ? (int64_t)0 : s->resolved, s->acked, &s->outs,
                     store_now_us(tx)))
         return false;
-    if (s->with_presence && !store_exec(tx, e, "update streams set presence = $2, flags = $3 where token = $1", "tbi", s->token,
-                                        &s->presence, s->flags))
+    if (s->with_presence && !store_exec(tx, e, "update streams set presence = $2, flags = $3 where token = $1", "tbi",
+                                        s->token, &s->presence, s->flags))
         return false;
     return !s->with_directed ||
            store_exec(tx, e, "update streams set directed = $2 where token = $1", "tb", s->token, &s->directed);
@@ -50,7 +50,8 @@ bool streams_forget_old(struct store_tx *tx, int64_t before_us, struct error *e)
     return store_exec(tx, e, "delete from streams where saved_us < $1", "i", before_us);
 }
 
-bool streams_each(struct store_tx *tx, void (*fn)(void *user, const struct stream_row *row), void *user, struct error *e)
+bool streams_each(struct store_tx *tx, void (*fn)(void *user, const struct stream_row *row), void *user,
+                  struct error *e)
 {
     struct store_rows *r = store_query(tx, e,
                                        "select token, account, resource, handled, serial, done, acked, outs, presence, "

@@ -2,8 +2,8 @@
 /* Streams that can be resumed after a restart (XEP-0198). What came in: `handled` is the newest stanza of the
  * stream that a commit covers, written by that commit; `serial` numbers the messages worth keeping and what
  * changes presence and flags, `done` counts those that are kept, refused or in the row: while they differ, one
- * before `handled` was still under way, and nobody can say what has arrived. What went out: `outs` are the kept messages that were sent and
- * not acknowledged, each with its number on the stream, written before they are sent. */
+ * before `handled` was still under way, and nobody can say what has arrived. What went out: `outs` are the kept
+ * messages that were sent and not acknowledged, each with its number on the stream, written before they are sent. */
 #ifndef CAUSEWAY_STORE_STREAMS_H
 #define CAUSEWAY_STORE_STREAMS_H
 
@@ -46,6 +46,7 @@ MUST_USE bool streams_drop(struct store_tx *tx, const char *token, struct error 
 MUST_USE bool streams_forget_old(struct store_tx *tx, int64_t before_us, struct error *e);
 
 /* Inside a transaction: all there are; what a row points to is gone when fn returns. */
-MUST_USE bool streams_each(struct store_tx *tx, void (*fn)(void *user, const struct stream_row *row), void *user, struct error *e);
+MUST_USE bool streams_each(struct store_tx *tx, void (*fn)(void *user, const struct stream_row *row), void *user,
+                           struct error *e);
 
 #endif

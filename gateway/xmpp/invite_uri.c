@@ -33,5 +33,6 @@ void invite_uri_write(struct bytes *out, const struct invite_uri *u)
         }
         invite_uri_escape(out, u->domain);
     }
-    bytes_printf(out, "?%s;preauth=%s%s", u->contact ? "roster" : "register", u->token, u->contact && u->account ? ";ibr=y" : "");
+    bytes_printf(out, "?%s;preauth=%s%s", u->contact ? "roster" : "register", u->token,
+                 u->contact && u->account ? ";ibr=y" : "");
 }

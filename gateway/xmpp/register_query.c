@@ -9,10 +9,10 @@
 #include "gateway/xmpp/stanza_build.h"
 
 static const char *const reserved[] = {
-    "abuse",     "admin",     "administrator", "anonymous", "causeway", "daemon",     "ftp",     "help",     "hostmaster",
-    "info",      "listserv",  "mail",          "mailer-daemon",         "marketing",  "news",    "nobody",   "noc",
-    "no-reply",  "noreply",   "notify",        "operator",  "postmaster", "root",     "sales",   "security", "support",
-    "sysadmin",  "system",    "usenet",        "uucp",      "webmaster", "www",       "xmpp",
+    "abuse",   "admin",    "administrator", "anonymous",     "causeway",  "daemon", "ftp",      "help",    "hostmaster",
+    "info",    "listserv", "mail",          "mailer-daemon", "marketing", "news",   "nobody",   "noc",     "no-reply",
+    "noreply", "notify",   "operator",      "postmaster",    "root",      "sales",  "security", "support", "sysadmin",
+    "system",  "usenet",   "uucp",          "webmaster",     "www",       "xmpp",
 };
 
 bool register_query_is_reserved(const char *local)
@@ -76,7 +76,8 @@ void register_query_read(struct arena *a, const struct element *query, const cha
         wrong(q, STANZA_NOT_ACCEPTABLE, "the password is too long");
 }
 
-struct stanza *register_query_refuse(const struct stanza *iq, const struct jid *from, enum stanza_error e, const char *text)
+struct stanza *register_query_refuse(const struct stanza *iq, const struct jid *from, enum stanza_error e,
+                                     const char *text)
 {
     struct builder b;
     build_begin(&b, STANZA_IQ, IQ_ERROR);

@@ -29,6 +29,7 @@ void register_query_read(struct arena *a, const struct element *query, const cha
 bool register_query_is_reserved(const char *local);
 
 /* The error for `iq` without its payload: XEP-0077 section 3.3, a password must not come back. `text` may be NULL. */
-struct stanza *register_query_refuse(const struct stanza *iq, const struct jid *from, enum stanza_error e, const char *text);
+struct stanza *register_query_refuse(const struct stanza *iq, const struct jid *from, enum stanza_error e,
+                                     const char *text);
 
 #endif

@@ -462,7 +462,9 @@ static bool ht_text(const struct sasl *s, const char *who, struct bytes *out)
     bytes_append_text(out, who);
     if (s->mechanism == SASL_MECHANISM_HT_SHA_256_NONE)
         return true;
-    return b->find && b->find(b->user, s->mechanism == SASL_MECHANISM_HT_SHA_256_EXPR ? "tls-exporter" : "tls-server-end-point", out);
+    return b->find &&
+           b->find(b->user, s->mechanism == SASL_MECHANISM_HT_SHA_256_EXPR ? "tls-exporter" : "tls-server-end-point",
+                   out);
 }
 
 static void ht_mac(const struct sasl *s, const char *who, const char *token, unsigned char mac[SCRAM_KEY_MAX])

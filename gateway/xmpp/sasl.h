@@ -39,7 +39,8 @@ enum sasl_failure {
 #undef SASL_FAILURE_ENUM
 };
 
-/* Strongest first, as they are announced (HT, draft-schmaus-kitten-sasl-ht, apart: XEP-0484): name, wire name, how it works, hash */
+/* Strongest first, as they are announced (HT, draft-schmaus-kitten-sasl-ht, apart: XEP-0484): name, wire name, how it
+ * works, hash */
 #define SASL_MECHANISMS(M)                                                                         \
     M(EXTERNAL, "EXTERNAL", EXTERNAL, SCRAM_SHA256)                                                \
     M(SCRAM_SHA_512_PLUS, "SCRAM-SHA-512-PLUS", SCRAM_PLUS, SCRAM_SHA512)                          \
@@ -82,8 +83,8 @@ struct sasl_config {
     /* Channel binding; find NULL: none. Given where a -PLUS mechanism was announced, and only there:
      * then a client that says it saw none has been lied to. */
     struct scram_binding binding;
-    /* Localparts, prepared, that the client's certificate names in this domain (EXTERNAL, XEP-0178); ends with NULL; NULL:
-     * none. Borrowed while exchanges begin. */
+    /* Localparts, prepared, that the client's certificate names in this domain (EXTERNAL, XEP-0178); ends with NULL;
+     * NULL: none. Borrowed while exchanges begin. */
     const char *const *people;
     /* Of sasl_advertised(): the client learns from SCRAM whether it saw the same (XEP-0474). NULL: not told. */
     const char *advertised;
@@ -114,8 +115,8 @@ enum sasl_step sasl_respond(struct sasl *s, const char *base64);
 /* NULL: no such account (or it may not log in); the exchange goes on and fails at its end. Keys for
  * another hash than sasl_hash() are fit for PLAIN only. */
 enum sasl_step sasl_give_keys(struct sasl *s, const struct scram_keys *keys);
-/* PLAIN, after SASL_NEED_KEYS: the password, for who looks at it elsewhere and then says by sasl_judge whether it is right,
- * instead of sasl_give_keys. */
+/* PLAIN, after SASL_NEED_KEYS: the password, for who looks at it elsewhere and then says by sasl_judge whether it is
+ * right, instead of sasl_give_keys. */
 const char *sasl_password(const struct sasl *s);
 enum sasl_step sasl_judge(struct sasl *s, bool right);
 /* After SASL_NEED_WORK: if the password is right, make new keys of these hashes (bits of enum scram_hash) of it. */
@@ -125,7 +126,8 @@ const struct scram_keys *sasl_made_keys(const struct sasl *s, enum scram_hash ha
 /* Any thread, while nobody else touches `s`. */
 void sasl_work(struct sasl *s);
 enum sasl_step sasl_worked(struct sasl *s);
-/* The same where sasl_takes_token(): what the client may show, each NUL-terminated. SASL_SUCCESS: it was sasl_token(). */
+/* The same where sasl_takes_token(): what the client may show, each NUL-terminated. SASL_SUCCESS: it was sasl_token().
+ */
 enum sasl_step sasl_give_tokens(struct sasl *s, const char *const *tokens, unsigned count);
 /* The same where sasl_takes_certificate(). */
 enum sasl_step sasl_give_account(struct sasl *s, bool exists);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* SCRAM (RFC 5802, RFC 7677; SHA-512 as those two would have it): keys as they are stored, and the server's side of an exchange. Pure.
+/* SCRAM (RFC 5802, RFC 7677; SHA-512 as those two would have it): keys as they are stored, and the server's side of an
+ * exchange. Pure.
  */
 #ifndef CAUSEWAY_XMPP_SCRAM_H
 #define CAUSEWAY_XMPP_SCRAM_H

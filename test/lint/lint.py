@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = ["gateway", "c2s", "s2s", "contact-router"]
 BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "gets", "atoi", "atol", "strtok", "rand", "srand", "time",
           "malloc", "calloc", "realloc", "free", "strdup", "strndup", "localtime", "gmtime", "system", "popen"]
-FUNCTION_LINES, FILE_LINES, HEADER_LINES = 100, 800, 260
+FUNCTION_LINES, FILE_LINES, HEADER_LINES, COLUMNS = 100, 800, 260, 120
 
 
 def tracked(*suffixes):
@@ -139,6 +139,9 @@ def rule_sizes():
         count = source.count("\n")
         if path.endswith(".c") and count > FILE_LINES:
             yield "size", path, f"file has {count} lines, more than {FILE_LINES}"
+        for number, line in enumerate(source.split("\n"), 1):
+            if len(line) > COLUMNS:
+                yield "size", path, f"line {number} has {len(line)} columns, more than {COLUMNS}"
         if path.endswith(".h") and count > HEADER_LINES:
             yield "size", path, f"header has {count} lines, more than {HEADER_LINES}"
         if path.endswith(".c"):
