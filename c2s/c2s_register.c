@@ -429,10 +429,13 @@ static void make_account(struct c2s_register *g, const struct jid *who, const ch
     CHECK(uv_queue_work(loop_uv(k->io->loop), &g->work, on_work, on_worked) == 0);
 }
 
-/* Names of the operator are for those who were invited by that name. */
+/* Names of the operator, and those that `admins` lists, are for those who were invited by that name. */
 static bool may_have(const struct c2s_register *g, const struct jid *who)
 {
-    return (g->invited && g->name) || !register_query_is_reserved(who->local);
+    const struct community *c = exchange_community(g->io->c2s->exchange, g->domain);
+
+    return (g->invited && g->name) ||
+           (!register_query_is_reserved(who->local) && c && !community_lists_admin(c, who->bare));
 }
 
 static void take_wish(struct c2s_conn *k, struct stanza *iq)

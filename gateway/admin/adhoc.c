@@ -52,10 +52,7 @@ static void request_end(struct request *r)
 static bool is_listed(struct exchange *x, const struct jid *j)
 {
     const struct community *c = exchange_community(x, j->domain);
-    for (const char *const *admin = c ? c->admins : NULL; admin && *admin; admin++)
-        if (strcmp(*admin, j->bare) == 0)
-            return true;
-    return false;
+    return c && community_lists_admin(c, j->bare);
 }
 
 static void on_account(struct store_job *job, const struct error *e)

@@ -13,6 +13,7 @@
 #include "gateway/xmpp/datetime.h"
 #include "gateway/xmpp/invite_uri.h"
 #include "gateway/xmpp/ns.h"
+#include "gateway/xmpp/register_query.h"
 
 #define NODE_MINE(name) "urn:causeway:invite:1#" name
 
@@ -120,6 +121,9 @@ static void run_create_account(struct adhoc_call *c)
         adhoc_refuse(c, STANZA_NOT_ALLOWED, "nobody may make an account here (registration = \"off\")");
     else if (*text && !who)
         adhoc_reject(c, "username: '%.200s' is not the part of an address before the @", text);
+    else if (who && !adhoc_is_admin(c) &&
+             (register_query_is_reserved(who->local) || community_lists_admin(community_of(c), who->bare)))
+        adhoc_reject(c, "username: '%.200s' is reserved", text);
     else
         make(c, (struct invitation){.account = true,
                                     .name = who ? who->local : NULL,

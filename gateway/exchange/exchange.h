@@ -5,6 +5,7 @@
 #ifndef CAUSEWAY_EXCHANGE_EXCHANGE_H
 #define CAUSEWAY_EXCHANGE_EXCHANGE_H
 
+#include "gateway/base/text.h"
 #include "gateway/exchange/edge.h"
 #include "gateway/exchange/listing.h"
 #include "gateway/exchange/reach.h"
@@ -40,6 +41,15 @@ struct community {
     struct community_joining joining;
     bool accounts_elsewhere; /* a directory has their passwords: they are neither made nor changed here */
 };
+
+/* Whoever has an account of such an address is an admin, so nobody gets one by asking. */
+static inline bool community_lists_admin(const struct community *c, const char *bare)
+{
+    for (const char *const *admin = c->admins; admin && *admin; admin++)
+        if (text_eq(*admin, bare))
+            return true;
+    return false;
+}
 
 struct exchange_options {
     struct loop *const *loops; /* one a shard */

@@ -18,7 +18,8 @@ static int setup_joining(void **state, struct community_joining j, struct c2s_ti
 {
     setup_timed(state, how, (struct c2s_limits){0}, times);
     struct fixture *f = *state;
-    f->x.community = (struct community){.domain = "montague.example", .joining = j};
+    static const char *const admins[] = {"prince@montague.example", NULL};
+    f->x.community = (struct community){.domain = "montague.example", .joining = j, .admins = admins};
     return 0;
 }
 
@@ -112,6 +113,7 @@ static void wishes(void **state)
         {"a whole address", NEW("paris/home"), "<jid-malformed"},
         {"a password that SASLprep refuses", SET("<username>paris</username><password>a&#x20DD;&#xE001;</password>"), "<not-acceptable"},
         {"a name of the operator", NEW("Postmaster"), "<not-acceptable"},
+        {"the name of an admin who has no account yet", NEW("Prince"), "<not-acceptable"},
         {"taken, which only the invited learn", NEW("romeo"), "<conflict"},
         {"to remove what is not there", SET("<remove/>"), "<unexpected-request"},
         {"to remove and more", SET("<remove/><username>a</username>"), "<bad-request"},
