@@ -155,7 +155,7 @@ static const struct xml_limits *limits_of(void *user, const struct xml_body *b)
     look->limits = look->io->c2s->limits.before_auth;
     if (!sid)
         return &look->limits;
-    look->session = home ? map_get(&look->io->bosh->by_sid, sid) : NULL;
+    look->session = home && home->bosh ? map_get(&look->io->bosh->by_sid, sid) : NULL;
     if (!look->session)
         return NULL;
     look->limits = c2s_bosh_session_limits(look->session);

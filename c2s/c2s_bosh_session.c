@@ -588,6 +588,8 @@ void c2s_bosh_session_take(struct c2s_bosh_session *s, struct c2s_bosh_request *
         c2s_bosh_refuse(r, s->condition ? s->condition : "item-not-found");
     } else {
         struct slot *slot = slot_of(s, r->rid);
+        if (slot->state != SLOT_EARLY && !slot->r) /* what was answered eight numbers ago */
+            free_slot(slot);
         replace_request(s, slot, r);
         r->session = s;
         slot->state = SLOT_EARLY;

@@ -402,7 +402,8 @@ static void on_queue(struct store_job *job, const struct error *e)
     struct c2s_link *l = a->link;
     struct c2s_shard *shard = l->shard;
     uint64_t seqs[OUTS_MAX];
-    unsigned n = a->over ? 0 : missing(l, seqs, NULL), found = 0;
+    bool is_current = !a->over && a->h == a->read_h; /* else another <resume/> has come: it is looked at anew */
+    unsigned n = is_current ? missing(l, seqs, NULL) : 0, found = 0;
     bool ok = e->code == ERROR_NONE;
 
     a->reading = false;
@@ -563,8 +564,11 @@ static void add_sleeper(void *user, const struct stream_row *row)
     a->row.outs = copied(&a->arena, row->outs);
     a->row.presence = copied(&a->arena, row->presence);
     a->row.directed = copied(&a->arena, row->directed);
-    if (strlen(row->token) > RANDOM_ID_LEN || !jid_parse_text(&a->arena, row->account)) {
-        log_error(NULL, "the row of a stream of %s is not to be understood", row->account);
+    const struct c2s *c = user;
+    const struct jid *j = jid_parse_text(&a->arena, row->account);
+    if (strlen(row->token) > RANDOM_ID_LEN || !j || !exchange_community(c->exchange, j->domain)) {
+        log_error(NULL, "the row of a stream of %s is not to be understood, or its community is no more",
+                  row->account);
         asleep_free(a);
         return;
     }

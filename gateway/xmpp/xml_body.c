@@ -17,6 +17,8 @@ struct xml_body_attr {
     const char *ns, *name, *value;
 };
 
+enum { CHILDREN_MAX = 256 }; /* each costs a block of memory, however short it is */
+
 struct reading {
     struct xml_body *body;
     struct xml_parser *parser;
@@ -68,7 +70,14 @@ static void on_root(void *user, const char **attrs)
 
 static void on_child(void *user, struct stanza *st)
 {
-    struct xml_body *b = ((struct reading *)user)->body;
+    struct reading *r = user;
+    struct xml_body *b = r->body;
+    if (b->count == CHILDREN_MAX) {
+        fail(b, STREAM_POLICY_VIOLATION, "more elements in a body than allowed");
+        stanza_unref(&st);
+        XML_StopParser(r->parser->expat, XML_FALSE);
+        return;
+    }
     if (b->count == b->cap) {
         b->cap = b->cap ? 2 * b->cap : 4;
         b->stanzas = mem_grow(b->stanzas, b->cap * sizeof(struct stanza *));

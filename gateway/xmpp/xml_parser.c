@@ -178,6 +178,8 @@ static size_t guess_size(const struct xml_parser *p, struct span name)
     const char *start = p->piece.data + p->piece.len - left;
     memcpy(end_tag, "</", 2);
     memcpy(end_tag + 2, name.data, name.len);
+    if (left > BLOCK_MAX_BYTES / 3) /* more would not change the hint, and many short ones would each look far */
+        left = BLOCK_MAX_BYTES / 3;
     const char *end = memmem(start, left, end_tag, name.len + 2);
     return end ? (size_t)(end - start) : left;
 }
