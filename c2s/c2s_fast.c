@@ -332,6 +332,6 @@ void c2s_fast_tell(const struct c2s_auth *a, struct bytes *out)
 
     if (!f || !f->given)
         return;
-    datetime_write(expiry, f->give.expires_us / 1000000 * 1000000);
+    datetime_write_second(expiry, f->give.expires_us);
     bytes_printf(out, "<token xmlns='" NS_FAST "' expiry='%s' token='%s'/>", expiry, f->token);
 }

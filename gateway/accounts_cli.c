@@ -273,7 +273,7 @@ static void print_client(void *user, const struct client_row *row)
 {
     char seen[DATETIME_MAX];
     (void)user;
-    datetime_write(seen, row->seen_us / 1000000 * 1000000);
+    datetime_write_second(seen, row->seen_us);
     printf("%s\t%s", row->agent, seen);
     print_text(row->software);
     print_text(row->device);

@@ -116,7 +116,7 @@ static void print_made(const struct invite_work *w)
     invite_uri_write(
         &uri, &(struct invite_uri){
                   .domain = i->domain, .inviter = i->inviter, .name = i->name, .account = true, .token = w->token});
-    datetime_write(until, i->expires_us / 1000000 * 1000000);
+    datetime_write_second(until, i->expires_us);
     printf("%s\n", bytes_text(&uri));
     if (w->community->joining.page_url)
         printf("%s%s\n", w->community->joining.page_url, w->token);
@@ -152,7 +152,7 @@ static void print_invitation(void *user, const struct invitation *i)
 {
     char until[DATETIME_MAX];
     (void)user;
-    datetime_write(until, i->expires_us / 1000000 * 1000000);
+    datetime_write_second(until, i->expires_us);
     printf("%s\t%s\tfrom %s\tfor %s%s%s\tuntil %s\tleft %" PRId64 "\tused by %s\n", i->id, i->domain,
            i->inviter ? i->inviter : "-", i->contact ? "contact" : "", i->contact && i->account ? "+" : "",
            i->account ? "account" : "", until, i->uses_left, i->used_by ? i->used_by : "-");

@@ -69,7 +69,7 @@ static void show_made(struct invite_job *j)
     char until[DATETIME_MAX];
     invite_uri_write(&uri, &(struct invite_uri){i->domain, i->inviter, i->name, i->contact, i->account, j->token});
     bytes_printf(&landing, "%s%s", page ? page : "", j->token);
-    datetime_write(until, i->expires_us / 1000000 * 1000000);
+    datetime_write_second(until, i->expires_us);
     adhoc_result(j->call, FORM_TEXT_SINGLE, "uri", "Address for a client", bytes_text(&uri));
     if (page)
         adhoc_result(j->call, FORM_TEXT_SINGLE, "landing-url", "Page for a browser", bytes_text(&landing));
@@ -151,7 +151,7 @@ static void take_row(void *user, const struct invitation *i)
     struct list_job *j = user;
     char until[DATETIME_MAX];
     const char **cells = j->rows[j->count++];
-    datetime_write(until, i->expires_us / 1000000 * 1000000);
+    datetime_write_second(until, i->expires_us);
     cells[0] = arena_dup(&j->arena, i->id);
     cells[1] = i->inviter ? arena_dup(&j->arena, i->inviter) : NULL;
     cells[2] = arena_printf(&j->arena, "%s%s%s%s", i->contact ? "contact" : "", i->contact && i->account ? ", " : "",

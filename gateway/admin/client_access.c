@@ -27,7 +27,7 @@ static void write_time(struct builder *b, const char *name, int64_t unix_us)
     char text[DATETIME_MAX];
     if (!unix_us)
         return;
-    datetime_write(text, unix_us / 1000000 * 1000000);
+    datetime_write_second(text, unix_us);
     build_leaf(b, name, NULL, text);
 }
 

@@ -67,7 +67,7 @@ static const char *seen_text(struct adhoc_call *c, const struct client *r)
     char seen[DATETIME_MAX];
     if (!r->seen_us)
         return NULL;
-    datetime_write(seen, r->seen_us / 1000000 * 1000000);
+    datetime_write_second(seen, r->seen_us);
     return arena_dup(adhoc_arena(c), seen);
 }
 

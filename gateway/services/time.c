@@ -11,7 +11,7 @@ static enum service_result handle(struct exchange *x, struct person *who, struct
     (void)who;
     const struct clock *clock = loop_clock(exchange_loop_of(x, iq->from->bare));
     char utc[DATETIME_MAX];
-    datetime_write(utc, clock_unix_us(clock) / 1000000 * 1000000);
+    datetime_write_second(utc, clock_unix_us(clock));
     struct builder b;
     build_begin_result(&b, iq);
     build_open(&b, "time", NS_TIME);

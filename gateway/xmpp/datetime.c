@@ -56,6 +56,11 @@ void datetime_write(char out[DATETIME_MAX], int64_t unix_us)
     snprintf(out + n, (size_t)(DATETIME_MAX - n), "Z");
 }
 
+void datetime_write_second(char out[DATETIME_MAX], int64_t unix_us)
+{
+    datetime_write(out, unix_us / SECOND_US * SECOND_US);
+}
+
 /* Exactly `digits` digits, and `after` (0: nothing asked) behind them. */
 static bool number(const char **at, int digits, char after, int *out)
 {
