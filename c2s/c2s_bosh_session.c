@@ -356,15 +356,6 @@ static struct c2s_bosh_session *of_carrier(const struct stream_carrier *c)
     return (struct c2s_bosh_session *)((char *)c - offsetof(struct c2s_bosh_session, carrier));
 }
 
-static void put_attr(struct bytes *out, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    bytes_printf(out, " %s='", name);
-    xml_escape(out, value, strlen(value));
-    bytes_append_char(out, '\'');
-}
-
 /* Behind a restart there is nothing to say: the session goes on. */
 static void carry_header(struct stream_carrier *c, const struct stream_header *ours)
 {
@@ -374,10 +365,10 @@ static void carry_header(struct stream_carrier *c, const struct stream_header *o
     if (!s->head)
         return;
     bytes_append_text(&head, s->head);
-    put_attr(&head, "from", ours->from);
-    put_attr(&head, "authid", ours->id);
-    put_attr(&head, "xmpp:version", ours->version);
-    put_attr(&head, "xml:lang", ours->lang);
+    xml_put_attr(&head, "from", ours->from);
+    xml_put_attr(&head, "authid", ours->id);
+    xml_put_attr(&head, "xmpp:version", ours->version);
+    xml_put_attr(&head, "xml:lang", ours->lang);
     mem_free(s->head);
     s->head = bytes_take(&head);
 }

@@ -147,7 +147,7 @@ static void refuse(struct c2s_conn *k, const struct stanza *iq, enum stanza_erro
     struct arena a;
 
     arena_init(&a);
-    send_answer(k, register_query_refuse(iq, own_address(&a, k), e, text));
+    send_answer(k, build_error_bare(iq, own_address(&a, k), e, text));
     arena_fini(&a);
 }
 

@@ -182,15 +182,6 @@ void pending_forget(struct resource *r)
 
 /* ---- what a link gets ---- */
 
-static void put_attr(struct bytes *xml, const char *name, const char *value)
-{
-    bytes_append_char(xml, ' ');
-    bytes_append_text(xml, name);
-    bytes_append_text(xml, "='");
-    xml_escape(xml, value, strlen(value));
-    bytes_append_char(xml, '\'');
-}
-
 struct stanza *pending_dress(struct person *p, struct stanza *st, uint64_t seq, int64_t kept_us)
 {
     struct bytes xml = BYTES_EMPTY;
@@ -199,16 +190,16 @@ struct stanza *pending_dress(struct person *p, struct stanza *st, uint64_t seq, 
         archive_id(p->x->store, seq, id);
         bytes_reserve(&xml, 200);
         bytes_append_text(&xml, "<stanza-id xmlns='" NS_SID "'");
-        put_attr(&xml, "by", p->jid->bare);
-        put_attr(&xml, "id", id);
+        xml_put_attr(&xml, "by", p->jid->bare);
+        xml_put_attr(&xml, "id", id);
         bytes_append_text(&xml, "/>");
     }
     if (kept_us) {
         char stamp[DATETIME_MAX];
         datetime_write(stamp, kept_us);
         bytes_append_text(&xml, "<delay xmlns='" NS_DELAY "'");
-        put_attr(&xml, "from", p->jid->domain);
-        put_attr(&xml, "stamp", stamp);
+        xml_put_attr(&xml, "from", p->jid->domain);
+        xml_put_attr(&xml, "stamp", stamp);
         bytes_append_text(&xml, "/>");
     }
     if (!xml.len)

@@ -91,15 +91,6 @@ void stream_await_header(struct stream *s)
 
 /* ---- output */
 
-static void put_attr(struct bytes *out, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    bytes_printf(out, " %s='", name);
-    xml_escape(out, value, strlen(value));
-    bytes_append_char(out, '\'');
-}
-
 /* What a message holds is gathered first, as its length stands before it. */
 static void put_document(struct stream *s, struct span xml)
 {
@@ -120,11 +111,11 @@ static void put_open(struct bytes *out, const struct stream *s, const char *from
         bytes_append_text(out, "<open xmlns='" NS_FRAMING "'");
     } else {
         bytes_append_text(out, "<?xml version='1.0'?><stream:stream xmlns:stream='" NS_STREAM "'");
-        put_attr(out, "xmlns", s->policy->content_ns);
+        xml_put_attr(out, "xmlns", s->policy->content_ns);
         if (text_eq(s->policy->content_ns, NS_SERVER))
-            put_attr(out, "xmlns:db", NS_DIALBACK);
+            xml_put_attr(out, "xmlns:db", NS_DIALBACK);
     }
-    put_attr(out, "from", from);
+    xml_put_attr(out, "from", from);
 }
 
 void stream_send_header(struct stream *s, const char *from, const char *to, const char *id,
@@ -143,10 +134,10 @@ void stream_send_header(struct stream *s, const char *from, const char *to, cons
     if (s->frames)
         out = &own;
     put_open(out, s, from);
-    put_attr(out, "to", to);
-    put_attr(out, "id", id);
-    put_attr(out, "version", version);
-    put_attr(out, "xml:lang", lang);
+    xml_put_attr(out, "to", to);
+    xml_put_attr(out, "id", id);
+    xml_put_attr(out, "version", version);
+    xml_put_attr(out, "xml:lang", lang);
     bytes_append_text(out, s->frames ? "/>" : ">");
     if (s->frames)
         put_document(s, bytes_span(&own));

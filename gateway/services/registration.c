@@ -44,7 +44,7 @@ static void change_end(struct change *c)
 
 static void refuse(struct exchange *x, const struct stanza *iq, enum stanza_error e, const char *text)
 {
-    exchange_answer(x, register_query_refuse(iq, iq->to, e, text));
+    exchange_answer(x, build_error_bare(iq, iq->to, e, text));
 }
 
 /* The turn is over, whatever came of it. */

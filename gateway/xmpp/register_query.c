@@ -75,24 +75,3 @@ void register_query_read(struct arena *a, const struct element *query, const cha
     else if (strlen(q->password) > REGISTER_PASSWORD_MAX)
         wrong(q, STANZA_NOT_ACCEPTABLE, "the password is too long");
 }
-
-struct stanza *register_query_refuse(const struct stanza *iq, const struct jid *from, enum stanza_error e,
-                                     const char *text)
-{
-    struct builder b;
-    build_begin(&b, STANZA_IQ, IQ_ERROR);
-    build_from(&b, from);
-    build_to(&b, iq->from);
-    build_id(&b, iq->id);
-    build_open(&b, "error", NULL);
-    build_attr(&b, "type", stanza_error_type(e));
-    build_leaf(&b, stanza_error_name(e), NS_STANZA_ERRORS, NULL);
-    if (text) {
-        build_open(&b, "text", NS_STANZA_ERRORS);
-        build_attr_ns(&b, NS_XML, "lang", "en");
-        build_text(&b, text);
-        build_close(&b);
-    }
-    build_close(&b);
-    return build_end(&b);
-}

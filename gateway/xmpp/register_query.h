@@ -28,8 +28,4 @@ void register_query_read(struct arena *a, const struct element *query, const cha
 /* Addresses that people write to when they mean the operator (RFC 2142, and what is usual). `local` is prepared. */
 bool register_query_is_reserved(const char *local);
 
-/* The error for `iq` without its payload: XEP-0077 section 3.3, a password must not come back. `text` may be NULL. */
-struct stanza *register_query_refuse(const struct stanza *iq, const struct jid *from, enum stanza_error e,
-                                     const char *text);
-
 #endif

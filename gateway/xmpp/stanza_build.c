@@ -434,6 +434,26 @@ static void return_payload(struct builder *b, const struct stanza *st)
     }
 }
 
+static void open_error(struct builder *b, enum stanza_error e, const struct jid *by)
+{
+    build_open(b, "error", NULL);
+    build_attr(b, "by", by ? by->full : NULL);
+    build_attr(b, "type", stanza_error_type(e));
+    build_leaf(b, stanza_error_name(e), NS_STANZA_ERRORS, NULL);
+}
+
+static struct stanza *end_error(struct builder *b, const char *text)
+{
+    if (text) {
+        build_open(b, "text", NS_STANZA_ERRORS);
+        build_attr_ns(b, NS_XML, "lang", "en");
+        build_text(b, text);
+        build_close(b);
+    }
+    build_close(b);
+    return build_end(b);
+}
+
 /* Up to the condition; the error stays open. false: RFC 6120 8.3.1 forbids one. */
 static bool begin_error(struct builder *b, const struct stanza *st, enum stanza_error e, const struct jid *by)
 {
@@ -445,10 +465,7 @@ static bool begin_error(struct builder *b, const struct stanza *st, enum stanza_
     build_to(b, st->from);
     build_id(b, st->id);
     return_payload(b, st);
-    build_open(b, "error", NULL);
-    build_attr(b, "by", by ? by->full : NULL);
-    build_attr(b, "type", stanza_error_type(e));
-    build_leaf(b, stanza_error_name(e), NS_STANZA_ERRORS, NULL);
+    open_error(b, e, by);
     return true;
 }
 
@@ -466,14 +483,16 @@ struct stanza *build_error(const struct stanza *st, enum stanza_error e, const c
                            const struct jid *by)
 {
     struct builder b;
-    if (!begin_error(&b, st, e, by))
-        return NULL;
-    if (text) {
-        build_open(&b, "text", NS_STANZA_ERRORS);
-        build_attr_ns(&b, NS_XML, "lang", "en");
-        build_text(&b, text);
-        build_close(&b);
-    }
-    build_close(&b);
-    return build_end(&b);
+    return begin_error(&b, st, e, by) ? end_error(&b, text) : NULL;
+}
+
+struct stanza *build_error_bare(const struct stanza *iq, const struct jid *from, enum stanza_error e, const char *text)
+{
+    struct builder b;
+    build_begin(&b, STANZA_IQ, IQ_ERROR);
+    build_from(&b, from);
+    build_to(&b, iq->from);
+    build_id(&b, iq->id);
+    open_error(&b, e, NULL);
+    return end_error(&b, text);
 }

@@ -70,10 +70,15 @@ void build_begin_result(struct builder *b, const struct stanza *iq);
  * people) and `by` may be NULL. */
 struct stanza *build_error(const struct stanza *st, enum stanza_error e, const char *text,
                            const struct jid *by);
-/* The same without text, with an application's condition (RFC 6120 8.3.4). */
+/* The error for an iq get or set, `from` whom it is to come, without the payload: what it holds must not come back
+ * (passwords, XEP-0077 section 3.3). `text` may be NULL. */
+struct stanza *build_error_bare(const struct stanza *iq, const struct jid *from, enum stanza_error e, const char *text);
+/* As build_error without text, with an application's condition (RFC 6120 8.3.4). */
 struct stanza *build_error_with(const struct stanza *st, enum stanza_error e, const char *app, const char *app_ns);
 
 /* Escapes for character data and attribute values. */
 void xml_escape(struct bytes *out, const char *text, size_t len);
+/* " NAME='VALUE'", escaped; NULL: nothing. */
+void xml_put_attr(struct bytes *out, const char *name, const char *value);
 
 #endif

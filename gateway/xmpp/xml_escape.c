@@ -91,6 +91,17 @@ void xml_escape(struct bytes *out, const char *text, size_t len)
     escape(out, text, len, true);
 }
 
+void xml_put_attr(struct bytes *out, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    bytes_append_char(out, ' ');
+    bytes_append_text(out, name);
+    bytes_append_text(out, "='");
+    xml_escape(out, value, strlen(value));
+    bytes_append_char(out, '\'');
+}
+
 void xml_escape_text(struct bytes *out, const char *text, size_t len)
 {
     escape(out, text, len, false);
