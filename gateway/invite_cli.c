@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/accounts_cli.h"
 #include "gateway/base/text.h"
 #include "gateway/owner.h"
 #include "gateway/store/invitations.h"
@@ -17,6 +18,7 @@
 enum { LIST_MOST = 10000, DAYS_MOST = 90 };
 
 struct invite_work {
+    struct store_job job;
     const struct config *config;
     struct arena arena;
     const struct community *community;
@@ -40,18 +42,12 @@ static const struct community *community_of(const struct config *c, const char *
     return NULL;
 }
 
-static int perform(struct invite_work *w, bool (*run)(struct store_tx *tx, void *user, struct error *e))
+static int perform(struct invite_work *w, bool (*run)(struct store_tx *tx, struct store_job *job, struct error *e),
+                   bool writes)
 {
     struct error e = ERROR_INIT;
-    struct store *s = NULL;
-    if (owner_become(w->config->store_path, &e))
-        s = store_open(&(struct store_options){.path = w->config->store_path,
-                                               .durability = w->config->durability,
-                                               .schema_dir = w->config->schema_dir,
-                                               .beside = true},
-                       &e);
-    bool held = s && store_write_wait(s, run, w, &e);
-    store_close(&s);
+    w->job = (struct store_job){.run = run};
+    bool held = owner_become(w->config->store_path, &e) && accounts_cli_job(w->config, &w->job, writes, &e);
     return held ? 0 : complain(e.text);
 }
 
@@ -93,9 +89,9 @@ static int take_words(struct invite_work *w, char **words)
     return 0;
 }
 
-static bool run_create(struct store_tx *tx, void *user, struct error *e)
+static bool run_create(struct store_tx *tx, struct store_job *job, struct error *e)
 {
-    struct invite_work *w = user;
+    struct invite_work *w = container_of(job, struct invite_work, job);
     const char *inviter = w->invitation.inviter;
     struct account found;
     bool is_there = true;
@@ -140,7 +136,7 @@ static int do_create(struct invite_work *w, char **words)
     int rc = take_words(w, words + 1);
     invitations_token(w->token);
     if (rc == 0)
-        rc = perform(w, run_create);
+        rc = perform(w, run_create, true);
     if (rc == 0)
         print_made(w);
     return rc;
@@ -158,9 +154,9 @@ static void print_invitation(void *user, const struct invitation *i)
            i->account ? "account" : "", until, i->uses_left, i->used_by ? i->used_by : "-");
 }
 
-static bool run_list(struct store_tx *tx, void *user, struct error *e)
+static bool run_list(struct store_tx *tx, struct store_job *job, struct error *e)
 {
-    struct invite_work *w = user;
+    struct invite_work *w = container_of(job, struct invite_work, job);
     for (unsigned i = 0; i < w->config->community_count; i++) {
         const char *domain = w->config->communities[i].exchange.domain;
         if ((!w->domain || text_eq(w->domain, domain)) &&
@@ -173,12 +169,12 @@ static bool run_list(struct store_tx *tx, void *user, struct error *e)
 static int do_list(struct invite_work *w, char **words)
 {
     w->domain = words[0];
-    return perform(w, run_list);
+    return perform(w, run_list, false);
 }
 
-static bool run_revoke(struct store_tx *tx, void *user, struct error *e)
+static bool run_revoke(struct store_tx *tx, struct store_job *job, struct error *e)
 {
-    struct invite_work *w = user;
+    struct invite_work *w = container_of(job, struct invite_work, job);
     return invitations_revoke(tx, w->domain, NULL, w->id, e);
 }
 
@@ -186,7 +182,7 @@ static int do_revoke(struct invite_work *w, char **words)
 {
     w->domain = words[0];
     w->id = words[1];
-    return perform(w, run_revoke);
+    return perform(w, run_revoke, true);
 }
 
 static const struct {

@@ -75,7 +75,7 @@ static void on_name(void *user, const char *name, size_t len)
     arena_fini(&a);
 }
 
-static bool take_one(struct sync *s, struct store_tx *tx, const char *bare, enum news *news, struct error *e)
+static bool take_one(struct store_tx *tx, const char *bare, enum news *news, struct error *e)
 {
     struct account before;
     struct arena a;
@@ -84,7 +84,6 @@ static bool take_one(struct sync *s, struct store_tx *tx, const char *bare, enum
     bool held = account_find(tx, bare, &a, &before, &found, e) && account_of_directory(tx, bare, &changed, e);
     *news = !held || !changed ? SAME : !found ? ADDED : before.gone ? BACK : TAKEN_OVER;
     arena_fini(&a);
-    (void)s;
     return held;
 }
 
@@ -92,7 +91,7 @@ static bool run_take(struct store_tx *tx, struct store_job *job, struct error *e
 {
     struct sync *s = container_of(job, struct sync, job);
     for (unsigned i = 0; i < SLICE && s->at + i < s->there.count; i++)
-        if (!take_one(s, tx, s->there.list[s->at + i], &s->news[i], e))
+        if (!take_one(tx, s->there.list[s->at + i], &s->news[i], e))
             return false;
     return true;
 }
