@@ -64,6 +64,14 @@ static void copy_domains(struct c2s *c, const char *const *domains, struct direc
         c->directories[i] = directories[i];
 }
 
+uint32_t c2s_domain_index(const struct c2s *c, const char *domain)
+{
+    for (uint32_t i = 0; c->domains[i]; i++)
+        if (text_eq(c->domains[i], domain))
+            return i;
+    return C2S_NO_DOMAIN;
+}
+
 static const char *const *copy_texts(const char *const *from)
 {
     unsigned n = 0;

@@ -329,15 +329,22 @@ static void on_account(struct store_job *job, const struct error *e)
     go_on(a->conn, step);
 }
 
-static void ask_store(struct c2s_conn *k)
+void c2s_auth_name(struct c2s_conn *k, void (*done)(struct store_job *job, const struct error *e))
 {
     struct c2s_auth *a = k->auth;
 
     arena_fini(&a->get.arena);
-    a->get = (struct account_get){.job = {.reply_on = k->io->loop, .done = on_account}};
+    a->get = (struct account_get){.job = {.reply_on = k->io->loop, .done = done}};
     arena_init(&a->get.arena);
     a->get.bare = arena_printf(&a->get.arena, "%s@%s", sasl_username(a->sasl), k->domain);
     a->proved = exchange_revocations(k->io->c2s->exchange);
+}
+
+static void ask_store(struct c2s_conn *k)
+{
+    struct c2s_auth *a = k->auth;
+
+    c2s_auth_name(k, on_account);
     c2s_auth_begin_work(a);
     account_get(k->io->c2s->store, &a->get);
 }

@@ -65,6 +65,8 @@ void c2s_auth_fail(struct c2s_conn *k, enum sasl_failure why);
 void c2s_auth_password_judged(struct c2s_conn *k, enum sasl_failure why);
 /* A token was looked at. */
 void c2s_auth_token_judged(struct c2s_conn *k, enum sasl_step step);
+/* Who is to be judged is known: `get` is made ready for reading that account, with `done`. */
+void c2s_auth_name(struct c2s_conn *k, void (*done)(struct store_job *job, const struct error *e));
 /* Around what is done for it elsewhere: the client is not read, and `a` stays. end: false: the connection has gone, and
  * `a` with it. */
 void c2s_auth_begin_work(struct c2s_auth *a);

@@ -47,10 +47,9 @@ struct census_job {
 
 static struct c2s_census *find_census(const struct c2s *c, const char *domain)
 {
-    for (unsigned i = 0; c->domains[i]; i++)
-        if (text_eq(c->domains[i], domain))
-            return &c->census[i];
-    return NULL;
+    uint32_t i = c2s_domain_index(c, domain);
+
+    return i == C2S_NO_DOMAIN ? NULL : &c->census[i];
 }
 
 static struct c2s_census *census_of(const struct c2s *c, const char *domain)

@@ -243,17 +243,14 @@ static const char *header_domain(const struct c2s_conn *k, const struct stream_h
 {
     const struct c2s *c = k->io->c2s;
     struct arena a;
-    const char *found = NULL;
 
     if (!h->to)
         return NULL;
     arena_init(&a);
     const struct jid *to = jid_parse_text(&a, h->to);
-    for (unsigned i = 0; to && !to->local && !to->resource && c->domains[i]; i++)
-        if (text_eq(c->domains[i], to->domain))
-            found = c->domains[i];
+    uint32_t i = to && !to->local && !to->resource ? c2s_domain_index(c, to->domain) : C2S_NO_DOMAIN;
     arena_fini(&a);
-    return found;
+    return i == C2S_NO_DOMAIN ? NULL : c->domains[i];
 }
 
 static void on_header(struct stream *s, const struct stream_header *h)

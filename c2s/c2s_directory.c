@@ -21,11 +21,9 @@ struct c2s_directory {
 struct directory *c2s_directory_of(const struct c2s_conn *k)
 {
     const struct c2s *c = k->io->c2s;
+    uint32_t i = c2s_domain_index(c, k->domain);
 
-    for (unsigned i = 0; c->domains[i]; i++)
-        if (c->domains[i] == k->domain)
-            return c->directories[i];
-    return NULL;
+    return i == C2S_NO_DOMAIN ? NULL : c->directories[i];
 }
 
 void c2s_directory_destroy(struct c2s_directory **at)
@@ -155,15 +153,9 @@ static void on_proved(struct directory_ask *ask)
 
 void c2s_directory_prove(struct c2s_conn *k)
 {
-    struct c2s_auth *a = k->auth;
-
-    arena_fini(&a->get.arena);
-    a->get = (struct account_get){.job = {.reply_on = k->io->loop, .done = on_account}};
-    arena_init(&a->get.arena);
-    a->get.bare = arena_printf(&a->get.arena, "%s@%s", sasl_username(a->sasl), k->domain);
-    a->proved = exchange_revocations(k->io->c2s->exchange);
+    c2s_auth_name(k, on_account);
     struct c2s_directory *o = begin(k);
-    o->ask.password = sasl_password(a->sasl);
+    o->ask.password = sasl_password(k->auth->sasl);
     o->ask.done = on_proved;
     directory_ask(c2s_directory_of(k), &o->ask);
 }

@@ -188,10 +188,8 @@ void c2s_fast_ask(struct c2s_conn *k)
     struct c2s_auth *a = k->auth;
     struct c2s_fast *f = fast_create(a);
 
-    arena_init(&a->get.arena);
-    a->get.bare = arena_printf(&a->get.arena, "%s@%s", sasl_username(a->sasl), k->domain);
+    c2s_auth_name(k, NULL); /* ask_run reads it, beside the tokens */
     f->job = (struct store_job){.reply_on = k->io->loop, .run = ask_run, .done = on_asked};
-    a->proved = exchange_revocations(k->io->c2s->exchange);
     c2s_auth_begin_work(a);
     store_read(k->io->c2s->store, &f->job);
 }

@@ -50,7 +50,7 @@ struct c2s_io {
     unsigned request_count; /* of BOSH that came in here and were not answered */
     unsigned auth_count; /* look-ups and derivations under way; they may outlive their connection */
     struct c2s_brake *brake; /* owned */
-    struct c2s_bosh *bosh;   /* owned; NULL: no listener has it */
+    struct c2s_bosh *bosh;   /* owned; NULL: closed */
     struct gate gate;    /* while it is shut, who has sent something is not read */
     bool stopping, stopped, quiet_asked;
     struct command stop, quiet;
@@ -116,9 +116,13 @@ void c2s_io_quiet(struct c2s_io *io);          /* something else did */
 void c2s_io_request_done(struct c2s_io *io);   /* one of BOSH; this may be a call of the HTTP server's */
 void c2s_shard_quiet(struct c2s_shard *shard); /* a link or an inbound ended */
 
+enum { C2S_NO_DOMAIN = UINT32_MAX };
+/* Of `domains`, and of what stands beside it for each; C2S_NO_DOMAIN: not ours. */
+uint32_t c2s_domain_index(const struct c2s *c, const char *domain);
+/* c2s_meta.c: which community a Host header means; NULL: none. */
+const char *c2s_meta_domain(const struct c2s *c, const char *host);
+
 /* c2s_keep.c. Before anybody can connect: the links that a restart cut. */
-const char *c2s_meta_domain(const struct c2s *c,
-                            const char *host); /* c2s_meta.c: which community a Host header means; NULL: none */
 bool c2s_keep_start(struct c2s *c, struct error *e);
 void c2s_keep_fini(struct c2s_shard *shard);
 

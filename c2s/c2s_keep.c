@@ -305,6 +305,7 @@ struct c2s_asleep {
     struct list node; /* in shard->sleepers, until the link is made */
     struct arena arena;
     struct stream_row row;
+    const struct jid *account; /* the row's */
     struct queue_read queue;
     struct c2s_link *link;   /* counted while `reading` */
     bool reading, over;      /* over: the link has ended meanwhile */
@@ -497,9 +498,8 @@ void c2s_keep_bound(struct c2s_link *l, bool bound)
 static void fall_asleep(struct c2s_shard *shard, struct c2s_asleep *a)
 {
     const struct stream_row *row = &a->row;
-    const struct jid *account = jid_parse_text(&a->arena, row->account);
     struct stanza *presence = row->presence.len ? stanza_parse(row->presence.data, row->presence.len) : NULL;
-    struct c2s_link *l = c2s_link_create(shard, account);
+    struct c2s_link *l = c2s_link_create(shard, a->account);
     struct link_snapshot snap = {
         .presence = presence,
         .interested = (row->flags & FLAG_INTERESTED) != 0,
@@ -554,6 +554,7 @@ static struct span copied(struct arena *a, struct span s)
 /* Store thread, while the caller of c2s_keep_start waits. */
 static void add_sleeper(void *user, const struct stream_row *row)
 {
+    struct c2s *c = user;
     struct c2s_asleep *a = mem_new(struct c2s_asleep);
 
     arena_init(&a->arena);
@@ -564,15 +565,14 @@ static void add_sleeper(void *user, const struct stream_row *row)
     a->row.outs = copied(&a->arena, row->outs);
     a->row.presence = copied(&a->arena, row->presence);
     a->row.directed = copied(&a->arena, row->directed);
-    const struct c2s *c = user;
-    const struct jid *j = jid_parse_text(&a->arena, row->account);
-    if (strlen(row->token) > RANDOM_ID_LEN || !j || !exchange_community(c->exchange, j->domain)) {
+    a->account = jid_parse_text(&a->arena, row->account);
+    if (strlen(row->token) > RANDOM_ID_LEN || !a->account || !exchange_community(c->exchange, a->account->domain)) {
         log_error(NULL, "the row of a stream of %s is not to be understood, or its community is no more",
                   row->account);
         asleep_free(a);
         return;
     }
-    list_append(&c2s_shard_of(user, a->row.account)->sleepers, &a->node);
+    list_append(&c2s_shard_of(c, a->row.account)->sleepers, &a->node);
 }
 
 static bool run_start(struct store_tx *tx, void *user, struct error *e)

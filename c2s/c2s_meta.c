@@ -110,9 +110,15 @@ static void put_more(struct bytes *out, const struct c2s *c, const struct way *w
     bytes_append_char(out, ']');
 }
 
+/* May what XEP-0487 adds be told? */
+static bool is_whole(const struct c2s *c, const struct way *ways)
+{
+    return c->public_addresses && c->public_addresses[0] && ways[2].port && ways[3].port;
+}
+
 static void put_json(struct bytes *out, const struct c2s *c, const struct way *ways, const char *domain)
 {
-    bool whole = c->public_addresses && c->public_addresses[0] && ways[2].port && ways[3].port;
+    bool whole = is_whole(c, ways);
     const char *comma = "";
 
     bytes_append_char(out, '{');
@@ -147,7 +153,7 @@ static void answer(const struct c2s *c, struct http_exchange *x, const char *dom
         put_json(&out, c, ways, domain);
     else
         put_xrd(&out, ways);
-    if (ways[0].url || ways[1].url || (json && strstr(bytes_text(&out), "\"port\"")))
+    if (ways[0].url || ways[1].url || (json && is_whole(c, ways)))
         http_answer_with(x, 200, "Access-Control-Allow-Origin: *\r\n",
                          json ? "application/json" : "application/xrd+xml", bytes_span(&out));
     else
