@@ -254,12 +254,7 @@ static bool may_change(const struct c2s_census *n, const struct account_get *g)
 {
     if (!atomic_load(&n->complete))
         return atomic_load(&n->witness) == hash_text(g->bare);
-    if (!g->found || g->account.disabled)
-        return false;
-    for (unsigned i = 0; i < g->account.key_count; i++)
-        if (text_eq(g->account.keys[i].mechanism, sasl_hash_name(SCRAM_SHA512)))
-            return false;
-    return true;
+    return g->found && !g->account.disabled && !account_keys_of(&g->account, SCRAM_SHA512);
 }
 
 static void on_looked(struct store_job *job, const struct error *e)

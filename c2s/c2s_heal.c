@@ -23,14 +23,6 @@ struct heal {
     bool added;
 };
 
-static struct account_keys *keys_of(struct account *acc, enum scram_hash hash)
-{
-    for (unsigned i = 0; i < acc->key_count; i++)
-        if (text_eq(acc->keys[i].mechanism, sasl_hash_name(hash)))
-            return &acc->keys[i];
-    return NULL;
-}
-
 unsigned c2s_heal_wanted(struct c2s_auth *a)
 {
     unsigned lacking = 0, room = ACCOUNT_KEYS_MAX - a->get.account.key_count;
@@ -38,7 +30,7 @@ unsigned c2s_heal_wanted(struct c2s_auth *a)
     if (!a->get.found || a->get.account.disabled || !a->get.account.key_count)
         return 0;
     for (unsigned h = 0; h < SCRAM_HASH_COUNT; h++) {
-        const struct account_keys *has = keys_of(&a->get.account, (enum scram_hash)h);
+        const struct account_keys *has = account_keys_of(&a->get.account, (enum scram_hash)h);
         if (has ? has->iterations < SCRAM_ITERATIONS : room > 0)
             lacking |= 1u << h;
         room -= !has && room;
@@ -89,15 +81,6 @@ static void on_healed(struct store_job *job, const struct error *e)
     c2s_io_quiet(io);
 }
 
-/* What is asked of the account later in this login finds the new keys. */
-static void put_into(struct account *acc, const struct account_keys *k, struct account_keys *had)
-{
-    if (had)
-        *had = *k;
-    else
-        acc->keys[acc->key_count++] = *k;
-}
-
 void c2s_heal_keep(struct c2s_conn *k)
 {
     struct c2s_auth *a = k->auth;
@@ -112,12 +95,11 @@ void c2s_heal_keep(struct c2s_conn *k)
         n->witness = acc->keys[0];
     for (unsigned h = 0; h < SCRAM_HASH_COUNT; h++) {
         const struct scram_keys *made = sasl_made_keys(a->sasl, (enum scram_hash)h);
-        struct account_keys *had = made ? keys_of(acc, (enum scram_hash)h) : NULL;
         if (!made)
             continue;
         account_take_keys(&n->keys[n->count], made);
-        n->had[n->count] = had != NULL;
-        put_into(acc, &n->keys[n->count++], had);
+        n->had[n->count] = account_keys_of(acc, (enum scram_hash)h) != NULL;
+        account_hold_keys(acc, &n->keys[n->count++]); /* what is asked later in this login finds them */
     }
     if (!n->count) {
         mem_free(n);

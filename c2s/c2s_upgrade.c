@@ -79,18 +79,9 @@ static bool is_wanted(const struct element *request, enum scram_hash hash)
 
 static bool is_lacking(const struct account *acc, enum scram_hash hash)
 {
-    for (unsigned i = 0; i < acc->key_count; i++)
-        if (text_eq(acc->keys[i].mechanism, sasl_hash_name(hash)))
-            return acc->keys[i].iterations < SCRAM_ITERATIONS;
-    return acc->key_count < ACCOUNT_KEYS_MAX;
-}
+    const struct account_keys *has = account_keys_of(acc, hash);
 
-static bool has_keys(const struct account *acc, enum scram_hash hash)
-{
-    for (unsigned i = 0; i < acc->key_count; i++)
-        if (text_eq(acc->keys[i].mechanism, sasl_hash_name(hash)))
-            return true;
-    return false;
+    return has ? has->iterations < SCRAM_ITERATIONS : acc->key_count < ACCOUNT_KEYS_MAX;
 }
 
 static struct c2s_upgrade *look(struct c2s_auth *a)
@@ -167,18 +158,6 @@ static bool keep_run(struct store_tx *tx, struct store_job *job, struct error *e
     return account_add_keys(tx, u->auth->get.bare, &u->kept, &u->auth->get.account.keys[0], &u->added, e);
 }
 
-/* What the account is compared with from here on: by another job, or by who gives a token. */
-static void remember(struct account *acc, const struct account_keys *kept)
-{
-    unsigned i = 0;
-
-    while (i < acc->key_count && !text_eq(acc->keys[i].mechanism, kept->mechanism))
-        i++;
-    CHECK(i < ACCOUNT_KEYS_MAX); /* is_lacking */
-    acc->keys[i] = *kept;
-    acc->key_count += i == acc->key_count;
-}
-
 static void on_kept(struct store_job *job, const struct error *e)
 {
     struct c2s_upgrade *u = container_of(job, struct c2s_upgrade, job);
@@ -192,8 +171,9 @@ static void on_kept(struct store_job *job, const struct error *e)
         log_info(stream_log(a->conn->stream), "%s %s keys of %s", a->get.bare,
                  u->added ? "has" : "has a new password, not", u->kept.mechanism);
     if (!e->code && u->added) {
-        c2s_census_gained(a->io, a->conn->domain, a->get.bare, u->keys.hash, has_keys(&a->get.account, u->keys.hash));
-        remember(&a->get.account, &u->kept);
+        bool had = account_keys_of(&a->get.account, u->keys.hash) != NULL;
+        c2s_census_gained(a->io, a->conn->domain, a->get.bare, u->keys.hash, had);
+        account_hold_keys(&a->get.account, &u->kept); /* what it is compared with from here on */
     }
     u->left &= ~(1u << u->keys.hash);
     c2s_auth_prepared(a->conn);

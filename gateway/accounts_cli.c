@@ -199,22 +199,16 @@ static bool run_put(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct work *w = container_of(job, struct work, job);
     for (unsigned i = 0; i < w->count; i++) {
-        struct account before;
-        bool found = false;
-        const char *bare = w->accounts[i].bare;
-        if (!account_find(tx, bare, &w->arena, &before, &found, e))
-            return false;
-        if (found && !w->replace)
-            return error_set(e, ERROR_EXISTS,
-                             "%s exists already; `causeway account password %s` sets its password",
-                             bare, bare);
-        if (!found && w->replace)
-            return error_set(e, ERROR_NOT_FOUND,
-                             "there is no account %s; `causeway account add %s` makes it", bare,
-                             bare);
-        w->accounts[i].disabled = found && before.disabled;
-        if (!account_put(tx, &w->accounts[i], w->replace, e))
-            return false;
+        const struct account *a = &w->accounts[i];
+        if (w->replace ? account_renew_keys(tx, a, e) : account_put(tx, a, false, e))
+            continue;
+        if (e->code == ERROR_EXISTS)
+            error_set(e, ERROR_EXISTS, "%s exists already; `causeway account password %s` sets its password", a->bare,
+                      a->bare);
+        else if (e->code == ERROR_NOT_FOUND)
+            error_set(e, ERROR_NOT_FOUND, "there is no account %s; `causeway account add %s` makes it", a->bare,
+                      a->bare);
+        return false;
     }
     return true;
 }

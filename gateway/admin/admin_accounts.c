@@ -44,23 +44,12 @@ static void change_end(struct change_job *j)
 
 static bool change_one(struct change_job *j, struct store_tx *tx, const char *bare, struct error *e)
 {
-    struct account a;
-    bool found;
     if (j->change == CHANGE_DELETE)
         return account_delete(tx, bare, e);
     if (j->change == CHANGE_DISABLE || j->change == CHANGE_ENABLE)
         return account_set_disabled(tx, bare, j->change == CHANGE_DISABLE, e);
-    if (!account_find(tx, bare, &j->arena, &a, &found, e))
-        return false;
-    if (!found && j->change != CHANGE_ADD)
-        return error_set(e, ERROR_NOT_FOUND, "there is no account %s", bare);
-    if (j->change == CHANGE_ADD)
-        a = (struct account){.bare = bare};
-    memcpy(a.keys, j->keys.keys, sizeof a.keys);
-    a.key_count = j->keys.key_count;
-    bool ok = account_put(tx, &a, j->change != CHANGE_ADD, e);
-    mem_wipe(&a, sizeof a);
-    return ok;
+    j->keys.bare = bare;
+    return j->change == CHANGE_ADD ? account_put(tx, &j->keys, false, e) : account_renew_keys(tx, &j->keys, e);
 }
 
 static bool change_run(struct store_tx *tx, struct store_job *job, struct error *e)

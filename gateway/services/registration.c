@@ -56,29 +56,11 @@ static void change_over(struct change *c)
 
 /* ---- the store ---- */
 
-static bool set_password(struct store_tx *tx, struct change *c, struct error *e)
-{
-    struct account a;
-    struct arena arena;
-    bool found = false;
-    arena_init(&arena);
-    bool held = account_find(tx, c->iq->from->bare, &arena, &a, &found, e);
-    if (held && !found)
-        held = error_set(e, ERROR_NOT_FOUND, "there is no account %s", c->iq->from->bare);
-    if (held) {
-        memcpy(a.keys, c->keys.keys, sizeof a.keys);
-        a.key_count = c->keys.key_count;
-        held = account_put(tx, &a, true, e);
-    }
-    mem_wipe(&a, sizeof a);
-    arena_fini(&arena);
-    return held;
-}
-
 static bool change_run(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct change *c = container_of(job, struct change, job);
-    return c->wish.wish == REGISTER_REMOVE ? account_delete(tx, c->iq->from->bare, e) : set_password(tx, c, e);
+    c->keys.bare = c->iq->from->bare;
+    return c->wish.wish == REGISTER_REMOVE ? account_delete(tx, c->keys.bare, e) : account_renew_keys(tx, &c->keys, e);
 }
 
 static void on_links_ended(void *user, unsigned ended)

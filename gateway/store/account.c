@@ -135,9 +135,26 @@ static bool forget_rosters(struct store_tx *tx, const char *bare, struct error *
            store_exec(tx, e, "delete from roster_heads where owner = $1", "t", bare);
 }
 
-bool account_put(struct store_tx *tx, const struct account *a, bool replace, struct error *e)
+/* Tokens were given for the old password. */
+static bool replace_keys(struct store_tx *tx, const struct account *a, struct error *e)
 {
     CHECK(a->key_count <= ACCOUNT_KEYS_MAX);
+    return store_exec(tx, e, "delete from account_keys where bare = $1", "t", a->bare) &&
+           clients_forget(tx, a->bare, NULL, e) && put_keys(tx, a, e);
+}
+
+bool account_renew_keys(struct store_tx *tx, const struct account *a, struct error *e)
+{
+    int64_t count;
+    if (!store_number(store_query(tx, e, "select count(*) from accounts where bare = $1", "t", a->bare), 0, &count, e))
+        return false;
+    if (!count)
+        return error_set(e, ERROR_NOT_FOUND, "there is no account %s", a->bare);
+    return replace_keys(tx, a, e);
+}
+
+bool account_put(struct store_tx *tx, const struct account *a, bool replace, struct error *e)
+{
     int64_t created_us = a->created_us ? a->created_us : tx->now_us;
     const char *sql = replace ? "insert into accounts (bare, domain, is_admin, disabled, created_us)"
                                 " values ($1, $2, $3, $4, $5) on conflict (bare) do update set"
@@ -151,8 +168,7 @@ bool account_put(struct store_tx *tx, const struct account *a, bool replace, str
         return error_set(e, ERROR_EXISTS, "account %s exists already", a->bare);
     if (!replace && !forget_rosters(tx, a->bare, e)) /* what still came for somebody of that name */
         return false;
-    return store_exec(tx, e, "delete from account_keys where bare = $1", "t", a->bare) &&
-           clients_forget(tx, a->bare, NULL, e) && put_keys(tx, a, e); /* tokens were given for the old password */
+    return replace_keys(tx, a, e);
 }
 
 static bool found_one(struct store_tx *tx, const char *bare, struct error *e)
@@ -319,6 +335,29 @@ void account_take_keys(struct account_keys *k, const struct scram_keys *keys)
     memcpy(k->salt, keys->salt, keys->salt_len);
     memcpy(k->stored_key, keys->stored_key, k->key_len);
     memcpy(k->server_key, keys->server_key, k->key_len);
+}
+
+/* key_count: none is of that mechanism. */
+static unsigned index_of(const struct account *a, const char *mechanism)
+{
+    unsigned i = 0;
+    while (i < a->key_count && !text_eq(a->keys[i].mechanism, mechanism))
+        i++;
+    return i;
+}
+
+const struct account_keys *account_keys_of(const struct account *a, enum scram_hash hash)
+{
+    unsigned i = index_of(a, sasl_hash_name(hash));
+    return i < a->key_count ? &a->keys[i] : NULL;
+}
+
+void account_hold_keys(struct account *a, const struct account_keys *k)
+{
+    unsigned i = index_of(a, k->mechanism);
+    CHECK(i < ACCOUNT_KEYS_MAX);
+    a->keys[i] = *k;
+    a->key_count += i == a->key_count;
 }
 
 bool account_set_password(struct account *a, const char *password)

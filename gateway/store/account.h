@@ -5,8 +5,7 @@
 
 #include "gateway/base/arena.h"
 #include "gateway/store/store.h"
-
-struct scram_keys;
+#include "gateway/xmpp/scram.h"
 
 enum { ACCOUNT_KEYS_MAX = 4 };
 
@@ -40,6 +39,8 @@ void account_get(struct store *s, struct account_get *g);
 /* Inside a transaction, for whoever needs it (tools, tests, other families). */
 MUST_USE bool account_put(struct store_tx *tx, const struct account *a, bool replace,
                           struct error *e); /* ERROR_EXISTS */
+/* A new password: the keys of `a` replace all that a->bare has, tokens go; nothing else changes. ERROR_NOT_FOUND. */
+MUST_USE bool account_renew_keys(struct store_tx *tx, const struct account *a, struct error *e);
 MUST_USE bool account_delete(struct store_tx *tx, const char *bare,
                              struct error *e); /* ERROR_NOT_FOUND; with all that is its own */
 /* Nobody may log in; what comes for the account is kept. ERROR_NOT_FOUND. */
@@ -90,6 +91,10 @@ MUST_USE bool account_add_keys(struct store_tx *tx, const char *bare, const stru
                                const struct account_keys *witness, bool *added, struct error *e);
 /* How keys are kept. */
 void account_take_keys(struct account_keys *k, const struct scram_keys *keys);
+/* In memory. Those of one hash; NULL: it has none. */
+const struct account_keys *account_keys_of(const struct account *a, enum scram_hash hash);
+/* In memory: they join the others, or take the place of those of the same mechanism. There is room. */
+void account_hold_keys(struct account *a, const struct account_keys *k);
 /* Fills the keys of every mechanism there is. Slow (libuv's pool, a tool). false: the password is empty, or
  * not allowed by saslprep. */
 MUST_USE bool account_set_password(struct account *a, const char *password);

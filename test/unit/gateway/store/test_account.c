@@ -106,6 +106,33 @@ static void account_life(void **state)
     arena_fini(&g.arena);
 }
 
+static bool renew_run(struct store_tx *tx, void *user, struct error *e)
+{
+    struct step *s = user;
+    return account_renew_keys(tx, &s->account, e);
+}
+
+/* A new password is nothing but that: who is an admin, or disabled, stays so. */
+static void new_password(void **state)
+{
+    (void)state;
+    world_open(false);
+    struct step s = {.account = sample(JULIET, 2)};
+    struct account_get g;
+    assert_int_equal(do_step(renew_run, &s), ERROR_NOT_FOUND);
+    s.account.is_admin = s.account.disabled = true;
+    assert_int_equal(do_step(put_run, &s), ERROR_NONE);
+    s.account = sample(JULIET, 1);
+    s.account.keys[0].stored_key[0] ^= 1;
+    assert_int_equal(do_step(renew_run, &s), ERROR_NONE);
+    get(JULIET, &g);
+    assert_int_equal(g.account.key_count, 1);
+    assert_memory_equal(g.account.keys[0].stored_key, s.account.keys[0].stored_key, 20);
+    assert_true(g.account.is_admin && g.account.disabled);
+    assert_int_equal(g.account.created_us, 5);
+    arena_fini(&g.arena);
+}
+
 static void load(struct roster_load *l)
 {
     *l = (struct roster_load){.owner = ROMEO};
@@ -404,6 +431,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(account_life),
+        WORLD_TEST(new_password),
         WORLD_TEST(account_is_disabled),
         WORLD_TEST(account_is_of_a_directory),
         WORLD_TEST(account_lists),
