@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.client import C  # noqa: E402
 from lablib.process import Failed  # noqa: E402
-from lablib.raw import SASL, STREAM, Ended, b64, condition, name_of  # noqa: E402
+from lablib.raw import SASL, STREAM, Ended, b64, condition, ended_by, name_of  # noqa: E402
 from lablib.suite import hold, token, wait_for  # noqa: E402
 
 OURS, AWAY = "montague.example", "capulet.example"
@@ -148,18 +148,6 @@ class Watch:
         self.witness.seen.clear()
 
 
-def stream_error(raw):
-    """The condition of the stream error that ends the stream; None if it just ends."""
-    found = None
-    try:
-        while True:
-            element = raw.next()
-            if element.tag == STREAM + "error":
-                found = condition(element)
-    except (Ended, OSError):
-        return found
-
-
 def push(raw, data):
     """Sends although the peer may already have closed its ears."""
     try:
@@ -175,7 +163,7 @@ def refused_by_stream(t, watch, open_raw, rows):
         raw = open_raw()
         try:
             push(raw, data)
-            got = stream_error(raw)
+            got = ended_by(raw)
             raw.sock.close()
             hold((got in expected.split("|")) if expected else got is None, f"{got} instead of {expected}")
             watch.logged(expected, proves)
@@ -314,7 +302,7 @@ def stream_management(t):
         raw.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
         hold(name_of(raw.next()) == expected, f"not {expected}")
     raw.send("<a xmlns='urn:xmpp:sm:3' h='1000000'/>")
-    hold(stream_error(raw) == "undefined-condition", "an impossible acknowledgement is taken")
+    hold(ended_by(raw) == "undefined-condition", "an impossible acknowledgement is taken")
     watch.logged("undefined-condition", "an impossible acknowledgement")
     watch.served("stream management")
 
@@ -331,7 +319,7 @@ def slow(t):
         raws[name].send(data)
     watch.served("while they wait")
     for name, raw in raws.items():
-        got = stream_error(raw)
+        got = ended_by(raw)
         hold(got in ("connection-timeout", "policy-violation"), f"{name}: {got}")
     hold(time.monotonic() - began < 55, "it took longer than the limit allows")
     watch.logged("connection-timeout", "slow peers")
@@ -354,7 +342,7 @@ def dialback(t):
     watch.mark()
     raw.send(f"<db:result from='{AWAY}' to='{OURS}' type='valid'/>")
     push(raw, f"<message from='x@{AWAY}' to='{BENVOLIO}'><body>forged</body></message>")
-    got = stream_error(raw)
+    got = ended_by(raw)
     hold(got is not None, "an unsolicited result lets stanzas in")
     hold(watch.new_lines(), "no log line of an unsolicited result")
     watch.served("an unsolicited result")
@@ -368,7 +356,7 @@ def dialback(t):
     answer = raw.next()
     hold(name_of(answer) in ("result", "error") and answer.get("type") != "valid", f"a key without a voucher: {answer.attrib}")
     push(raw, f"<message from='x@{AWAY}' to='{BENVOLIO}'><body>forged</body></message>")
-    stream_error(raw)
+    ended_by(raw)
     watch.served("dialback")
 
 

@@ -17,7 +17,7 @@ import websocket
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.process import Failed  # noqa: E402
-from lablib.raw import SASL, SM, STREAM, C, Ended, Terminal, condition, name_of  # noqa: E402
+from lablib.raw import SASL, SM, STREAM, C, Ended, Terminal, condition, ended_by, name_of  # noqa: E402
 from lablib.suite import hold, token, wait_for  # noqa: E402
 from lablib.web import Web  # noqa: E402
 
@@ -33,18 +33,6 @@ def proved(t, name):
     hold(raw.auth_scram(name, t.lab.account(name, HERE)["password"]).tag == SASL + "success", f"{name} cannot log in")
     raw.open(HERE)
     return raw
-
-
-def ending(raw):
-    """The stream error by which it is ended; None: none."""
-    found = None
-    try:
-        while True:
-            element = raw.next()
-            if element.tag == STREAM + "error":
-                found = condition(element)
-    except (Ended, OSError):
-        return found
 
 
 def memory(t):
@@ -91,7 +79,7 @@ def resumptions(t):
     owner.drop()
     raw = proved(t, "romeo")
     raw.send(f"<resume xmlns='urn:xmpp:sm:3' previd='{owner.token}' h='{owner.handled + 1000}'/>")
-    hold(ending(raw) == "undefined-condition", "h beyond what was sent")
+    hold(ended_by(raw) == "undefined-condition", "h beyond what was sent")
 
 
 def race(t):
@@ -147,7 +135,7 @@ def frames(t):
     for text in (message[:40], message + message[:40], message + message, "hello", message + "</stream:stream>"):
         one = web()
         one.send_message(text)
-        got = ending(one)
+        got = ended_by(one)
         hold(got in ("not-well-formed", "bad-format"), f"{text!r}: {got}")
     one = web()
     whole = message.replace("ID", "fragments").encode()
@@ -218,7 +206,7 @@ def dribble(t):
                     break
         except (Failed, OSError):
             pass
-        ended[name] = ending(raw)
+        ended[name] = ended_by(raw)
     threads = [threading.Thread(target=feed, args=pair) for pair in (("before TLS", plain), ("inside TLS", inside), ("behind a login", late))]
     for thread in threads:
         thread.start()

@@ -11,7 +11,7 @@ from lablib import npm, suite  # noqa: E402
 from lablib.browser import Browser, Pages  # noqa: E402
 from lablib.client import C  # noqa: E402
 from lablib.lab import ROOT  # noqa: E402
-from lablib.relay import Relay  # noqa: E402
+from lablib.cable import Cable  # noqa: E402
 from lablib.suite import ask_until, hold  # noqa: E402
 
 HERE = "montague.example"
@@ -55,8 +55,8 @@ def until_told(t, browser, word, number=1):
 def chat(t, name, **more):
     t.make_lab([HERE], {HERE: ["romeo", "benvolio"]})
     friend = t.slix(BENVOLIO)
-    relay = t.keep(Relay(t.lab.community(HERE)["websocket_plain"]))
-    more = {option: f"{scheme}://{relay.address}{path}" for option, (scheme, path) in more.items()}
+    cable = t.keep(Cable(t.lab.community(HERE)["websocket_plain"]))
+    more = {option: f"{scheme}://{cable.address}{path}" for option, (scheme, path) in more.items()}
     pages = t.keep(Pages(npm.converse(), PAGE % options(t, **more)))
     browser = t.keep(Browser(t.folder / "browser"))
     browser.go(pages.url)
@@ -67,9 +67,9 @@ def chat(t, name, **more):
     full = heard.get("from")
     friend.send(f"<message to='{full}' type='chat' id='t1'><body>therefore</body></message>")
     until_told(t, browser, "body therefore")
-    relay.cut()
+    cable.cut()
     friend.send(f"<message to='{full}' type='chat' id='t2'><body>while it was cut</body></message>")
-    relay.mend()
+    cable.mend()
     until_told(t, browser, "body while it was cut")
     hold(told(browser).count("body while it was cut") == 1, f"it came more than once: {told(browser)}")
     hold(browser.run("return api.user.jid()") == full, "it bound another resource instead of going on")

@@ -15,7 +15,7 @@ from lablib import npm, suite  # noqa: E402
 from lablib.client import C  # noqa: E402
 from lablib.events import Heard  # noqa: E402
 from lablib.lab import ROOT  # noqa: E402
-from lablib.relay import Relay  # noqa: E402
+from lablib.cable import Cable  # noqa: E402
 from lablib.suite import hold, wait_for  # noqa: E402
 
 HERE = "montague.example"
@@ -69,8 +69,8 @@ class Driven:
 def converse_with(t, script, service, scheme, path="", resumes=True, **options):
     t.make_lab([HERE], {HERE: ["romeo", "benvolio"]})
     friend = t.slix(BENVOLIO)
-    relay = t.keep(Relay(t.lab.community(HERE)[service]))
-    where = f"{scheme}://{relay.address}{path}"
+    cable = t.keep(Cable(t.lab.community(HERE)[service]))
+    where = f"{scheme}://{cable.address}{path}"
     one = t.keep(Driven(t, script, service=where, domain=HERE, jid=ROMEO, username="romeo", password=t.where(ROMEO)[1], **options))
     one.wait("online")
     full = next(e["jid"] for e in one.heard if e["event"] == "online")
@@ -78,11 +78,11 @@ def converse_with(t, script, service, scheme, path="", resumes=True, **options):
     friend.wait(lambda s: s.tag == C + "message" and s.findtext(C + "body") == "wherefore", "what was said in JavaScript")
     friend.send(f"<message to='{full}' type='chat'><body>therefore</body></message>")
     wait_for(lambda: one.bodies() == ["therefore"], "what the friend said")
-    relay.cut()
+    cable.cut()
     friend.send(f"<message to='{full}' type='chat'><body>while it was cut</body></message>")
     if resumes:
         one.wait("cut")
-    relay.mend()
+    cable.mend()
     wait_for(lambda: one.bodies() == ["therefore", "while it was cut"], "what was said meanwhile")
     if resumes:
         one.wait("resumed")

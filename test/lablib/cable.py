@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A cable between a client that nobody can ask to drop its connection, and its server: it passes on what it gets, and can be cut."""
+"""A cable between a client that was not made for tests, or that nobody can ask to drop its connection, and the gateway: it passes on
+what it gets, and can be cut."""
 import socket
 import threading
 
 from lablib import events
-
+from lablib.process import Failed
 
 RESET = b"\1\0\0\0\0\0\0\0"
 
@@ -43,31 +44,36 @@ class Cable:
             for a, b in ((near, far), (far, near)):
                 threading.Thread(target=self._pass_on, args=(a, b), daemon=True).start()
 
-    @staticmethod
-    def _pass_on(a, b):
+    def _pass_on(self, a, b):
         try:
             while data := a.recv(65536):
                 b.sendall(data)
             b.shutdown(socket.SHUT_WR)
         except OSError:
-            pass
+            with self.lock:
+                self._reset_all([end for end in self.ends if end in (a, b)])
 
     @staticmethod
     def _reset(sock):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             sock.shutdown(socket.SHUT_RD)  # wakes who reads from it
         except OSError:
             pass
         sock.close()
 
+    def _reset_all(self, ends):
+        for end in ends:
+            self._reset(end)
+            self.ends.remove(end)
+
     def cut(self):
         """All connections are reset, and new ones are until mend."""
         with self.lock:
             self.whole = False
-            for end in self.ends:
-                self._reset(end)
-            self.ends.clear()
+            if not self.ends:
+                raise Failed("the cable has nothing to cut")
+            self._reset_all(list(self.ends))
 
     def mend(self):
         with self.lock:
@@ -75,4 +81,6 @@ class Cable:
 
     def close(self):
         self.listener.close()
-        self.cut()
+        with self.lock:
+            self.whole = False
+            self._reset_all(list(self.ends))

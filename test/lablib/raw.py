@@ -164,6 +164,9 @@ class Raw:
         self.restart()
         self.send(f"<?xml version='1.0'?><stream:stream xmlns='{ns}' xmlns:stream='http://etherx.jabber.org/streams'"
                   f" to={quoteattr(domain)} version='{version}' {extra}>")
+        return self._opened()
+
+    def _opened(self):
         element = self.next()
         if element.tag == STREAM + "features":
             self.features = element
@@ -328,6 +331,18 @@ class Raw:
         except (Failed, OSError, ET.ParseError):
             pass
         self.sock.close()
+
+
+def ended_by(raw):
+    """The condition of the stream error that ends the stream; None if it just ends."""
+    found = None
+    try:
+        while True:
+            element = raw.next()
+            if element.tag == STREAM + "error":
+                found = condition(element)
+    except (Ended, OSError):
+        return found
 
 
 class Terminal:

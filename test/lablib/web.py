@@ -73,12 +73,7 @@ class Web(Raw):
         self.domain = domain
         self.restart()
         self.send_message(f"<open xmlns='{FRAMING[1:-1]}' to={quoteattr(domain)} version='{version}' {extra}/>")
-        element = self.next()
-        if element.tag == STREAM + "features":
-            self.features = element
-            return element
-        self.ready.insert(0, ("element", element))
-        return None
+        return self._opened()
 
     def secure(self, domain):
         """TLS is there already."""
@@ -173,12 +168,7 @@ class Bosh(Raw):
         self.restart()
         to = f"to={quoteattr(domain)} xml:lang='en'"
         self._post(f"sid='{self.sid}' {to} xmpp:restart='true'" if self.sid else f"{to} wait='30' hold='1' ver='1.6' xmpp:version='{version}'")
-        element = self.next()
-        if element.tag == STREAM + "features":
-            self.features = element
-            return element
-        self.ready.insert(0, ("element", element))
-        return None
+        return self._opened()
 
     secure = Web.secure
 
