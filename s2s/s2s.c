@@ -96,8 +96,7 @@ struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
         sh->loop = s->o.loops[i];
         list_init(&sh->ins);
         list_init(&sh->outs);
-        for (unsigned u = 0; u < S2S_URGENCIES; u++)
-            list_init(&sh->waiting[u]);
+        s2s_turns_init(&sh->turns, s->o.attempts_max);
         gate_init(&sh->gate, o->store, sh->loop, s2s_in_gate_open);
         sh->listeners = mem_array(o->listener_count, sizeof *sh->listeners);
         sh->dns = dns_create(sh->loop, &(struct dns_options){.server = s->o.dns_server}, e);

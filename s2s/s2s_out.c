@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* One outgoing stream: SRV, addresses, TCP, header, STARTTLS, header again, features. Decided here:
- * where a domain is (RFC 6120 3.2: SRV, and the domain's own addresses only when there is no SRV at
- * all; the next target also when one takes the connection and fails before its features), and that TLS is
+/* One outgoing stream: its turn, where the domain is, TCP, header, STARTTLS, header again, features. Decided here:
+ * that the next target is tried also when one takes the connection and fails before its features, and that TLS is
  * not optional unless the admin says so for that domain.
- * Only so many streams of a shard are on their way at a time; the others wait by urgency, and each urgency has
- * its turn: a thousand domains that do not answer hold up neither those that were well nor questions.
  * Users: the pair, and dialback's question to the authoritative server. */
 #include "s2s/s2s_out.h"
 
-#include <idn2.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "gateway/base/mem.h"
@@ -17,13 +12,12 @@
 #include "gateway/net/dial.h"
 #include "gateway/xmpp/ns.h"
 #include "s2s/s2s_internal.h"
-
-enum { DEFAULT_PORT = 5269, TARGETS_MAX = 16 };
+#include "s2s/s2s_locate.h"
 
 /* clang-format off */
 #define OUT_STATES(S) /* name may be followed by                                                        */ \
-    S(WAITING,   TO(RESOLVING) | TO(CLOSING)) /* as many as may be are on their way                     */ \
-    S(RESOLVING, TO(DIALLING) | TO(CLOSING))  /* SRV is asked                                           */ \
+    S(WAITING,   TO(LOCATING) | TO(CLOSING))  /* as many as may be are on their way                     */ \
+    S(LOCATING,  TO(DIALLING) | TO(CLOSING))  /* where is the domain?                                   */ \
     S(DIALLING,  TO(DIALLING) | TO(PLAIN) | TO(CLOSING)) /* one target after the other                  */ \
     S(PLAIN,     TO(STARTTLS) | TO(READY) | ANOTHER) /* header sent without TLS; features awaited       */ \
     S(STARTTLS,  TO(SECURING) | ANOTHER)      /* <starttls/> sent                                       */ \
@@ -55,40 +49,32 @@ static const char *const state_names[] = {
 #undef S
 };
 
-struct target {
-    char host[256];
-    uint16_t port;
-};
-
 struct s2s_out {
     enum out_state state;
     struct s2s_shard *shard;
     struct list node; /* in shard->outs */
-    struct list wait_node; /* in shard->waiting, while WAITING */
-    bool has_turn;         /* counts in shard->under_way */
+    struct s2s_turn turn;
     char *local, *remote;
     const struct s2s_out_events *ev;
     void *user;
-    struct dns_query *query;
+    struct s2s_locate *locate;          /* from its turn until it is ready */
+    const struct s2s_located *where;    /* its answer; NULL: none yet, or it is ready */
     struct dial *dial;
     struct stream *stream;
-    struct target *targets; /* room for TARGETS_MAX; NULL once it is ready */
-    unsigned target_count, target_next;
+    unsigned target_next;
     bool temporary, refused; /* how targets failed: a later attempt may succeed; policy */
     struct timer timeout;        /* of the attempt */
     struct timer target_timeout; /* of a target that is not the last */
-    struct command turn; /* begins, or ends without a stream: later */
-    bool posted;         /* `turn` is on its way */
+    struct command later; /* begins, or ends without a stream */
+    bool posted;          /* `later` is on its way */
     enum s2s_failure why;
     char text[200];
-    char ascii[256];     /* remote, as DNS knows it */
     char stream_id[256]; /* of the peer's newest header */
     bool offers_dialback, offers_queue;
     struct log_ctx log;
 };
 
 static void try_next_target(struct s2s_out *o);
-static void start(struct s2s_out *o);
 static void on_timeout(struct timer *t);
 
 static void enter(struct s2s_out *o, enum out_state next)
@@ -96,44 +82,6 @@ static void enter(struct s2s_out *o, enum out_state next)
     CHECK(may_follow[o->state] & 1u << next);
     log_debug(&o->log, "outgoing stream %s -> %s", state_names[o->state], state_names[next]);
     o->state = next;
-}
-
-/* ---- turns ---- */
-
-/* The first of the next urgency that has somebody waiting. */
-static struct s2s_out *whose_turn(struct s2s_shard *sh)
-{
-    for (unsigned i = 0; i < S2S_URGENCIES; i++) {
-        unsigned u = (sh->next_urgency + i) % S2S_URGENCIES;
-        struct list *first = list_first(&sh->waiting[u]);
-        if (!first)
-            continue;
-        sh->next_urgency = u + 1;
-        return list_entry(first, struct s2s_out, wait_node);
-    }
-    return NULL;
-}
-
-static void give_turns(struct s2s_shard *sh)
-{
-    struct s2s_out *o;
-    while (sh->under_way < sh->s2s->o.attempts_max && (o = whose_turn(sh))) {
-        list_remove(&o->wait_node);
-        o->has_turn = true;
-        sh->under_way++;
-        timer_start(&o->timeout, sh->loop, sh->s2s->o.connect_timeout_ms, on_timeout);
-        enter(o, OUT_RESOLVING);
-        start(o);
-    }
-}
-
-static void end_turn(struct s2s_out *o)
-{
-    if (!o->has_turn)
-        return;
-    o->has_turn = false;
-    o->shard->under_way--;
-    give_turns(o->shard);
 }
 
 /* ---- the end ---- */
@@ -144,24 +92,24 @@ static void out_free(struct s2s_out *o)
     timer_stop(&o->timeout);
     timer_stop(&o->target_timeout);
     list_remove(&o->node);
-    end_turn(o);
+    s2s_turn_end(&sh->turns, &o->turn);
     o->ev->on_end(o->user, o->why, o->text);
-    mem_free(o->targets);
+    s2s_locate_free(&o->locate);
     mem_free(o->local);
     mem_free(o->remote);
     mem_free(o);
     s2s_shard_check_stopped(sh);
 }
 
-static void run_turn(struct command *c);
+static void run_later(struct command *c);
 
-static void post_turn(struct s2s_out *o)
+static void post_later(struct s2s_out *o)
 {
     if (o->posted)
         return;
     o->posted = true;
-    o->turn.run = run_turn;
-    loop_post(o->shard->loop, &o->turn);
+    o->later.run = run_later;
+    loop_post(o->shard->loop, &o->later);
 }
 
 /* Notes why; the first reason stands. */
@@ -179,16 +127,15 @@ static void end_early(struct s2s_out *o, enum s2s_failure why, const char *text)
     if (o->state == OUT_CLOSING)
         return;
     note(o, why, text);
-    if (o->query)
-        dns_cancel(o->query);
+    s2s_locate_free(&o->locate);
+    o->where = NULL;
     if (o->dial)
         dial_cancel(o->dial);
-    o->query = NULL;
     o->dial = NULL;
     timer_stop(&o->timeout);
-    list_remove(&o->wait_node);
+    list_remove(&o->turn.node);
     enter(o, OUT_CLOSING);
-    post_turn(o);
+    post_later(o);
 }
 
 static void end_stream(struct s2s_out *o, enum s2s_failure why, enum stream_error e, const char *text)
@@ -215,7 +162,7 @@ static void on_timeout(struct timer *t)
 /* Has the end of this stream been nothing but this target's? */
 static bool has_next_target(const struct s2s_out *o)
 {
-    return o->targets && o->target_next < o->target_count && o->state != OUT_CLOSING && o->state != OUT_READY;
+    return o->where && o->target_next < o->where->count && o->state != OUT_CLOSING && o->state != OUT_READY;
 }
 
 /* What one target's failure says of the domain. */
@@ -274,10 +221,10 @@ static void become_ready(struct s2s_out *o)
 {
     timer_stop(&o->timeout);
     timer_stop(&o->target_timeout);
-    mem_free(o->targets);
-    o->targets = NULL;
+    s2s_locate_free(&o->locate);
+    o->where = NULL;
     enter(o, OUT_READY);
-    end_turn(o);
+    s2s_turn_end(&o->shard->turns, &o->turn);
     o->ev->on_ready(o->user, o->stream_id, o->offers_dialback);
 }
 
@@ -366,16 +313,16 @@ static void on_stream_end(struct stream *s, const struct stream_end *end)
     o->stream = NULL;
     timer_stop(&o->target_timeout);
     note(o, why_ended(o, end), end->text);
-    if (o->targets)
+    if (o->where)
         add_failure(o, o->why);
     if (has_next_target(o)) {
-        log_info(&o->log, "%s: %s", o->targets[o->target_next - 1].host, o->text);
+        log_info(&o->log, "%s: %s", o->where->targets[o->target_next - 1].host, o->text);
         o->text[0] = '\0';
         o->offers_dialback = o->offers_queue = false;
         try_next_target(o);
         return;
     }
-    if (o->targets)
+    if (o->where)
         o->why = all_failed(o);
     out_free(o);
 }
@@ -425,7 +372,7 @@ static void on_dialled(void *user, uv_os_sock_t fd, const struct error *e)
 
 static void try_next_target(struct s2s_out *o)
 {
-    const struct target *t = &o->targets[o->target_next++];
+    const struct s2s_target *t = &o->where->targets[o->target_next++];
     enter(o, OUT_DIALLING);
     o->dial = dial_start(&(struct dial_options){.loop = o->shard->loop,
                                                 .dns = o->shard->dns,
@@ -436,80 +383,37 @@ static void try_next_target(struct s2s_out *o)
                          on_dialled, o);
 }
 
-static void add_target(struct s2s_out *o, const char *host, uint16_t port)
-{
-    if (o->target_count == TARGETS_MAX)
-        return;
-    struct target *t = &o->targets[o->target_count];
-    if (text_copy(t->host, sizeof t->host, host)) {
-        t->port = port;
-        o->target_count++;
-    }
-}
-
-static void on_srv(void *user, const struct dns_answer *a)
+static void on_located(void *user, const struct s2s_located *l)
 {
     struct s2s_out *o = user;
-    o->query = NULL;
-    if (a->status == DNS_FAILED) {
-        char text[160];
-        snprintf(text, sizeof text, "DNS does not answer for _xmpp-server._tcp.%s: %s", o->remote, a->text);
-        end_early(o, S2S_TIMEOUT, text);
-        return;
-    }
-    for (unsigned i = 0; a->status == DNS_FOUND && i < a->count; i++)
-        if (strcmp(a->srv[i].target, ".") != 0)
-            add_target(o, a->srv[i].target, a->srv[i].port);
-    if (a->status == DNS_FOUND && o->target_count == 0) {
-        end_early(o, S2S_NOT_FOUND, "the domain's SRV record says that it has no XMPP server");
-        return;
-    }
-    if (o->target_count == 0)
-        add_target(o, o->ascii, DEFAULT_PORT);
-    try_next_target(o);
-}
-
-/* DNS knows names as A-labels; false: it cannot know this one. */
-static bool to_ascii(char out[256], const char *domain)
-{
-    uint8_t *labels = NULL;
-    const char *p = domain;
-    while (*p && !(*p & 0x80))
-        p++;
-    if (!*p)
-        return text_copy(out, 256, domain);
-    if (idn2_lookup_u8((const uint8_t *)domain, &labels, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
-        return false;
-    bool fits = text_copy(out, 256, (const char *)labels);
-    idn2_free(labels);
-    return fits;
-}
-
-static void start(struct s2s_out *o)
-{
-    const struct s2s_remote *r = s2s_remote_of(o->shard->s2s, o->remote);
-    if (o->shard->stopping) {
-        end_early(o, S2S_TIMEOUT, "we are shutting down");
-    } else if (r->deny) {
-        end_early(o, S2S_REFUSED, "our policy denies streams with this domain");
-    } else if (r->host) {
-        add_target(o, r->host, r->port ? r->port : DEFAULT_PORT);
+    o->where = l;
+    if (l->count)
         try_next_target(o);
-    } else if (!to_ascii(o->ascii, o->remote)) {
-        end_early(o, S2S_NOT_FOUND, "the domain is no name that DNS could know");
-    } else {
-        o->query = dns_srv(o->shard->dns, "_xmpp-server._tcp", o->ascii, on_srv, o);
-    }
+    else
+        end_early(o, l->why, l->text);
 }
 
-static void run_turn(struct command *c)
+static void begin(struct s2s_turn *t)
 {
-    struct s2s_out *o = container_of(c, struct s2s_out, turn);
+    struct s2s_out *o = container_of(t, struct s2s_out, turn);
+    timer_start(&o->timeout, o->shard->loop, o->shard->s2s->o.connect_timeout_ms, on_timeout);
+    enter(o, OUT_LOCATING);
+    if (o->shard->stopping)
+        end_early(o, S2S_TIMEOUT, "we are shutting down");
+    else if (s2s_remote_of(o->shard->s2s, o->remote)->deny)
+        end_early(o, S2S_REFUSED, "our policy denies streams with this domain");
+    else
+        o->locate = s2s_locate_start(o->shard, o->remote, on_located, o);
+}
+
+static void run_later(struct command *c)
+{
+    struct s2s_out *o = container_of(c, struct s2s_out, later);
     o->posted = false;
     if (o->state == OUT_CLOSING)
         out_free(o); /* ended before there was a stream */
     else
-        give_turns(o->shard);
+        s2s_turns_give(&o->shard->turns);
 }
 
 struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char *remote, enum s2s_urgency u,
@@ -521,16 +425,16 @@ struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char
     o->shard = sh;
     o->local = mem_dup(local);
     o->remote = mem_dup(remote);
-    o->targets = mem_array(TARGETS_MAX, sizeof *o->targets);
     o->ev = ev;
     o->user = user;
     o->why = S2S_TIMEOUT;
     log_ctx_set(&o->log, "s2s-out %s>%s", local, remote);
     list_append(&sh->outs, &o->node);
-    list_append(&sh->waiting[u], &o->wait_node);
+    o->turn.begin = begin;
+    s2s_turn_wait(&sh->turns, &o->turn, u);
     if (u == S2S_QUESTION) /* the one who waits for the answer does so no longer either */
         timer_start(&o->timeout, sh->loop, sh->s2s->o.connect_timeout_ms, on_timeout);
-    post_turn(o);
+    post_later(o);
     return o;
 }
 
