@@ -244,6 +244,7 @@ static void make_adhoc(struct gateway *g)
 {
     list(g, exchange_links(g->exchange));
     list(g, s2s_listing(g->s2s));
+    list(g, s2s_explain(g->s2s));
     for (unsigned i = 0; i < CONTACT_ROUTER_LISTINGS; i++)
         list(g, contact_router_listing(g->router, i));
     g->adhoc = adhoc_create(&(struct adhoc_options){.exchange = g->exchange,

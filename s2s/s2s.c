@@ -96,7 +96,9 @@ struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
         sh->loop = s->o.loops[i];
         list_init(&sh->ins);
         list_init(&sh->outs);
-        s2s_turns_init(&sh->turns, s->o.attempts_max);
+        for (unsigned u = 0; u < S2S_URGENCIES; u++)
+            list_init(&sh->waiting[u]);
+        s2s_trace_init(&sh->trace);
         gate_init(&sh->gate, o->store, sh->loop, s2s_in_gate_open);
         sh->listeners = mem_array(o->listener_count, sizeof *sh->listeners);
         sh->dns = dns_create(sh->loop, &(struct dns_options){.server = s->o.dns_server}, e);
@@ -237,6 +239,8 @@ void s2s_destroy(struct s2s **sp)
         for (size_t k = 0; (p = map_next(&sh->pairs, &k)); k = 0)
             s2s_pair_destroy(&p);
         map_fini(&sh->pairs);
+        if (sh->s2s)
+            s2s_trace_fini(&sh->trace);
         if (sh->listeners)
             close_listeners(sh);
         dns_destroy(&sh->dns);

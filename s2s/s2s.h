@@ -59,6 +59,8 @@ MUST_USE struct s2s *s2s_create(const struct s2s_options *o, struct error *e);
 struct edge_remote *s2s_edge(struct s2s *s);
 /* The table of streams with other communities (listing.h): "communities"; key NULL or the other domain. */
 struct listing s2s_listing(struct s2s *s);
+/* How the last attempts went between the community and one other domain (the key), step by step: "federation". */
+struct listing s2s_explain(struct s2s *s);
 /* Begins to accept. Before the loops run; when there is only one, also on it. */
 MUST_USE bool s2s_start(struct s2s *s, struct error *e);
 /* Any thread: closes listeners; when peers have said what they have of us, or after 3 s, streams (system-shutdown);

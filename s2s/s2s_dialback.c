@@ -22,6 +22,7 @@ struct s2s_verify {
     char *local, *remote, *id, *key;
     void (*on_result)(void *user, bool valid, enum stanza_error e);
     void *user;
+    struct s2s_trail *trail;
     bool answered; /* on_result was called, or nobody waits */
 };
 
@@ -101,6 +102,7 @@ void s2s_dialback_send_error(struct stream *st, const struct s2s_dialback_word *
 static void verify_free(struct s2s_verify *v)
 {
     timer_stop(&v->timer);
+    s2s_trail_unref(&v->trail);
     mem_free(v->local);
     mem_free(v->remote);
     mem_free(v->id);
@@ -119,6 +121,8 @@ static void answer(struct s2s_verify *v, bool valid, enum stanza_error e)
 static void on_no_answer(struct timer *t)
 {
     struct s2s_verify *v = container_of(t, struct s2s_verify, timer);
+    s2s_trail_fail(v->trail, S2S_STEP_AUTHENTICATION, S2S_WHY_CANNOT_ASK_THEM,
+                   "dialback: %s takes our question and does not answer it", v->remote);
     answer(v, false, STANZA_REMOTE_SERVER_TIMEOUT);
     s2s_out_close(v->out, STREAM_CONNECTION_TIMEOUT, "no answer to dialback in time");
 }
@@ -149,9 +153,11 @@ static void verify_element(void *user, struct stanza *st)
 
 static void verify_end(void *user, enum s2s_failure why, const char *text)
 {
-    (void)text;
     struct s2s_verify *v = user;
     v->out = NULL;
+    if (!v->answered)
+        s2s_trail_fail(v->trail, S2S_STEP_AUTHENTICATION, S2S_WHY_CANNOT_ASK_THEM,
+                       "dialback: %s cannot be asked back: %s", v->remote, text);
     answer(v, false, why == S2S_NOT_FOUND ? STANZA_REMOTE_SERVER_NOT_FOUND : STANZA_REMOTE_SERVER_TIMEOUT);
     verify_free(v);
 }
@@ -167,6 +173,7 @@ struct s2s_verify *s2s_dialback_verify(struct s2s_shard *sh, const struct s2s_di
     v->loop = sh->loop;
     v->on_result = q->on_result;
     v->user = q->user;
+    v->trail = s2s_trail_ref(q->trail);
     v->out = s2s_out_open(sh, v->local, v->remote, S2S_QUESTION, &events, v);
     return v;
 }

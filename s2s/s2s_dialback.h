@@ -22,6 +22,7 @@ struct s2s_dialback_question {
     /* Exactly once, later, unless it is cancelled; e STANZA_OK: the question was answered with `valid`. */
     void (*on_result)(void *user, bool valid, enum stanza_error e);
     void *user;
+    struct s2s_trail *trail; /* is told when the server cannot be asked; counted anew */
 };
 struct s2s_verify *s2s_dialback_verify(struct s2s_shard *sh, const struct s2s_dialback_question *q);
 void s2s_dialback_cancel(struct s2s_verify *v); /* on_result is not called any more */

@@ -68,6 +68,9 @@ struct s2s_in {
     struct stream *stream;      /* NULL: ENDED */
     char id[RANDOM_ID_LEN + 1]; /* of our header: what dialback keys are made over */
     char *local;                /* domain that the header named; NULL: none yet */
+    char *caller;               /* who it says that it is; NULL: it does not */
+    struct s2s_trail *trail;
+    bool asked;                 /* it only had a question (dialback), so far: nobody is told how that went */
     bool tls;
     struct map proved;          /* "REMOTE LOCAL" -> struct proved */
     struct queue_id next;       /* of the message that comes next; seq 0: it has none */
@@ -157,7 +160,9 @@ static void in_free(struct s2s_in *in)
     while ((pair = map_next(&in->proved, &i)))
         mem_free(pair);
     map_fini(&in->proved);
+    s2s_trail_unref(&in->trail);
     mem_free(in->local);
+    mem_free(in->caller);
     mem_free(in);
     s2s_shard_check_stopped(sh);
 }
@@ -220,6 +225,21 @@ static void send_features(struct s2s_in *in)
                      in->tls ? "<queue xmlns='" NS_QUEUE "'/>" : "");
 }
 
+static void show_trail(struct s2s_in *in, const char *local, const char *remote)
+{
+    in->asked = false;
+    s2s_trace_show(&in->shard->trace, S2S_IN, local, remote, in->trail);
+}
+
+static void refuse_header(struct s2s_in *in, const char *local, const char *remote, enum s2s_reason why,
+                          enum stream_error e, const char *text)
+{
+    s2s_trail_fail(in->trail, S2S_STEP_POLICY, why, "%s", text);
+    if (remote)
+        show_trail(in, local, remote);
+    s2s_in_close(in, e, text);
+}
+
 static void on_header(struct stream *s, const struct stream_header *h)
 {
     struct s2s_in *in = stream_user(s);
@@ -232,14 +252,20 @@ static void on_header(struct stream *s, const struct stream_header *h)
     random_id(in->id);
     mem_free(in->local);
     in->local = known ? mem_dup(to->domain) : NULL;
+    mem_free(in->caller);
+    in->caller = from ? mem_dup(from->domain) : NULL;
+    s2s_trail_note(in->trail, S2S_STEP_STREAM, "%s calls %s", from ? from->domain : "somebody without a name",
+                   h->to ? h->to : "nobody by name");
     stream_send_header(s, known ? to->domain : NULL, from ? from->domain : NULL, in->id,
                        h->version ? "1.0" : NULL, NULL);
     log_ctx_set(stream_log(s), "s2s-in %s %s>%s", wire_peer_text(stream_wire(s)), from ? from->domain : "?",
                 known ? to->domain : "?");
     if (h->to && !known)
-        s2s_in_close(in, STREAM_HOST_UNKNOWN, "that domain is not served here");
+        refuse_header(in, to ? to->domain : h->to, in->caller, S2S_WHY_NOT_SERVED_HERE, STREAM_HOST_UNKNOWN,
+                      "that domain is not served here");
     else if (from && s2s_remote_of(s2s, from->domain)->deny)
-        s2s_in_close(in, STREAM_POLICY_VIOLATION, "our policy denies streams with your domain");
+        refuse_header(in, known ? to->domain : "", in->caller, S2S_WHY_OUR_POLICY, STREAM_POLICY_VIOLATION,
+                      "our policy denies streams with your domain");
     else {
         bool optional = from && s2s_remote_of(s2s, from->domain)->tls_optional;
         if (in->state == IN_PLAIN && (in->tls || optional))
@@ -256,6 +282,7 @@ static void on_secure(struct stream *s, const struct tls_info *info)
 {
     struct s2s_in *in = stream_user(s);
     log_debug(stream_log(s), "TLS with %s, %s", info->version, info->cipher);
+    s2s_trail_note(in->trail, S2S_STEP_TLS, "%s, %s", info->version, info->cipher);
     in->tls = true;
 }
 
@@ -280,6 +307,8 @@ static void prove(struct s2s_in *in, const char *remote, const char *local)
     enter(in, IN_TRUSTED);
     stream_set_limits(in->stream, XML_LIMITS_DEFAULT);
     log_info(stream_log(in->stream), "dialback proved %s", remote);
+    s2s_trail_well(in->trail, S2S_STEP_AUTHENTICATION, "dialback proved that it is %s, to %s", remote, local);
+    show_trail(in, local, remote);
     s2s_errand_alive(in->shard->s2s, local, remote);
 }
 
@@ -298,6 +327,13 @@ static void count_wrong(struct s2s_in *in)
         s2s_in_close(in, STREAM_POLICY_VIOLATION, "too much dialback that leads nowhere");
 }
 
+static void refused_key(struct s2s_in *in, const struct question *q)
+{
+    log_warn(stream_log(in->stream), "%s says that the dialback key is not its own", q->remote);
+    s2s_trail_fail(in->trail, S2S_STEP_AUTHENTICATION, S2S_WHY_THEIR_KEY_WRONG,
+                   "dialback: the server that DNS names for %s says that the key is not its own", q->remote);
+}
+
 /* The authoritative server has spoken, or cannot be asked (`e`). */
 static void conclude(struct s2s_in *in, const struct question *q, bool valid, enum stanza_error e)
 {
@@ -308,7 +344,7 @@ static void conclude(struct s2s_in *in, const struct question *q, bool valid, en
         s2s_dialback_send_error(in->stream, &answer, e);
     } else {
         if (!valid)
-            log_warn(stream_log(in->stream), "%s says that the dialback key is not its own", q->remote);
+            refused_key(in, q);
         s2s_dialback_send(in->stream, &answer);
     }
     if (valid)
@@ -347,13 +383,18 @@ static void on_result(struct s2s_in *in, const struct s2s_dialback *d)
         return;
     }
     enum stanza_error e = may_ask(in, d);
+    show_trail(in, d->to, d->from);
     if (e != STANZA_OK) {
+        s2s_trail_fail(in->trail, S2S_STEP_AUTHENTICATION,
+                       e == STANZA_ITEM_NOT_FOUND ? S2S_WHY_NOT_SERVED_HERE : S2S_WHY_OUR_POLICY,
+                       "dialback of %s to %s is refused: %s", d->from, d->to, stanza_error_name(e));
         log_warn(stream_log(in->stream), "dialback of %s to %s refused: %s", d->from, d->to, stanza_error_name(e));
         s2s_dialback_send_error(in->stream,
                                 &(struct s2s_dialback_word){.element = "result", .from = d->to, .to = d->from}, e);
         count_wrong(in);
         return;
     }
+    s2s_trail_note(in->trail, S2S_STEP_AUTHENTICATION, "dialback: its key came; the server of %s is asked", d->from);
     struct question *q = mem_new(struct question);
     q->in = in;
     q->remote = mem_dup(d->from);
@@ -365,7 +406,8 @@ static void on_result(struct s2s_in *in, const struct s2s_dialback *d)
                                                                                .id = in->id,
                                                                                .key = d->key,
                                                                                .on_result = on_verified,
-                                                                               .user = q});
+                                                                               .user = q,
+                                                                               .trail = in->trail});
 }
 
 /* Authoritative server: did we make this key? */
@@ -373,6 +415,7 @@ static void on_verify(struct s2s_in *in, const struct s2s_dialback *d)
 {
     struct s2s *s2s = in->shard->s2s;
     struct s2s_dialback_word answer = {.element = "verify", .from = d->to, .to = d->from, .id = d->id};
+    in->asked = in->asked || !in->proved.count;
     if (!d->id || d->type) {
         s2s_in_close(in, STREAM_BAD_FORMAT, "db:verify must have an id and no type");
     } else if (!exchange_is_local_domain(s2s->o.exchange, d->to)) {
@@ -536,7 +579,11 @@ static void on_stanza(struct stream *s, struct stanza *st)
 static void on_end(struct stream *s, const struct stream_end *end)
 {
     struct s2s_in *in = stream_user(s);
+    enum s2s_reason why = s2s_reason_of_end(end);
     log_info(stream_log(s), "ended: %s", end->text);
+    s2s_trail_end(in->trail, why, end->text);
+    if (why != S2S_WHY_NONE && !in->asked && in->caller && in->local)
+        show_trail(in, in->local, in->caller);
     enter(in, IN_ENDED);
     in->stream = NULL;
     if (!in->shard->stopping) /* then the listeners are closed */
@@ -575,5 +622,7 @@ void s2s_in_accept(struct s2s_shard *sh, struct listener *li, bool direct_tls, u
     in->stream = stream_open(w, &policy, in, XML_LIMITS_BEFORE_AUTH, HEADER_TIMEOUT_MS);
     s2s_intake_init(&in->intake, sh, in->stream, on_empty);
     log_ctx_set(stream_log(in->stream), "s2s-in %s", wire_peer_text(w));
+    in->trail = s2s_trail_new(sh->loop);
+    s2s_trail_note(in->trail, S2S_STEP_TCP, "%s called", wire_peer_text(w));
     timer_start(&in->timer, sh->loop, AUTH_TIMEOUT_MS, on_timer);
 }

@@ -4,10 +4,19 @@
 #define CAUSEWAY_S2S_S2S_OUT_H
 
 #include "gateway/net/stream.h"
-#include "s2s/s2s_turns.h"
+#include "s2s/s2s_trail.h"
 
 struct s2s_shard;
 struct s2s_out;
+
+/* Whose outgoing streams may begin, when more want to than may be under way. */
+enum s2s_urgency {
+    S2S_QUESTION, /* dialback: a peer waits for the answer */
+    S2S_KNOWN,    /* a domain that was well lately */
+    S2S_FIRST,    /* one that nothing is known of */
+    S2S_AGAIN,    /* one that could not be reached the last time */
+    S2S_URGENCIES,
+};
 
 /* Why an outgoing stream did not come about, as its users must tell it. */
 enum s2s_failure {
@@ -33,6 +42,7 @@ struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char
 bool s2s_out_is_ready(const struct s2s_out *o);
 struct stream *s2s_out_stream(struct s2s_out *o); /* while it is ready */
 bool s2s_out_offers_queue(const struct s2s_out *o); /* of the peer's features: urn:causeway:queue:1 */
+struct s2s_trail *s2s_out_trail(struct s2s_out *o); /* how it went so far; borrowed */
 void s2s_out_close(struct s2s_out *o, enum stream_error e, const char *text); /* on_end follows, later */
 
 #endif

@@ -168,6 +168,8 @@ static void on_time(struct timer *t)
         idle_for_long(p);
         break;
     case PAIR_AUTHENTICATING:
+        s2s_trail_fail(s2s_out_trail(p->out), S2S_STEP_AUTHENTICATION, S2S_WHY_NO_ANSWER,
+                       "no answer to our dialback key in time");
         s2s_out_close(p->out, STREAM_CONNECTION_TIMEOUT, "no answer to dialback in time");
         break;
     case PAIR_UP:
@@ -285,6 +287,7 @@ static void on_ready(void *user, const char *stream_id, bool offers_dialback)
         .element = "result", .from = p->way.local, .to = p->way.remote, .key = bytes_text(&key)};
     s2s_dialback_send(s2s_out_stream(p->out), &prove);
     bytes_fini(&key);
+    s2s_trail_note(s2s_out_trail(p->out), S2S_STEP_AUTHENTICATION, "dialback: our key is sent");
     enter(p, PAIR_AUTHENTICATING);
 }
 
@@ -296,12 +299,15 @@ static void refused_by_peer(struct s2s_pair *p, const struct stanza *st)
     char text[160];
     snprintf(text, sizeof text, "the peer did not accept our dialback key: %.60s",
              condition ? condition->name : "it says that it is not valid");
+    s2s_trail_fail(s2s_out_trail(p->out), S2S_STEP_AUTHENTICATION,
+                   s2s_reason_of_dialback(condition ? condition->name : NULL), "%s", text);
     s2s_out_close(p->out, STREAM_OK, text);
 }
 
 static void accepted_by_peer(struct s2s_pair *p)
 {
     log_info(&p->way.log, "dialback accepted; the way is open");
+    s2s_trail_well(s2s_out_trail(p->out), S2S_STEP_AUTHENTICATION, "it accepted our dialback key");
     s2s_attempts_succeeded(&p->attempts);
     enter(p, PAIR_UP);
     if (options_of(p)->queue_epoch && s2s_out_offers_queue(p->out))
@@ -389,6 +395,7 @@ static void connect_now(struct s2s_pair *p)
     static const struct s2s_out_events events = {on_ready, on_element, on_drained, on_end};
     enter(p, PAIR_CONNECTING);
     p->out = s2s_out_open(p->way.shard, p->way.local, p->way.remote, s2s_attempts_urgency(&p->attempts), &events, p);
+    s2s_trace_show(&p->way.shard->trace, S2S_OUT, p->way.local, p->way.remote, s2s_out_trail(p->out));
 }
 
 /* ---- what is said ---- */

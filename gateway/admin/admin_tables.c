@@ -6,6 +6,7 @@
 #include "gateway/admin/admin.h"
 #include "gateway/admin/report_table.h"
 #include "gateway/admin/session_table.h"
+#include "gateway/base/text.h"
 
 #define NS_OWN "urn:causeway:admin:1"
 #define NODE(name) NS_OWN "#" name
@@ -15,6 +16,27 @@
 static void run_communities(struct adhoc_call *c)
 {
     adhoc_listing_show(c, "communities", adhoc_text(c, "remote"));
+}
+
+/* Verdicts are sentences, the steps a table: clients show both. */
+static void explain(struct adhoc_call *c, const struct listing *l, const struct listing_query *q)
+{
+    adhoc_columns(c, l->columns);
+    for (const struct listing_row *r = q->first; r; r = r->next) {
+        const char *text = adhoc_listing_cell(l, r, "text"), *advice = adhoc_listing_cell(l, r, "advice");
+        if (!text_eq(adhoc_listing_cell(l, r, "step"), "verdict"))
+            adhoc_row(c, r->cells);
+        else if (*advice)
+            adhoc_warn(c, "%s %s", text, advice);
+        else
+            adhoc_note(c, "%s", text);
+    }
+    adhoc_finish(c);
+}
+
+static void run_explain(struct adhoc_call *c)
+{
+    adhoc_listing_ask(c, "federation", adhoc_text(c, "remote"), ADHOC_LISTING_ROWS, explain);
 }
 
 static void run_outbox(struct adhoc_call *c)
@@ -69,6 +91,10 @@ static const struct adhoc_field remote_fields[] = {
     {.type = FORM_TEXT_SINGLE, .var = "remote", .label = "Community", .hint = "empty: all"},
     {0},
 };
+static const struct adhoc_field explain_fields[] = {
+    {.type = FORM_TEXT_SINGLE, .var = "remote", .label = "Community", .hint = "its domain", .required = true},
+    {0},
+};
 static const struct adhoc_field account_fields[] = {
     {.type = FORM_JID_SINGLE, .var = "account", .label = "Account", .hint = "empty: all"},
     {0},
@@ -83,6 +109,10 @@ static const struct adhoc_field delivery_fields[] = {
 };
 static const struct adhoc_stage communities_stages[] = {
     {.title = "Streams with other communities", .fields = remote_fields}};
+static const struct adhoc_stage explain_stages[] = {
+    {.title = "Federation explained",
+     .instructions = "How the last attempts went between this community and another one, out and in.",
+     .fields = explain_fields}};
 static const struct adhoc_stage sessions_stages[] = {{.title = "Messaging sessions", .fields = account_fields}};
 static const struct adhoc_stage outbox_stages[] = {{.title = "The outbox to devices", .fields = account_fields}};
 static const struct adhoc_stage reports_stages[] = {{.title = "Reports of spam and abuse", .fields = reports_fields}};
@@ -93,6 +123,7 @@ static const struct adhoc_stage delivery_stages[] = {{.title = "One delivery", .
 const struct adhoc_command admin_tables[] = {
     {.node = NODE("community"), .name = "This community", .who = ADHOC_ADMIN, .run = run_community},
     COMMAND("communities", "Streams with other communities", communities_stages, run_communities),
+    COMMAND("federation-explain", "Federation with another community, explained", explain_stages, run_explain),
     COMMAND("sessions", "Messaging sessions", sessions_stages, run_sessions),
     COMMAND("outbox", "The outbox to devices", outbox_stages, run_outbox),
     COMMAND("delivery", "One delivery", delivery_stages, run_delivery),

@@ -37,7 +37,8 @@ static const char usage[] =
     "       causewayctl [OPTION]... COMMAND [--FIELD VALUE]...\n"
     "\n"
     "Logs in to an XMPP server and runs one of its ad-hoc commands. COMMAND is a node as `list` shows it, or what\n"
-    "stands behind its '#' (add-user). `describe` shows the fields of a command's first form.\n"
+    "stands behind its '#' (add-user); one of two words may be written as two, and then the value of its first field\n"
+    "may follow (federation explain verona.example). `describe` shows the fields of a command's first form.\n"
     "\n"
     "  -j, --jid JID             who logs in; or CAUSEWAYCTL_JID\n"
     "  -p, --password-file FILE  its first line, \"-\" standard input; or CAUSEWAYCTL_PASSWORD; else it is asked for\n"
@@ -381,6 +382,12 @@ static bool take_option(struct call *c, int o)
     }
 }
 
+/* A word that may be the first half of a command. */
+static bool is_plain(const char *word)
+{
+    return strcmp(word, "list") != 0 && !word[strcspn(word, "-#:/")];
+}
+
 /* What stands behind the options. */
 static bool take_words(struct call *c, int argc, char **argv, struct error *e)
 {
@@ -392,6 +399,11 @@ static bool take_words(struct call *c, int argc, char **argv, struct error *e)
     if (at >= argc)
         return error_set(e, ERROR_INVALID, "which command? --help says more");
     c->command = argv[at++];
+    if (is_plain(c->command) && at < argc && argv[at][0] != '-') { /* "federation explain DOMAIN" */
+        c->command = arena_printf(&c->arena, "%s-%s", c->command, argv[at++]);
+        if (at < argc && argv[at][0] != '-')
+            ctl_form_first(&c->flags, argv[at++]);
+    }
     if ((c->describe || strcmp(c->command, "list") == 0) && at < argc)
         return error_set(e, ERROR_INVALID, "'%.80s' is too much", argv[at]);
     c->flags.may_ask = true;

@@ -34,6 +34,11 @@ bool ctl_form_flags(struct ctl_flags *f, int argc, char **argv, struct error *e)
     return true;
 }
 
+void ctl_form_first(struct ctl_flags *f, const char *value)
+{
+    f->v[f->count++] = (struct ctl_flag){.name = "", .value = value};
+}
+
 const char *ctl_form_unused(const struct ctl_flags *f)
 {
     for (unsigned i = 0; i < f->count; i++)
@@ -173,6 +178,9 @@ static bool add_field(struct filling *f, xmpp_stanza_t *asked, struct error *e)
     f->is_required = ctl_xml_child(asked, "required") != NULL;
     if (!f->var || text_eq(type, "fixed"))
         return true;
+    struct ctl_flag *first = text_eq(type, "hidden") ? NULL : flag_named(f->flags, "", NULL);
+    if (first)
+        first->name = f->var;
     f->out = xmpp_stanza_new(f->ctx);
     xmpp_stanza_set_name(f->out, "field");
     xmpp_stanza_set_attribute(f->out, "var", f->var);
