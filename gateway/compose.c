@@ -165,6 +165,7 @@ static bool make_s2s(struct gateway *g, struct error *e)
                                               .remote_count = c->remote_count,
                                               .dialback_secret = secret,
                                               .queue_epoch = epoch,
+                                              .delayed_notice_s = c->s2s_delayed_notice_s,
                                               .queue_deadline_s = c->s2s_queue_deadline_s},
                         e);
     return g->s2s != NULL;

@@ -54,6 +54,9 @@ const struct option config_options[] = {
          "more."),
     INT("gateway", "s2s_queue_hours", 24, 1, 24 * 14, "hours",
         "How long a message waits for a community that cannot be reached."),
+    INT("gateway", "delay_notice_minutes", 5, 0, 1440, "minutes",
+        "Who has written to a community that cannot be reached is told after that time, once a conversation and outage; "
+        "0: nobody is told."),
     INT("gateway", "connections_per_address", 200, 1, 1000000, "connections",
         "Client connections from one address (IPv6: one /64)."),
     INT("gateway", "login_seconds", 60, 5, 600, "seconds", "From a client's connection to its bound resource."),

@@ -46,6 +46,7 @@ struct s2s_options {
     const unsigned char *dialback_secret; /* 32 bytes, the same on every node and after a restart */
     uint64_t queue_epoch;       /* names the life of the store, drawn with it; 0: what is sent has no numbers */
     uint64_t queue_deadline_s;  /* a message waits so long for a peer; 0: 24 h */
+    uint64_t delayed_notice_s;  /* who waits so long for a peer that cannot be reached is told; 0: nobody is */
     size_t queue_bytes;         /* held in memory a pair; 0: 1 MiB; more waits in the store alone */
     uint64_t connect_timeout_ms; /* a whole attempt; 0: 30 s */
     unsigned attempts_max;      /* under way at a time, a loop; 0: 200 */

@@ -2,6 +2,8 @@
 /* Decided here: which stanzas go back to their senders, when, and with what words. */
 #include "s2s/s2s_bounce.h"
 
+#include <stdio.h>
+
 #include "s2s/s2s_internal.h"
 
 enum { RISKS_MAX = 2 }; /* on how many streams a message is tried without ever being confirmed */
@@ -41,9 +43,17 @@ static void bounce_unkept(struct s2s_queue *q, struct list *items, const struct 
     }
 }
 
+static void late_text(char out[256], const struct s2s_way *way, const struct s2s_attempts *why)
+{
+    snprintf(out, 256, "the other server could not be reached for %llu hours: %s",
+             (unsigned long long)(way->shard->s2s->o.queue_deadline_s / 3600), why->text);
+}
+
 void s2s_bounce_waiting(struct s2s_queue *q, const struct s2s_attempts *why, struct s2s_numbering *n)
 {
     int64_t oldest = oldest_us(q->way);
+    char late[256];
+    late_text(late, q->way, why);
     bounce_unkept(q, &q->waiting, why, n);
     bounce_unkept(q, &q->behind, why, n);
     list_each(node, &q->waiting) {
@@ -51,7 +61,7 @@ void s2s_bounce_waiting(struct s2s_queue *q, const struct s2s_attempts *why, str
         if (!why->permanent && it->kept_us >= oldest)
             continue;
         s2s_queue_take(q, it);
-        bounce(n, it, why->refused, it->sends ? may_have_arrived : why->text);
+        bounce(n, it, why->refused, it->sends ? may_have_arrived : why->permanent ? why->text : late);
     }
 }
 

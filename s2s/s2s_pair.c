@@ -6,6 +6,7 @@
  *   s2s_unconfirmed  what was sent, and what the peer has of it
  *   s2s_attempts     how far apart attempts are, and how a failure is called
  *   s2s_bounce       what goes back to its sender
+ *   s2s_notice       who is told that a message waits
  *
  * What is not kept waits only for a first attempt to connect; later it is refused at once. What was in
  * doubt when a stream died is sent once more, with its id and a delay stamp; then its sender is told. */
@@ -20,6 +21,7 @@
 #include "s2s/s2s_bounce.h"
 #include "s2s/s2s_dialback.h"
 #include "s2s/s2s_internal.h"
+#include "s2s/s2s_notice.h"
 
 enum {
     DIALBACK_TIMEOUT_MS = 30000,
@@ -65,6 +67,7 @@ struct s2s_pair {
     struct s2s_queue queue;
     struct s2s_unconfirmed unconfirmed;
     struct s2s_attempts attempts;
+    struct s2s_notice notice;
     struct s2s_out *out; /* NULL: none */
     struct timer timer;  /* of the state: on_time */
 };
@@ -152,7 +155,7 @@ static void idle_for_long(struct s2s_pair *p)
 {
     if (!s2s_queue_is_done(&p->queue))
         return;
-    if (p->unconfirmed.numbering.looking)
+    if (p->unconfirmed.numbering.looking || p->notice.reading)
         start_timer(p, options_of(p)->idle_close_ms);
     else
         s2s_pair_destroy(&p);
@@ -309,6 +312,7 @@ static void accepted_by_peer(struct s2s_pair *p)
     log_info(&p->way.log, "dialback accepted; the way is open");
     s2s_trail_well(s2s_out_trail(p->out), S2S_STEP_AUTHENTICATION, "it accepted our dialback key");
     s2s_attempts_succeeded(&p->attempts);
+    s2s_notice_over(&p->notice);
     enter(p, PAIR_UP);
     if (options_of(p)->queue_epoch && s2s_out_offers_queue(p->out))
         s2s_numbering_begin(&p->unconfirmed.numbering, s2s_out_stream(p->out));
@@ -366,11 +370,24 @@ static void interrupted(struct s2s_pair *p, const char *text)
     }
 }
 
+/* When the first of what waits was kept; 0: it lies in the store, or nothing does. */
+static int64_t oldest_us(const struct s2s_pair *p)
+{
+    list_each(node, &p->queue.waiting)
+        if (s2s_item_of(node)->seq)
+            return s2s_item_of(node)->kept_us;
+    return 0;
+}
+
 static void not_connected(struct s2s_pair *p, enum s2s_failure why, const char *text)
 {
     log_warn(&p->way.log, "cannot connect: %s", text);
     enter(p, PAIR_BACKOFF);
     s2s_attempts_failed(&p->attempts, why, text);
+    if (p->attempts.permanent)
+        s2s_notice_over(&p->notice);
+    else
+        s2s_notice_outage(&p->notice, oldest_us(p));
     bounce_waiting(p);
 }
 
@@ -403,6 +420,7 @@ static void connect_now(struct s2s_pair *p)
 /* It lies in the store already. */
 static void take_kept(struct s2s_pair *p, struct stanza *st, struct queue_id id)
 {
+    s2s_notice_kept(&p->notice);
     if (is_unreachable(p) && !p->attempts.permanent)
         s2s_queue_leave_in_store(&p->queue);
     else
@@ -468,6 +486,7 @@ static void stop_now(struct s2s_pair *p)
     bool was_finishing = p->state == PAIR_FINISHING;
     enter(p, PAIR_STOPPED);
     s2s_queue_close(&p->queue);
+    s2s_notice_close(&p->notice);
     if (p->out)
         s2s_out_close(p->out, STREAM_SYSTEM_SHUTDOWN, "we are shutting down");
     if (was_finishing)
@@ -516,6 +535,7 @@ struct s2s_pair *s2s_pair_create(struct s2s_shard *sh, const char *local, const 
     p->state = PAIR_IDLE;
     s2s_way_init(&p->way, sh, local, remote);
     s2s_queue_init(&p->queue, &p->way, on_read);
+    s2s_notice_init(&p->notice, &p->way);
     s2s_unconfirmed_init(&p->unconfirmed, &p->way, on_silence);
     map_put(&sh->pairs, p->way.name, p);
     return p;
@@ -531,6 +551,7 @@ void s2s_pair_destroy(struct s2s_pair **pp)
     s2s_queue_fini(&p->queue);
     s2s_unconfirmed_fini(&p->unconfirmed);
     s2s_attempts_fini(&p->attempts);
+    s2s_notice_fini(&p->notice);
     s2s_way_fini(&p->way);
     mem_free(p);
 }

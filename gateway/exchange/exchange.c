@@ -9,9 +9,11 @@
 #include "gateway/base/hash.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
+#include "gateway/exchange/delayed.h"
 #include "gateway/exchange/event.h"
 #include "gateway/exchange/exchange_internal.h"
 #include "gateway/exchange/exchange_introduce.h"
+#include "gateway/exchange/message.h"
 #include "gateway/exchange/origin.h"
 #include "gateway/exchange/own.h"
 #include "gateway/exchange/person.h"
@@ -486,7 +488,7 @@ void exchange_remote_done(struct exchange *x, const struct stanza *st, uint64_t 
 void exchange_remote_failed(struct exchange *x, struct stanza *st, uint64_t seq,
                             enum stanza_error why, const char *text)
 {
-    bool silent = st->kind == STANZA_PRESENCE && st->type == PRESENCE_PROBE;
+    bool silent = (st->kind == STANZA_PRESENCE && st->type == PRESENCE_PROBE) || (!seq && message_is_state(st));
     struct stanza *error = silent ? NULL : build_error(st, why, text, NULL);
     bool bounces = error && error->to && error->to->local && exchange_is_local(x, error->to);
     if (seq && bounces)
@@ -496,6 +498,15 @@ void exchange_remote_failed(struct exchange *x, struct stanza *st, uint64_t seq,
     else
         exchange_remote_done(x, st, seq);
     stanza_unref(&error);
+}
+
+void exchange_remote_delayed(struct exchange *x, const struct stanza *st, int64_t kept_us, int64_t until_us)
+{
+    if (!st->from->local || !exchange_is_local(x, st->from))
+        return;
+    struct stanza *notice = delayed_notice(st, kept_us, until_us);
+    own_tell(x, notice);
+    stanza_unref(&notice);
 }
 
 /* ---- devices ---- */

@@ -85,6 +85,22 @@ void own_bounce(struct exchange *x, struct stanza *error, uint64_t queue_seq)
     event_post(ev, ev->st->to);
 }
 
+/* ---- a notice, from any loop ---- */
+
+static enum event_state tell_admit(struct event *ev)
+{
+    return ev->person->state == PERSON_NOBODY ? EVENT_READY : own_admit(ev);
+}
+
+static const struct event_ops tell_ops = {"notice", tell_admit, bounce_perform};
+
+void own_tell(struct exchange *x, struct stanza *msg)
+{
+    struct event *ev = event_create(x, &tell_ops, msg);
+    ev->ours = true;
+    event_post(ev, ev->st->to);
+}
+
 /* ---- in a person's name ---- */
 
 void own_send_as(struct person *p, struct stanza *msg,

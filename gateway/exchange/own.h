@@ -13,5 +13,7 @@ void own_send_as(struct person *p, struct stanza *msg, void (*done)(void *user, 
 /* The error that another community's silence or refusal makes of a stanza that had left; queue_seq is
  * its row in "s:LOCAL REMOTE", which goes with the commit of the error. Borrowed. */
 void own_bounce(struct exchange *x, struct stanza *error, uint64_t queue_seq);
+/* A notice to a person of ours, if there is such a one, kept. Any loop. Borrowed. */
+void own_tell(struct exchange *x, struct stanza *msg);
 
 #endif

@@ -89,16 +89,21 @@ const char *session_text_excerpt(struct arena *a, const struct stanza *msg)
 
 /* ---- languages ---- */
 
+static const char *const codes[] = {
+#define SESSION_TEXT_CODE(name, code) code,
+    SESSION_TEXT_LANGUAGES(SESSION_TEXT_CODE)
+#undef SESSION_TEXT_CODE
+};
+
 struct words {
-    const char *lang;
     const char *waits;
     const char *told_sms, *told_mail, *told_call, *told_other;
     const char *untold[3]; /* by enum session_untold */
 };
 
 static const struct words languages[] = {
-    {"en",
-     "[Your message waits until the recipient accepts it.]",
+    [SESSION_TEXT_EN] =
+    {"[Your message waits until the recipient accepts it.]",
      "[The recipient was told by text message.]",
      "[The recipient was told by e-mail.]",
      "[The recipient was told by telephone.]",
@@ -106,8 +111,8 @@ static const struct words languages[] = {
      {"[No device was told of this message: for now there were enough. It can be read after the next log-on.]",
       "[No device was told of this message: the budget for that is spent. It can be read after the next log-on.]",
       "[No device could be reached with this message. It can be read after the next log-on.]"}},
-    {"de",
-     "[Ihre Nachricht wartet, bis sie angenommen wird.]",
+    [SESSION_TEXT_DE] =
+    {"[Ihre Nachricht wartet, bis sie angenommen wird.]",
      "[Die angeschriebene Person wurde per SMS benachrichtigt.]",
      "[Die angeschriebene Person wurde per E-Mail benachrichtigt.]",
      "[Die angeschriebene Person wurde per Telefon benachrichtigt.]",
@@ -117,8 +122,8 @@ static const struct words languages[] = {
       "[Von dieser Nachricht wurde kein Gerät benachrichtigt: Das Budget dafür ist verbraucht. Nach der nächsten "
       "Anmeldung ist sie zu lesen.]",
       "[Mit dieser Nachricht war kein Gerät zu erreichen. Nach der nächsten Anmeldung ist sie zu lesen.]"}},
-    {"fr",
-     "[Votre message attend d'être accepté par le destinataire.]",
+    [SESSION_TEXT_FR] =
+    {"[Votre message attend d'être accepté par le destinataire.]",
      "[Le destinataire a été prévenu par SMS.]",
      "[Le destinataire a été prévenu par e-mail.]",
      "[Le destinataire a été prévenu par téléphone.]",
@@ -128,8 +133,8 @@ static const struct words languages[] = {
       "[Aucun appareil n'a été prévenu de ce message : le budget prévu est épuisé. Il sera lisible à la prochaine "
       "connexion.]",
       "[Aucun appareil n'a pu être joint pour ce message. Il sera lisible à la prochaine connexion.]"}},
-    {"es",
-     "[Su mensaje espera a que el destinatario lo acepte.]",
+    [SESSION_TEXT_ES] =
+    {"[Su mensaje espera a que el destinatario lo acepte.]",
      "[Se ha avisado al destinatario por SMS.]",
      "[Se ha avisado al destinatario por correo electrónico.]",
      "[Se ha avisado al destinatario por teléfono.]",
@@ -139,8 +144,8 @@ static const struct words languages[] = {
       "[No se avisó a ningún dispositivo de este mensaje: el presupuesto se ha agotado. Podrá leerse en la próxima "
       "conexión.]",
       "[Ningún dispositivo pudo ser avisado de este mensaje. Podrá leerse en la próxima conexión.]"}},
-    {"nl",
-     "[Uw bericht wacht tot de ontvanger het accepteert.]",
+    [SESSION_TEXT_NL] =
+    {"[Uw bericht wacht tot de ontvanger het accepteert.]",
      "[De ontvanger is per sms ingelicht.]",
      "[De ontvanger is per e-mail ingelicht.]",
      "[De ontvanger is per telefoon ingelicht.]",
@@ -150,8 +155,8 @@ static const struct words languages[] = {
       "[Geen apparaat is over dit bericht ingelicht: het budget daarvoor is op. Het is te lezen na de volgende "
       "aanmelding.]",
       "[Met dit bericht was geen apparaat te bereiken. Het is te lezen na de volgende aanmelding.]"}},
-    {"it",
-     "[Il tuo messaggio attende che il destinatario lo accetti.]",
+    [SESSION_TEXT_IT] =
+    {"[Il tuo messaggio attende che il destinatario lo accetti.]",
      "[Il destinatario è stato avvisato via SMS.]",
      "[Il destinatario è stato avvisato via e-mail.]",
      "[Il destinatario è stato avvisato per telefono.]",
@@ -161,8 +166,8 @@ static const struct words languages[] = {
       "[Nessun dispositivo è stato avvisato di questo messaggio: il budget è esaurito. Si potrà leggere al prossimo "
       "accesso.]",
       "[Nessun dispositivo è stato raggiungibile per questo messaggio. Si potrà leggere al prossimo accesso.]"}},
-    {"pt",
-     "[A sua mensagem espera que o destinatário a aceite.]",
+    [SESSION_TEXT_PT] =
+    {"[A sua mensagem espera que o destinatário a aceite.]",
      "[O destinatário foi avisado por SMS.]",
      "[O destinatário foi avisado por e-mail.]",
      "[O destinatário foi avisado por telefone.]",
@@ -174,16 +179,26 @@ static const struct words languages[] = {
 };
 
 /* RFC 4647 lookup, as far as we have languages: "de-CH" finds "de". */
-static const struct words *words_of(const char *lang)
+enum session_text_language session_text_language_of(const char *lang)
 {
-    for (size_t i = 0; lang && i < sizeof languages / sizeof *languages; i++) {
+    for (size_t i = 0; lang && i < sizeof codes / sizeof *codes; i++) {
         char primary[3];
         (void)text_copy(primary, sizeof primary, lang);
         bool ends = strlen(lang) == 2 || (strlen(lang) > 2 && lang[2] == '-');
-        if (ends && text_eq_nocase(primary, languages[i].lang))
-            return &languages[i];
+        if (ends && text_eq_nocase(primary, codes[i]))
+            return (enum session_text_language)i;
     }
-    return &languages[0];
+    return SESSION_TEXT_EN;
+}
+
+const char *session_text_language_code(enum session_text_language l)
+{
+    return codes[l];
+}
+
+static const struct words *words_of(const char *lang)
+{
+    return &languages[session_text_language_of(lang)];
 }
 
 static const char *told_by(const struct words *w, const char *device)
@@ -216,12 +231,12 @@ static void add_contact(struct builder *b, const char *state)
     build_close(b);
 }
 
-static struct stanza *notice(const struct jid *from, const struct jid *to, const struct words *w,
+static struct stanza *notice(const struct jid *from, const struct jid *to, const char *lang,
                              const char *body, const char *state)
 {
     struct builder b;
     begin(&b, from, to);
-    build_lang(&b, w->lang);
+    build_lang(&b, session_text_language_code(session_text_language_of(lang)));
     build_leaf(&b, "body", NULL, body);
     add_contact(&b, state);
     build_leaf(&b, "no-copy", NS_HINTS, NULL);
@@ -232,21 +247,21 @@ static struct stanza *notice(const struct jid *from, const struct jid *to, const
 struct stanza *session_text_waits(const struct jid *asked, const struct jid *asker, const char *lang)
 {
     const struct words *w = words_of(lang);
-    return notice(asked, asker, w, w->waits, "waiting");
+    return notice(asked, asker, lang, w->waits, "waiting");
 }
 
 struct stanza *session_text_told(const struct jid *callee, const struct jid *peer, const char *lang,
                                  const char *device)
 {
     const struct words *w = words_of(lang);
-    return notice(callee, peer, w, told_by(w, device), "routed");
+    return notice(callee, peer, lang, told_by(w, device), "routed");
 }
 
 struct stanza *session_text_untold(const struct jid *callee, const struct jid *peer, const char *lang,
                                    enum session_untold why)
 {
     const struct words *w = words_of(lang);
-    return notice(callee, peer, w, w->untold[why], "untold");
+    return notice(callee, peer, lang, w->untold[why], "untold");
 }
 
 static void add_quick_response(struct builder *b, const char *verb, unsigned number, const char *label)

@@ -8,6 +8,16 @@
 #include "gateway/base/arena.h"
 #include "gateway/xmpp/stanza.h"
 
+/* The languages that people are told things in. */
+#define SESSION_TEXT_LANGUAGES(L) L(EN, "en") L(DE, "de") L(FR, "fr") L(ES, "es") L(NL, "nl") L(IT, "it") L(PT, "pt")
+enum session_text_language {
+#define SESSION_TEXT_ENUM(name, code) SESSION_TEXT_##name,
+    SESSION_TEXT_LANGUAGES(SESSION_TEXT_ENUM)
+#undef SESSION_TEXT_ENUM
+};
+enum session_text_language session_text_language_of(const char *lang); /* the nearest; NULL: not said */
+const char *session_text_language_code(enum session_text_language l);
+
 /* May it make a request, a wake or a device delivery at all? Not what carries urn:causeway:contact:1,
  * is delayed (XEP-0203, XEP-0091), or is of type error. */
 bool session_text_is_machine(const struct stanza *msg); /* carries urn:causeway:contact:1 */

@@ -28,6 +28,10 @@ ROWS = [
     ("numbers begin with 1", message("state='asked' number='0'"), "number"),
     ("a full JID is no peer", message("state='asked' peer='romeo@a.example/x' number='1'"), "peer"),
     ("people are told too", message("state='waiting'", body=""), "no body"),
+    ("a message that waits", "<message type='chat'><body>b</body><delayed xmlns='urn:causeway:queue:1' to='a@b.example' "
+     "since='2030-01-01T00:00:00Z' until='2030-01-02T00:00:00Z'/></message>", None),
+    ("until when is said", "<message type='chat'><body>b</body><delayed xmlns='urn:causeway:queue:1' to='a@b.example' "
+     "since='2030-01-01T00:00:00Z'/></message>", "until"),
     ("an error needs no words", message("state='waiting'", body="", kind="error"), None),
     ("inside of something else", "<message><forwarded xmlns='urn:xmpp:forward:0'>" + message("state='x'") + "</forwarded></message>", "state"),
     ("a namespace without a schema", "<message><body>b</body><x xmlns='urn:causeway:other:1'/></message>", "has no schema"),

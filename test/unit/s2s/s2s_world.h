@@ -151,6 +151,12 @@ void exchange_remote_failed(struct exchange *x, struct stanza *st, uint64_t seq,
     world_note(x->why, "%s\n", text);
 }
 
+void exchange_remote_delayed(struct exchange *x, const struct stanza *st, int64_t kept_us, int64_t until_us)
+{
+    CHECK(until_us > kept_us);
+    world_note(x->out, "delayed:%s ", st->id ? st->id : "");
+}
+
 struct world_kept {
     struct keep keep;
     struct exchange *x;
