@@ -49,27 +49,12 @@ static void fill_times(struct c2s_times *t)
     OR(t->ack_delay_ms, 250);
 }
 
-static void copy_domains(struct c2s *c, const char *const *domains, struct directory *const *directories)
+static void begin_domains(struct c2s *c, const struct c2s_options *o)
 {
-    unsigned n = 0;
-
-    while (domains[n])
-        n++;
-    CHECK(n);
-    c->domains = mem_array(n + 1, sizeof(char *));
-    for (unsigned i = 0; i < n; i++)
-        c->domains[i] = mem_dup(domains[i]);
-    c->directories = mem_array(n, sizeof(*c->directories));
-    for (unsigned i = 0; directories && i < n; i++)
-        c->directories[i] = directories[i];
-}
-
-uint32_t c2s_domain_index(const struct c2s *c, const char *domain)
-{
-    for (uint32_t i = 0; c->domains[i]; i++)
-        if (text_eq(c->domains[i], domain))
-            return i;
-    return C2S_NO_DOMAIN;
+    list_init(&c->served);
+    CHECK(o->domains[0]);
+    for (unsigned i = 0; o->domains[i]; i++)
+        c2s_domain_begin(c, o->domains[i], o->directories ? o->directories[i] : NULL);
 }
 
 static const char *const *copy_texts(const char *const *from)
@@ -158,7 +143,7 @@ struct c2s *c2s_create(const struct c2s_options *o)
     c->times = o->times;
     fill_limits(&c->limits);
     fill_times(&c->times);
-    copy_domains(c, o->domains, o->directories);
+    begin_domains(c, o);
     copy_listeners(c, o);
     if (o->login_secret)
         memcpy(c->secret, o->login_secret, sizeof(c->secret));
@@ -402,11 +387,7 @@ void c2s_destroy(struct c2s **at)
     mem_free(c->websocket_url);
     mem_free(c->bosh_url);
     free_texts(c->public_addresses);
-    for (unsigned i = 0; c->domains[i]; i++)
-        mem_free(c->domains[i]);
-    c2s_census_destroy(c);
-    mem_free(c->domains);
-    mem_free(c->directories);
+    c2s_domains_fini(c);
     mem_free(c->listeners);
     mem_free(c->ios);
     mem_free(c->shards);

@@ -106,6 +106,12 @@ bool c2s_invite_page(struct c2s *c, struct loop *l, struct http_exchange *x, con
  * change. Loop: exchange_loop_of(bare). */
 void c2s_account_changed(struct c2s *c, const char *bare);
 
+/* Domains that come while it runs, and go. Who is on the way to a link of one that goes is sent away (host-gone); links
+ * are the exchange's to end (exchange_close_community). `directory` as in the options, and it stays until the end.
+ * Loop: the first of exchange_loops. */
+void c2s_add_domain(struct c2s *c, const char *domain, struct directory *directory);
+void c2s_remove_domain(struct c2s *c, const char *domain);
+
 /* Drains: no new connections, every stream is closed with system-shutdown, every link unbound. Then
  * on_stopped, once, later, on `reply_on`. Any thread. */
 void c2s_stop(struct c2s *c, struct loop *reply_on, void (*on_stopped)(void *user), void *user);

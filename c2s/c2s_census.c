@@ -21,6 +21,7 @@
 
 struct c2s_census {
     atomic_bool recount;    /* somebody wants a count */
+    atomic_bool is_counted; /* once at least */
     atomic_bool complete;   /* the last one found no account without keys of SHA-512 */
     atomic_ullong witness;  /* if it did: the hash of the name of one */
     atomic_llong accounts;
@@ -31,7 +32,8 @@ struct c2s_census {
 };
 
 struct counted {
-    bool is_wanted, is_counted;
+    struct c2s_domain *domain;
+    bool is_counted;
     struct account_census census;
     int64_t lacking;  /* SHA-512 */
     uint64_t witness; /* the hash of the name of one of these */
@@ -42,22 +44,33 @@ struct census_job {
     struct c2s *c;
     struct c2s_io *io;       /* who asked; NULL: the shard */
     struct c2s_shard *shard;
-    struct counted found[]; /* of each domain */
+    unsigned count;
+    struct counted found[];
 };
 
-static struct c2s_census *find_census(const struct c2s *c, const char *domain)
-{
-    uint32_t i = c2s_domain_index(c, domain);
-
-    return i == C2S_NO_DOMAIN ? NULL : &c->census[i];
-}
+#define domains_each(d, c) for (struct c2s_domain *d = atomic_load(&(c)->newest); d; d = d->older)
 
 static struct c2s_census *census_of(const struct c2s *c, const char *domain)
 {
-    struct c2s_census *found = find_census(c, domain);
+    struct c2s_domain *d = c2s_domain_known(c, domain);
 
-    CHECK(found);
-    return found;
+    CHECK(d);
+    return d->census;
+}
+
+struct c2s_census *c2s_census_create(void)
+{
+    struct c2s_census *n = mem_new(struct c2s_census);
+
+    for (unsigned h = 0; h < SCRAM_HASH_COUNT; h++)
+        atomic_init(&n->of[h].least, SCRAM_ITERATIONS);
+    return n;
+}
+
+void c2s_census_destroy(struct c2s_census **n)
+{
+    mem_free(*n);
+    *n = NULL;
 }
 
 /* ---- what was counted ---- */
@@ -70,9 +83,10 @@ static const struct account_census_row *row_of(const struct account_census *from
     return NULL;
 }
 
-static void take(struct c2s_census *to, const struct counted *counted, bool first)
+static void take(struct c2s_census *to, const struct counted *counted)
 {
     const struct account_census *from = &counted->census;
+    bool first = !atomic_exchange(&to->is_counted, true);
 
     atomic_store(&to->accounts, from->accounts);
     atomic_store(&to->witness, counted->witness);
@@ -102,9 +116,10 @@ static void take_witness(void *user, const char *bare)
     ((struct counted *)user)->witness = hash_text(bare);
 }
 
-static bool count_one(struct store_tx *tx, const char *domain, struct counted *out, struct error *e)
+static bool count_one(struct store_tx *tx, struct counted *out, struct error *e)
 {
     const struct account_census_row *row;
+    const char *domain = out->domain->name;
 
     if (!account_census(tx, domain, SCRAM_ITERATIONS, &out->census, e))
         return false;
@@ -114,52 +129,36 @@ static bool count_one(struct store_tx *tx, const char *domain, struct counted *o
     return !out->lacking || account_without(tx, domain, sasl_hash_name(SCRAM_SHA512), take_witness, out, e);
 }
 
-/* ---- at start ---- */
-
-static unsigned domain_count(const struct c2s *c)
+static void take_one(const struct counted *found)
 {
-    unsigned n = 0;
+    struct c2s_census *n = found->domain->census;
+    bool announced = atomic_load(&n->complete), is_first = !atomic_load(&n->is_counted);
+    bool keys_matter = !atomic_load(&found->domain->directory);
 
-    while (c->domains[n])
-        n++;
-    return n;
+    take(n, found);
+    if (keys_matter && (is_first || announced != !found->lacking))
+        log_strength(found->domain->name, found->lacking);
 }
 
-struct first {
-    const struct c2s *c;
-    struct counted *found;
-};
+/* ---- at start ---- */
 
 static bool first_run(struct store_tx *tx, void *user, struct error *e)
 {
-    struct first *f = user;
+    struct c2s *c = user;
+    struct counted found;
 
-    for (unsigned i = 0; f->c->domains[i]; i++)
-        if (!count_one(tx, f->c->domains[i], &f->found[i], e))
+    domains_each (d, c) {
+        found = (struct counted){.domain = d};
+        if (!count_one(tx, &found, e))
             return false;
+        take_one(&found);
+    }
     return true;
 }
 
 bool c2s_census_start(struct c2s *c, struct error *e)
 {
-    unsigned n = domain_count(c);
-    struct first f = {c, mem_array(n, sizeof(*f.found))};
-    bool counted = store_write_wait(c->store, first_run, &f, e);
-
-    c->census = mem_array(n, sizeof(*c->census));
-    for (unsigned i = 0; counted && i < n; i++) {
-        take(&c->census[i], &f.found[i], true);
-        if (!c->directories[i]) /* no key is of use there */
-            log_strength(c->domains[i], f.found[i].lacking);
-    }
-    mem_free(f.found);
-    return counted;
-}
-
-void c2s_census_destroy(struct c2s *c)
-{
-    mem_free(c->census);
-    c->census = NULL;
+    return store_write_wait(c->store, first_run, c, e);
 }
 
 /* ---- again ---- */
@@ -170,22 +169,10 @@ static bool count_run(struct store_tx *tx, struct store_job *job, struct error *
 {
     struct census_job *j = container_of(job, struct census_job, job);
 
-    for (unsigned i = 0; j->c->domains[i]; i++)
-        if (j->found[i].is_wanted && !count_one(tx, j->c->domains[i], &j->found[i], e))
+    for (unsigned i = 0; i < j->count; i++)
+        if (!count_one(tx, &j->found[i], e))
             return false;
     return true;
-}
-
-static void take_all(struct c2s *c, const struct counted *found)
-{
-    for (unsigned i = 0; c->domains[i]; i++) {
-        bool before = atomic_load(&c->census[i].complete);
-        if (!found[i].is_counted)
-            continue;
-        take(&c->census[i], &found[i], false);
-        if (before != !found[i].lacking && !c->directories[i])
-            log_strength(c->domains[i], found[i].lacking);
-    }
 }
 
 static void on_counted(struct store_job *job, const struct error *e)
@@ -197,8 +184,9 @@ static void on_counted(struct store_job *job, const struct error *e)
 
     if (e->code)
         log_error(NULL, "which keys accounts have cannot be counted: %s", e->text);
-    else
-        take_all(c, j->found);
+    for (unsigned i = 0; !e->code && i < j->count; i++)
+        if (j->found[i].is_counted)
+            take_one(&j->found[i]);
     mem_free(j);
     atomic_store(&c->counting, false);
     begin(c, io, shard);
@@ -211,25 +199,28 @@ static void on_counted(struct store_job *job, const struct error *e)
     }
 }
 
-static bool is_wanted(const struct c2s *c)
+static unsigned wanted_count(const struct c2s *c)
 {
-    for (unsigned i = 0; c->domains[i]; i++)
-        if (atomic_load(&c->census[i].recount))
-            return true;
-    return false;
+    unsigned n = 0;
+
+    domains_each (d, c)
+        n += atomic_load(&d->census->recount);
+    return n;
 }
 
 /* Whoever asked has set `recount` before: one of those who come here at a time begins. */
 static void begin(struct c2s *c, struct c2s_io *io, struct c2s_shard *shard)
 {
-    if ((io ? io->stopping : shard->stopping) || !is_wanted(c) || atomic_exchange(&c->counting, true))
+    if ((io ? io->stopping : shard->stopping) || !wanted_count(c) || atomic_exchange(&c->counting, true))
         return;
-    struct census_job *j = mem_alloc(sizeof(*j) + domain_count(c) * sizeof(j->found[0]));
+    unsigned most = wanted_count(c); /* who wants it from here on finds that one is under way */
+    struct census_job *j = mem_alloc(sizeof(*j) + most * sizeof(j->found[0]));
     j->c = c;
     j->io = io;
     j->shard = shard;
-    for (unsigned i = 0; c->domains[i]; i++)
-        j->found[i] = (struct counted){.is_wanted = atomic_exchange(&c->census[i].recount, false)};
+    domains_each (d, c)
+        if (j->count < most && atomic_exchange(&d->census->recount, false))
+            j->found[j->count++].domain = d;
     if (io)
         io->auth_count++;
     else
@@ -282,7 +273,7 @@ void c2s_account_changed(struct c2s *c, const char *bare)
     const char *at = strchr(bare, '@');
     struct look *l;
 
-    if (shard->stopping || !at || !find_census(c, at + 1))
+    if (shard->stopping || !at || !c2s_domain_known(c, at + 1))
         return;
     l = mem_new(struct look);
     l->c = c;
@@ -292,6 +283,12 @@ void c2s_account_changed(struct c2s *c, const char *bare)
     l->get.job = (struct store_job){.reply_on = shard->loop, .done = on_looked, .must_see = store_ticket(c->store)};
     shard->inbound_count++;
     account_get(c->store, &l->get);
+}
+
+void c2s_census_want(struct c2s *c, struct c2s_domain *d)
+{
+    atomic_store(&d->census->recount, true);
+    begin(c, NULL, &c->shards[0]);
 }
 
 static void gained_rounds(struct c2s_census *n, enum scram_hash hash)

@@ -10,10 +10,14 @@
 #include "c2s/c2s_internal.h"
 #include "gateway/xmpp/sasl.h"
 
-/* One for each of c->domains. The store is read before this returns. */
+/* Nothing is counted yet: SHA-512 is not announced. */
+struct c2s_census *c2s_census_create(void);
+void c2s_census_destroy(struct c2s_census **n);
+/* Counts each domain. The store is read before this returns. */
 MUST_USE bool c2s_census_start(struct c2s *c, struct error *e);
-void c2s_census_destroy(struct c2s *c);
-/* Of SHA-512. `domain` is one of c->domains. */
+/* That one is to be counted, soon. Loop: the first shard's. */
+void c2s_census_want(struct c2s *c, struct c2s_domain *d);
+/* Of SHA-512. `domain` is known here (c2s_domain_known), as below. */
 bool c2s_census_all_have(const struct c2s *c, const char *domain);
 void c2s_census_older(const struct c2s *c, const char *domain, struct sasl_config *config);
 /* An account got keys of that hash at a login; `had` older ones. Loop: io's. */

@@ -248,9 +248,9 @@ static const char *header_domain(const struct c2s_conn *k, const struct stream_h
         return NULL;
     arena_init(&a);
     const struct jid *to = jid_parse_text(&a, h->to);
-    uint32_t i = to && !to->local && !to->resource ? c2s_domain_index(c, to->domain) : C2S_NO_DOMAIN;
+    const struct c2s_domain *d = to && !to->local && !to->resource ? c2s_domain_served(c, to->domain) : NULL;
     arena_fini(&a);
-    return i == C2S_NO_DOMAIN ? NULL : c->domains[i];
+    return d ? d->name : NULL;
 }
 
 static void on_header(struct stream *s, const struct stream_header *h)
@@ -261,7 +261,7 @@ static void on_header(struct stream *s, const struct stream_header *h)
 
     k->heard_ms = loop_now_ms(k->io->loop);
     random_id(id);
-    stream_send_header(s, domain ? domain : k->io->c2s->domains[0], NULL, id, "1.0", "en");
+    stream_send_header(s, domain ? domain : c2s_domain_first(k->io->c2s)->name, NULL, id, "1.0", "en");
     if (!domain) {
         c2s_conn_close(k, STREAM_HOST_UNKNOWN, h->to ? "not served here" : "no 'to' in the header");
         return;
@@ -629,7 +629,7 @@ void c2s_conn_accept(struct c2s_port *port, uv_os_sock_t fd, const struct sockad
     struct wire *w = wire_open(port->io->loop, fd, NULL, NULL);
 
     if (port->direct_tls)
-        wire_accept_tls(w, c->tls, c->domains[0], TLS_ASK_PEOPLE, TLS_ALPN_XMPP_CLIENT);
+        wire_accept_tls(w, c->tls, c2s_domain_first(c)->name, TLS_ASK_PEOPLE, TLS_ALPN_XMPP_CLIENT);
     conn_open(port, w, (const struct sockaddr *)peer, port->direct_tls ? C2S_CONN_SECURING : C2S_CONN_PLAIN, &policy);
 }
 

@@ -54,7 +54,7 @@ struct c2s_conn {
     bool counted;            /* XEP-0198 came with the binding */
     bool sha512;             /* SCRAM by it was announced, and may be used */
     bool asked;              /* BOUND: the client was asked whether it lives */
-    const char *domain;      /* one of c2s->domains, from the header; NULL before */
+    const char *domain;      /* a c2s_domain's name, from the header; NULL before */
     struct jid *account;     /* owned; NULL before PROVED */
     uint64_t proved;         /* of the login: edge_link.proved */
     struct c2s_shard *shard; /* of the account; NULL before PROVED */

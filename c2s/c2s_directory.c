@@ -21,10 +21,7 @@ struct c2s_directory {
 
 struct directory *c2s_directory_of(const struct c2s_conn *k)
 {
-    const struct c2s *c = k->io->c2s;
-    uint32_t i = c2s_domain_index(c, k->domain);
-
-    return i == C2S_NO_DOMAIN ? NULL : c->directories[i];
+    return atomic_load(&c2s_domain_known(k->io->c2s, k->domain)->directory);
 }
 
 void c2s_directory_destroy(struct c2s_directory **at)

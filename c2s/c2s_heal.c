@@ -14,7 +14,7 @@
 struct heal {
     struct store_job job;
     struct c2s_io *io;
-    const char *domain; /* one of c2s->domains */
+    const char *domain; /* a c2s_domain's name */
     char *bare;         /* owned */
     struct account_keys keys[SCRAM_HASH_COUNT];
     bool had[SCRAM_HASH_COUNT]; /* that hash by fewer rounds */

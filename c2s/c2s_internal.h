@@ -14,6 +14,7 @@
 #include "c2s/c2s.h"
 #include "c2s/c2s_brake.h"
 #include "gateway/base/map.h"
+#include "gateway/base/registry.h"
 #include "gateway/base/random.h"
 #include "gateway/base/ref.h"
 #include "gateway/net/listener.h"
@@ -83,8 +84,11 @@ struct c2s {
     struct exchange *exchange;
     struct store *store;
     struct tls_store *tls;
-    char **domains; /* owned; ends with NULL */
-    struct directory **directories; /* of each domain; owned, not what it points to */
+    struct registry by_name;             /* of struct c2s_domain; c2s_domains.c, as the next four */
+    _Atomic(struct c2s_domain *) newest; /* of all that were ever here */
+    _Atomic(struct c2s_domain *) first;  /* shown to who names none */
+    struct list served;                  /* of struct c2s_domain; the first shard's loop */
+    atomic_uint served_count;
     struct c2s_listener *listeners;
     unsigned listener_count, io_count, shard_count;
     struct c2s_io *ios;
@@ -98,7 +102,6 @@ struct c2s {
     char *websocket_url, *bosh_url; /* owned; NULL: made of the first such listener with TLS */
     const char *const *public_addresses; /* owned; NULL: not known */
     uint16_t s2s_tls_port;
-    struct c2s_census *census;     /* of each domain; owned (c2s_census.c) */
     atomic_bool counting;          /* a count is under way */
     atomic_uint connections, links, hibernating;
     atomic_ullong auth_failures, auth_successes, stanzas_in, stanzas_out;
@@ -116,11 +119,26 @@ void c2s_io_quiet(struct c2s_io *io);          /* something else did */
 void c2s_io_request_done(struct c2s_io *io);   /* one of BOSH; this may be a call of the HTTP server's */
 void c2s_shard_quiet(struct c2s_shard *shard); /* a link or an inbound ended */
 
-enum { C2S_NO_DOMAIN = UINT32_MAX };
-/* Of `domains`, and of what stands beside it for each; C2S_NO_DOMAIN: not ours. */
-uint32_t c2s_domain_index(const struct c2s *c, const char *domain);
-/* c2s_meta.c: which community a Host header means; NULL: none. */
-const char *c2s_meta_domain(const struct c2s *c, const char *host);
+/* A domain that is served, or was since the start. */
+struct c2s_domain {
+    char *name;               /* owned */
+    struct c2s_domain *older; /* what came before it; NULL: nothing */
+    struct list node;         /* while it is served */
+    atomic_bool is_served;
+    _Atomic(struct directory *) directory; /* where its passwords are; NULL: here */
+    struct c2s_census *census; /* owned */
+};
+
+/* c2s_domains.c. What is returned stays until the end; any thread. NULL: there is none. */
+struct c2s_domain *c2s_domain_served(const struct c2s *c, const char *name);
+struct c2s_domain *c2s_domain_known(const struct c2s *c, const char *name); /* served, or once */
+struct c2s_domain *c2s_domain_first(const struct c2s *c);
+/* Which community a Host header means. Behind a proxy the name may be the proxy's: where there is only one community it
+ * is meant. */
+struct c2s_domain *c2s_domain_of_host(const struct c2s *c, const char *host);
+/* As c2s_add_domain, before anything runs. */
+void c2s_domain_begin(struct c2s *c, const char *name, struct directory *directory);
+void c2s_domains_fini(struct c2s *c);
 
 /* c2s_keep.c. Before anybody can connect: the links that a restart cut. */
 bool c2s_keep_start(struct c2s *c, struct error *e);

@@ -151,7 +151,8 @@ static bool run_page(struct store_tx *tx, struct store_job *job, struct error *e
 static bool gives_account(const struct page *p)
 {
     const struct community *c = exchange_community(p->c2s->exchange, p->invitation.domain);
-    return p->invitation.account && c && c->joining.who != JOIN_NOBODY;
+    return p->invitation.account && c && c2s_domain_served(p->c2s, p->invitation.domain) &&
+           c->joining.who != JOIN_NOBODY;
 }
 
 static void answer(struct page *p)
@@ -219,7 +220,8 @@ bool c2s_invite_page(struct c2s *c, struct loop *l, struct http_exchange *x, con
     p->c2s = c;
     p->io = io_of(c, l);
     p->exchange = x;
-    p->domain = c2s_meta_domain(c, in->host);
+    const struct c2s_domain *meant = c2s_domain_of_host(c, in->host);
+    p->domain = meant ? meant->name : NULL;
     take_token(p, in->target);
     arena_init(&p->arena);
     if (p->io)

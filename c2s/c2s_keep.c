@@ -566,7 +566,7 @@ static void add_sleeper(void *user, const struct stream_row *row)
     a->row.presence = copied(&a->arena, row->presence);
     a->row.directed = copied(&a->arena, row->directed);
     a->account = jid_parse_text(&a->arena, row->account);
-    if (strlen(row->token) > RANDOM_ID_LEN || !a->account || !exchange_community(c->exchange, a->account->domain)) {
+    if (strlen(row->token) > RANDOM_ID_LEN || !a->account || !c2s_domain_served(c, a->account->domain)) {
         log_error(NULL, "the row of a stream of %s is not to be understood, or its community is no more",
                   row->account);
         asleep_free(a);

@@ -3,7 +3,6 @@
  * where that is whole: it bids whoever understands it to look nowhere else, so it must tell our addresses (which only
  * the configuration knows) and a way for servers too. */
 #include <string.h>
-#include <strings.h>
 
 #include "c2s/c2s_internal.h"
 #include "gateway/base/mem.h"
@@ -19,18 +18,6 @@ struct way {
     uint16_t port;            /* 0: none */
     unsigned priority;
 };
-
-/* Which community is asked about; NULL: none of ours. Behind a proxy the name may be the proxy's: where there is only
- * one community it is meant. */
-const char *c2s_meta_domain(const struct c2s *c, const char *host)
-{
-    size_t len = host ? strcspn(host, ":") : 0;
-
-    for (unsigned i = 0; c->domains[i]; i++)
-        if (strlen(c->domains[i]) == len && strncasecmp(c->domains[i], host, len) == 0)
-            return c->domains[i];
-    return c->domains[1] ? NULL : c->domains[0];
-}
 
 /* As configured, else at the first listener whose TLS is ours, under the community's name. */
 static void find_url(const struct c2s *c, const char *domain, struct way *w, const char *configured, bool bosh)
@@ -166,14 +153,14 @@ static void answer(const struct c2s *c, struct http_exchange *x, const char *dom
 bool c2s_meta_answer(const struct c2s *c, struct http_exchange *x, const struct http_incoming *in)
 {
     bool json = text_eq(in->target, "/.well-known/host-meta.json");
-    const char *domain = c2s_meta_domain(c, in->host);
+    const struct c2s_domain *domain = c2s_domain_of_host(c, in->host);
 
     if (!json && !text_eq(in->target, "/.well-known/host-meta"))
         return false;
     if (!text_eq(in->method, "GET") && !text_eq(in->method, "HEAD"))
         http_answer_with(x, 405, "Allow: GET, HEAD\r\n", "text/plain", SPAN("host-meta is only read.\n"));
     else if (domain)
-        answer(c, x, domain, json);
+        answer(c, x, domain->name, json);
     else
         http_answer(x, 404, "text/plain", SPAN("That name is not served here.\n"));
     return true;

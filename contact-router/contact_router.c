@@ -18,10 +18,8 @@
 
 const struct contact_router_community *contact_router_community(const struct contact_router *r, const char *domain)
 {
-    for (unsigned i = 0; i < r->community_count; i++)
-        if (text_eq(r->communities[i].domain, domain))
-            return &r->communities[i];
-    return NULL;
+    const struct router_community *rc = registry_get(&r->communities, domain);
+    return rc ? &rc->c : NULL;
 }
 
 enum profile_kind contact_router_profile_kind(enum device_kind k)
@@ -200,37 +198,76 @@ static const char *dup_or_null(struct arena *a, const char *text)
     return text ? arena_dup(a, text) : NULL;
 }
 
-static bool copy_community(struct contact_router *r, const struct contact_router_community *from,
-                           struct contact_router_community *to, struct error *e)
+static const char *const *copy_prefixes(struct arena *a, const struct contact_router_community *from, struct error *e)
 {
     unsigned n = 0;
     while (from->sms_prefixes && from->sms_prefixes[n])
         n++;
-    const char **prefixes = arena_alloc(&r->arena, (n + 1) * sizeof *prefixes);
+    const char **prefixes = arena_alloc(a, (n + 1) * sizeof *prefixes);
     for (unsigned i = 0; i < n; i++) {
-        prefixes[i] = arena_dup(&r->arena, from->sms_prefixes[i]);
-        if (*prefixes[i] != '+' || strspn(prefixes[i] + 1, "0123456789") != strlen(prefixes[i] + 1) || !prefixes[i][1])
-            return error_set(e, ERROR_INVALID, "%s: `%.40s` is not a number's prefix (+44)", from->domain, prefixes[i]);
+        prefixes[i] = arena_dup(a, from->sms_prefixes[i]);
+        if (*prefixes[i] != '+' || strspn(prefixes[i] + 1, "0123456789") != strlen(prefixes[i] + 1) ||
+            !prefixes[i][1]) {
+            error_set(e, ERROR_INVALID, "%s: `%.40s` is not a number's prefix (+44)", from->domain, prefixes[i]);
+            return NULL;
+        }
     }
-    *to = (struct contact_router_community){
-        .domain = arena_dup(&r->arena, from->domain),
-        .mail_url = dup_or_null(&r->arena, from->mail_url),
-        .mail_from = from->mail_from ? arena_dup(&r->arena, from->mail_from)
-                                     : arena_printf(&r->arena, "notify@%s", from->domain),
-        .mail_user = dup_or_null(&r->arena, from->mail_user),
-        .mail_password = dup_or_null(&r->arena, from->mail_password),
-        .mail_reply_to = dup_or_null(&r->arena, from->mail_reply_to),
+    return prefixes;
+}
+
+static bool check_community(const struct contact_router_community *c, struct arena *a, struct error *e)
+{
+    if (!device_mail(a, c->mail_from))
+        return error_set(e, ERROR_INVALID, "%s: `%.60s` is not a mail address", c->domain, c->mail_from);
+    if (c->mail_url && !text_starts_with(c->mail_url, "smtp://") && !text_starts_with(c->mail_url, "smtps://"))
+        return error_set(e, ERROR_INVALID, "%s: `%.60s` is not smtp:// or smtps://", c->domain, c->mail_url);
+    return true;
+}
+
+static void community_destroy(struct router_community *rc)
+{
+    arena_fini(&rc->arena);
+    mem_free(rc);
+}
+
+static struct router_community *community_create(const struct contact_router_community *from, struct error *e)
+{
+    struct router_community *rc = mem_new(struct router_community);
+    struct arena *a = &rc->arena;
+    arena_init_sized(a, 256);
+    rc->c = (struct contact_router_community){
+        .domain = arena_dup(a, from->domain),
+        .mail_url = dup_or_null(a, from->mail_url),
+        .mail_from = from->mail_from ? arena_dup(a, from->mail_from) : arena_printf(a, "notify@%s", from->domain),
+        .mail_user = dup_or_null(a, from->mail_user),
+        .mail_password = dup_or_null(a, from->mail_password),
+        .mail_reply_to = dup_or_null(a, from->mail_reply_to),
         .mail_require_tls = from->mail_require_tls,
         .sms_per_day = from->sms_per_day,
         .calls_per_day = from->calls_per_day,
         .gather_seconds = from->gather_seconds,
-        .sms_prefixes = prefixes,
+        .sms_prefixes = copy_prefixes(a, from, e),
     };
-    if (!device_mail(&r->arena, to->mail_from))
-        return error_set(e, ERROR_INVALID, "%s: `%.60s` is not a mail address", to->domain, to->mail_from);
-    if (to->mail_url && !text_starts_with(to->mail_url, "smtp://") && !text_starts_with(to->mail_url, "smtps://"))
-        return error_set(e, ERROR_INVALID, "%s: `%.60s` is not smtp:// or smtps://", to->domain, to->mail_url);
+    if (rc->c.sms_prefixes && check_community(&rc->c, a, e))
+        return rc;
+    community_destroy(rc);
+    return NULL;
+}
+
+bool contact_router_add_community(struct contact_router *r, const struct contact_router_community *c, struct error *e)
+{
+    struct router_community *rc = community_create(c, e);
+    if (!rc)
+        return false;
+    rc->older = r->all_communities;
+    r->all_communities = rc;
+    registry_set(&r->communities, rc->c.domain, rc);
     return true;
+}
+
+void contact_router_remove_community(struct contact_router *r, const char *domain)
+{
+    registry_set(&r->communities, domain, NULL);
 }
 
 static const char *const *copy_list(struct contact_router *r, const char *const *from)
@@ -300,10 +337,9 @@ static void make_names(struct contact_router *r)
 static bool fill(struct contact_router *r, const struct contact_router_options *o, struct error *e)
 {
     const char *dir = o->profile_dir ? o->profile_dir : CAUSEWAY_DATA_DIR "/provider";
-    r->communities = arena_alloc(&r->arena, (o->community_count + 1) * sizeof *r->communities);
     r->providers = arena_alloc(&r->arena, (o->provider_count + 1) * sizeof *r->providers);
-    for (unsigned i = 0; i < o->community_count; i++, r->community_count++)
-        if (!copy_community(r, &o->communities[i], &r->communities[i], e))
+    for (unsigned i = 0; i < o->community_count; i++)
+        if (!contact_router_add_community(r, &o->communities[i], e))
             return false;
     r->off = arena_alloc(&r->arena, (o->provider_count + 1) * sizeof *r->off);
     for (unsigned i = 0; i < o->provider_count; i++) {
@@ -372,8 +408,8 @@ bool contact_router_load_addresses(struct contact_router *r, struct error *e)
 static void warn_of_calls(const struct contact_router *r)
 {
     bool calls = false;
-    for (unsigned i = 0; i < r->community_count; i++)
-        calls = calls || r->communities[i].calls_per_day;
+    for (const struct router_community *rc = r->all_communities; rc; rc = rc->older)
+        calls = calls || rc->c.calls_per_day;
     if (calls && !r->public_url)
         log_warn(
             NULL,
@@ -419,6 +455,12 @@ void contact_router_destroy(struct contact_router **rr)
     CHECK(!r->running && !r->jobs);
     for (unsigned i = 0; i < r->provider_count; i++)
         provider_destroy(&r->providers[i].provider);
+    while (r->all_communities) {
+        struct router_community *rc = r->all_communities;
+        r->all_communities = rc->older;
+        community_destroy(rc);
+    }
+    registry_fini(&r->communities);
     map_fini(&r->answering);
     zone_cache_fini(&r->zones);
     mem_wipe(r->hook_key, sizeof r->hook_key);

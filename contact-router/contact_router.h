@@ -71,6 +71,11 @@ struct contact_router_options {
  * Also what `causeway check` calls: exchange, store, loop, http and mail may be NULL then, and only
  * contact_router_destroy may follow. */
 MUST_USE struct contact_router *contact_router_create(const struct contact_router_options *o, struct error *e);
+/* Communities that come while it runs, and go; what is under way for one that goes is given up where it next asks for
+ * it. Copied. false and *e: what is wrong with it. Loop: options.loop. */
+MUST_USE bool contact_router_add_community(struct contact_router *r, const struct contact_router_community *c,
+                                           struct error *e);
+void contact_router_remove_community(struct contact_router *r, const char *domain);
 /* Which providers are off, and why: "provider NAME is off: FILE:LINE: what is wrong"; NULL behind the last. */
 const char *contact_router_off(const struct contact_router *r, unsigned index);
 /* Give it to the exchange (exchange_options.reach or exchange_attach). */

@@ -9,6 +9,7 @@
 #include "contact-router/provider.h"
 #include "contact-router/zone_cache.h"
 #include "gateway/base/map.h"
+#include "gateway/base/registry.h"
 #include "gateway/net/timer.h"
 #include "gateway/store/secret.h"
 
@@ -28,6 +29,13 @@ struct router_off {
     const char *const *communities; /* NULL: every one */
 };
 
+/* Constant. */
+struct router_community {
+    struct contact_router_community c;
+    struct router_community *older;
+    struct arena arena; /* its texts */
+};
+
 struct contact_router {
     struct reach reach;     /* first: what the exchange holds */
     struct arena arena;     /* constant texts */
@@ -38,8 +46,8 @@ struct contact_router {
     struct mail_client *mail;
     const char *public_url, *zone_dir, *speech_program;
     const char *help;       /* for people who write to the domain */
-    struct contact_router_community *communities; /* constant */
-    unsigned community_count;
+    struct registry communities;              /* domain -> struct router_community; any thread */
+    struct router_community *all_communities; /* owned: also those that went, which other threads may hold */
     struct router_provider *providers;
     unsigned provider_count;
     struct router_off *off;

@@ -5,12 +5,12 @@
  * arrive, and a pair that does not fit yet is read again with the next event. Files are read on libuv's pool. */
 #include "gateway/certificates.h"
 
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <uv.h>
 
 #include "gateway/base/arena.h"
+#include "gateway/base/list.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
@@ -30,28 +30,33 @@ struct stamp {
 
 enum { FILE_CHAIN, FILE_KEY, FILE_CA, FILE_CRL, FILE_COUNT };
 
-struct pair {
+struct folder {
+    struct list node;
+    uv_fs_event_t event;
+    struct certificates *all;
+    char *path;
+    unsigned pair_files; /* that lie in it */
+    bool is_open;
+};
+
+struct certificates_pair {
+    struct list node;
+    struct arena arena;
     const char *domain;
     const char *files[FILE_COUNT];   /* those of people (client_ca, client_crl) may be NULL */
     struct stamp stamps[FILE_COUNT]; /* of what was read last; zero: nothing could be */
-    bool was_read;          /* in the round that ended last */
+    struct folder *folders[FILE_COUNT];
+    bool was_read;                   /* in the round that ended last */
+    bool is_leaving;                 /* when nothing is being read */
     struct error error;
 };
 
-struct folder {
-    uv_fs_event_t event;
-    const char *path;
-};
-
 struct certificates {
-    struct arena arena;
     struct loop *loop;
     struct tls_store *tls;
-    struct pair *pairs;
-    unsigned pair_count;
-    struct folder *folders; /* each once */
-    unsigned folder_count;
-    uv_signal_t hangup;
+    struct list pairs;    /* as long as something is read nothing comes or goes */
+    struct list joining;  /* pairs that wait for that */
+    struct list folders;  /* each once */
     struct timer soon;
     uv_work_t work;
     unsigned handles; /* open or closing */
@@ -77,7 +82,7 @@ static bool stamp_eq(const struct stamp *a, const struct stamp *b)
 }
 
 /* The stamps are from before the reading: what changes meanwhile is another change. */
-static bool read_pair(struct tls_store *tls, struct pair *p)
+static bool read_pair(struct tls_store *tls, struct certificates_pair *p)
 {
     struct stamp now[FILE_COUNT] = {{0}};
     p->was_read = false;
@@ -97,14 +102,19 @@ static bool read_pair(struct tls_store *tls, struct pair *p)
 
 /* ---- reading anew, off the loop ---- */
 
+static struct certificates_pair *pair_of(struct list *node)
+{
+    return list_entry(node, struct certificates_pair, node);
+}
+
 static void on_work(uv_work_t *w)
 {
     struct certificates *s = container_of(w, struct certificates, work);
-    for (unsigned i = 0; i < s->pair_count; i++)
-        (void)read_pair(s->tls, &s->pairs[i]); /* told by tell() */
+    list_each(node, &s->pairs)
+        (void)read_pair(s->tls, pair_of(node)); /* told by tell() */
 }
 
-static void tell(const struct certificates *s, const struct pair *p)
+static void tell(const struct certificates *s, const struct certificates_pair *p)
 {
     if (p->error.code != ERROR_NONE)
         log_error(NULL, "certificate of %s: %s; the one before stays", p->domain, p->error.text);
@@ -118,15 +128,17 @@ static void tell(const struct certificates *s, const struct pair *p)
 static void finish_stopping(struct certificates *s);
 
 static void begin_reading(struct certificates *s);
+static void come_and_go(struct certificates *s);
 
 static void on_worked(uv_work_t *w, int status)
 {
     struct certificates *s = container_of(w, struct certificates, work);
     (void)status; /* it is never cancelled */
     s->is_reading = false;
-    for (unsigned i = 0; i < s->pair_count; i++)
-        if (s->pairs[i].was_read)
-            tell(s, &s->pairs[i]);
+    list_each(node, &s->pairs)
+        if (pair_of(node)->was_read && !pair_of(node)->is_leaving)
+            tell(s, pair_of(node));
+    come_and_go(s);
     if (s->on_stopped)
         finish_stopping(s);
     else if (s->must_read_again)
@@ -151,22 +163,25 @@ static void on_soon(struct timer *t)
 
 static void on_change(uv_fs_event_t *event, const char *name, int events, int status)
 {
-    struct certificates *s = event->data;
+    struct folder *f = event->data;
     (void)name, (void)events, (void)status; /* an error too is a reason to look */
-    timer_start(&s->soon, s->loop, TOGETHER_MS, on_soon);
+    timer_start(&f->all->soon, f->all->loop, TOGETHER_MS, on_soon);
 }
 
-static void on_hangup(uv_signal_t *handle, int number)
+void certificates_look(struct certificates *s)
 {
-    (void)number;
-    log_info(NULL, "SIGHUP: certificates are looked at");
-    begin_reading(handle->data);
+    if (!s->on_stopped)
+        begin_reading(s);
 }
 
-static void watch_folder(struct certificates *s, struct folder *f)
+/* ---- folders ---- */
+
+static void folder_open(struct folder *f)
 {
+    struct certificates *s = f->all;
     uv_fs_event_init(loop_uv(s->loop), &f->event);
-    f->event.data = s;
+    f->event.data = f;
+    f->is_open = true;
     s->handles++;
     int rc = uv_fs_event_start(&f->event, on_change, f->path, 0);
     if (rc != 0)
@@ -174,76 +189,187 @@ static void watch_folder(struct certificates *s, struct folder *f)
                  uv_strerror(rc));
 }
 
-void certificates_watch(struct certificates *s)
+static void folder_free(struct folder *f)
 {
-    s->is_watching = true;
-    for (unsigned i = 0; i < s->folder_count; i++)
-        watch_folder(s, &s->folders[i]);
-    CHECK(uv_signal_init(loop_uv(s->loop), &s->hangup) == 0);
-    s->hangup.data = s;
-    s->handles++;
-    CHECK(uv_signal_start(&s->hangup, on_hangup, SIGHUP) == 0);
+    mem_free(f->path);
+    mem_free(f);
+}
+
+static void check_stopped(struct certificates *s)
+{
+    if (s->on_stopped && !s->is_reading && s->handles == 0)
+        s->on_stopped(s->user);
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    struct folder *f = h->data;
+    struct certificates *s = f->all;
+    s->handles--;
+    folder_free(f);
+    check_stopped(s);
+}
+
+/* Out of the list; it is freed, now or once its handle is closed. */
+static void folder_leave(struct folder *f)
+{
+    list_remove(&f->node);
+    if (f->is_open)
+        uv_close((uv_handle_t *)&f->event, on_closed);
+    else
+        folder_free(f);
+}
+
+static struct folder *folder_enter(struct certificates *s, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    char *path = !slash ? mem_dup(".") : slash == file ? mem_dup("/") : mem_dup_n(file, (size_t)(slash - file));
+    struct folder *f = NULL;
+    list_each(node, &s->folders)
+        if (text_eq(list_entry(node, struct folder, node)->path, path))
+            f = list_entry(node, struct folder, node);
+    if (f) {
+        mem_free(path);
+    } else {
+        f = mem_new(struct folder);
+        f->all = s;
+        f->path = path;
+        list_append(&s->folders, &f->node);
+        if (s->is_watching)
+            folder_open(f);
+    }
+    f->pair_files++;
+    return f;
+}
+
+/* ---- pairs come and go ---- */
+
+static const char *dup_or_null(struct arena *a, const char *text)
+{
+    return text ? arena_dup(a, text) : NULL;
+}
+
+static void pair_free(struct certificates_pair *p)
+{
+    list_remove(&p->node);
+    arena_fini(&p->arena);
+    mem_free(p);
+}
+
+struct certificates_pair *certificates_read(struct tls_store *tls, const struct config_community *cc, struct error *e)
+{
+    struct certificates_pair *p = mem_new(struct certificates_pair);
+    arena_init_sized(&p->arena, 256);
+    p->domain = arena_dup(&p->arena, cc->exchange.domain);
+    const char *const files[FILE_COUNT] = {cc->certificate, cc->key, cc->client_ca, cc->client_crl};
+    for (int i = 0; i < FILE_COUNT; i++)
+        p->files[i] = dup_or_null(&p->arena, files[i]);
+    if (read_pair(tls, p))
+        return p;
+    error_set(e, p->error.code, "community \"%s\": %s", p->domain, p->error.text);
+    pair_free(p);
+    return NULL;
+}
+
+void certificates_give_back(struct certificates_pair **p)
+{
+    if (*p)
+        pair_free(*p);
+    *p = NULL;
+}
+
+static void join(struct certificates *s, struct certificates_pair *p)
+{
+    list_remove(&p->node);
+    list_append(&s->pairs, &p->node);
+    for (int i = 0; i < FILE_COUNT; i++)
+        p->folders[i] = p->files[i] ? folder_enter(s, p->files[i]) : NULL;
+}
+
+static bool is_of(struct list *pairs, const char *domain)
+{
+    list_each(node, pairs)
+        if (text_eq(pair_of(node)->domain, domain) && !pair_of(node)->is_leaving)
+            return true;
+    return false;
+}
+
+static void leave(struct certificates *s, struct certificates_pair *p)
+{
+    if (!is_of(&s->pairs, p->domain) && !is_of(&s->joining, p->domain))
+        tls_store_remove(s->tls, p->domain); /* it may just have been read once more */
+    for (int i = 0; i < FILE_COUNT; i++)
+        if (p->folders[i] && --p->folders[i]->pair_files == 0)
+            folder_leave(p->folders[i]);
+    pair_free(p);
+}
+
+/* Who leaves goes first: its domain may be there again. */
+static void come_and_go(struct certificates *s)
+{
+    if (s->is_reading)
+        return;
+    list_each(node, &s->pairs)
+        if (pair_of(node)->is_leaving)
+            leave(s, pair_of(node));
+    list_each(node, &s->joining)
+        join(s, pair_of(node));
+}
+
+void certificates_add(struct certificates *s, struct certificates_pair *p)
+{
+    list_append(&s->joining, &p->node);
+    come_and_go(s);
+}
+
+void certificates_remove(struct certificates *s, const char *domain)
+{
+    list_each(node, &s->pairs)
+        if (text_eq(pair_of(node)->domain, domain))
+            pair_of(node)->is_leaving = true;
+    tls_store_remove(s->tls, domain);
+    come_and_go(s);
 }
 
 /* ---- beginning and end ---- */
 
-static void add_folder(struct certificates *s, const char *file)
+void certificates_watch(struct certificates *s)
 {
-    const char *slash = strrchr(file, '/');
-    const char *path = !slash ? "." : slash == file ? "/" : arena_dup_n(&s->arena, file, (size_t)(slash - file));
-    for (unsigned i = 0; i < s->folder_count; i++)
-        if (text_eq(s->folders[i].path, path))
-            return;
-    s->folders[s->folder_count++].path = path;
-}
-
-static void list_pairs(struct certificates *s, const struct config *c)
-{
-    s->pairs = arena_alloc(&s->arena, c->community_count * sizeof *s->pairs);
-    s->folders = arena_alloc(&s->arena, FILE_COUNT * c->community_count * sizeof *s->folders);
-    memset(s->pairs, 0, c->community_count * sizeof *s->pairs);
-    memset(s->folders, 0, FILE_COUNT * c->community_count * sizeof *s->folders);
-    for (unsigned i = 0; i < c->community_count; i++) {
-        const struct config_community *cc = &c->communities[i];
-        struct pair *p = &s->pairs[s->pair_count++];
-        *p = (struct pair){.domain = cc->exchange.domain,
-                           .files = {cc->certificate, cc->key, cc->client_ca, cc->client_crl}};
-        for (int f = 0; f < FILE_COUNT; f++)
-            if (p->files[f])
-                add_folder(s, p->files[f]);
-    }
+    s->is_watching = true;
+    list_each(node, &s->folders)
+        folder_open(list_entry(node, struct folder, node));
 }
 
 struct certificates *certificates_create(struct loop *l, const struct config *c, struct tls_store *tls, struct error *e)
 {
     struct certificates *s = mem_new(struct certificates);
-    arena_init(&s->arena);
     s->loop = l;
     s->tls = tls;
-    list_pairs(s, c);
-    for (unsigned i = 0; i < s->pair_count; i++) {
-        struct pair *p = &s->pairs[i];
-        if (!read_pair(tls, p)) {
-            error_set(e, p->error.code, "community \"%s\": %s", p->domain, p->error.text);
+    list_init(&s->pairs);
+    list_init(&s->joining);
+    list_init(&s->folders);
+    for (unsigned i = 0; i < c->community_count; i++) {
+        struct certificates_pair *p = certificates_read(tls, &c->communities[i], e);
+        if (!p) {
             certificates_destroy(&s);
             return NULL;
         }
+        certificates_add(s, p);
     }
     return s;
 }
 
-static void on_closed(uv_handle_t *h)
+static void on_stop(struct timer *t)
 {
-    struct certificates *s = h->data;
-    if (--s->handles == 0)
-        s->on_stopped(s->user);
+    struct certificates *s = container_of(t, struct certificates, soon);
+    finish_stopping(s);
 }
 
 static void finish_stopping(struct certificates *s)
 {
-    uv_close((uv_handle_t *)&s->hangup, on_closed);
-    for (unsigned i = 0; i < s->folder_count; i++)
-        uv_close((uv_handle_t *)&s->folders[i].event, on_closed);
+    list_each(node, &s->folders)
+        folder_leave(list_entry(node, struct folder, node));
+    check_stopped(s);
 }
 
 void certificates_stop(struct certificates *s, void (*on_stopped)(void *user), void *user)
@@ -253,7 +379,7 @@ void certificates_stop(struct certificates *s, void (*on_stopped)(void *user), v
     s->user = user;
     timer_stop(&s->soon);
     if (!s->is_reading)
-        finish_stopping(s);
+        timer_start(&s->soon, s->loop, 0, on_stop);
 }
 
 void certificates_destroy(struct certificates **sp)
@@ -263,6 +389,11 @@ void certificates_destroy(struct certificates **sp)
     if (!s)
         return;
     CHECK(s->handles == 0 && !s->is_reading);
-    arena_fini(&s->arena);
+    list_each(node, &s->folders)
+        folder_leave(list_entry(node, struct folder, node));
+    list_each(node, &s->pairs)
+        pair_free(pair_of(node));
+    list_each(node, &s->joining)
+        pair_free(pair_of(node));
     mem_free(s);
 }

@@ -13,17 +13,19 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/certificates.h"
+#include "gateway/communities.h"
 #include "gateway/doorbell.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/manager.h"
-#include "gateway/net/directory.h"
 #include "gateway/net/dns.h"
 #include "gateway/net/egress.h"
 #include "gateway/net/http_client.h"
 #include "gateway/net/http_server.h"
 #include "gateway/net/mail_client.h"
 #include "gateway/net/tls.h"
+#include "gateway/reload.h"
 #include "gateway/services/services.h"
+#include "gateway/settling.h"
 #include "gateway/store/secret.h"
 #include "gateway/store/store.h"
 #include "s2s/s2s.h"
@@ -64,7 +66,8 @@ struct gateway {
     struct exchange *exchange;
     struct s2s *s2s;
     struct c2s *c2s;
-    struct directory **directories; /* of each community; NULL: it has none */
+    struct communities *communities;
+    struct reload *reload;
     struct contact_router *router;
     struct listing listings[LISTINGS_MAX];       /* tables that the parts give of themselves */
     const struct listing *listed[LISTINGS_MAX + 1];
@@ -74,8 +77,7 @@ struct gateway {
     struct manager_watch watch;
     bool stopping;
     struct command drained;  /* from the loop where s2s ends to the exchange's */
-    struct store_job settle; /* while draining: comes back behind everything that was asked before */
-    unsigned settles_left;
+    struct settling settling; /* while draining */
 };
 
 /* ---- making ---- */
@@ -191,15 +193,6 @@ static uint16_t s2s_tls_port(const struct config *c)
     return 0;
 }
 
-/* Each community's own threads: a directory that hangs is nothing to the others. */
-static void make_directories(struct gateway *g)
-{
-    const struct config *c = g->c;
-    g->directories = arena_alloc(&g->arena, c->community_count * sizeof *g->directories);
-    for (unsigned i = 0; i < c->community_count; i++)
-        g->directories[i] = c->communities[i].ldap ? directory_create(c->communities[i].ldap) : NULL;
-}
-
 static bool make_c2s(struct gateway *g, struct error *e)
 {
     const struct config *c = g->c;
@@ -209,7 +202,7 @@ static bool make_c2s(struct gateway *g, struct error *e)
     const char **domains = arena_alloc(&g->arena, (c->community_count + 1) * sizeof *domains);
     for (unsigned i = 0; i < c->community_count; i++)
         domains[i] = c->communities[i].exchange.domain;
-    make_directories(g);
+    g->communities = communities_create(c);
     g->c2s = c2s_create(&(struct c2s_options){.io_loops = g->io_loops,
                                               .io_loop_count = g->io_loop_count,
                                               .exchange_loops = &g->exchange_loop,
@@ -220,7 +213,7 @@ static bool make_c2s(struct gateway *g, struct error *e)
                                               .listeners = c->c2s,
                                               .listener_count = c->c2s_count,
                                               .domains = domains,
-                                              .directories = g->directories,
+                                              .directories = communities_directories(g->communities),
                                               .login_secret = secret,
                                               .websocket_url = c->websocket_url,
                                               .bosh_url = c->bosh_url,
@@ -229,6 +222,22 @@ static bool make_c2s(struct gateway *g, struct error *e)
                                               .limits = c->c2s_limits,
                                               .times = c->c2s_times});
     return true;
+}
+
+static void make_reload(struct gateway *g)
+{
+    communities_attach(g->communities, &(struct communities_parts){.loop = g->exchange_loop,
+                                                                   .store = g->store,
+                                                                   .exchange = g->exchange,
+                                                                   .c2s = g->c2s,
+                                                                   .s2s = g->s2s,
+                                                                   .router = g->router,
+                                                                   .certificates = g->certificates});
+    g->reload = reload_create(&(struct reload_options){.loop = g->exchange_loop,
+                                                       .config = g->c,
+                                                       .tls = g->tls,
+                                                       .certificates = g->certificates,
+                                                       .communities = g->communities});
 }
 
 static void list(struct gateway *g, struct listing l)
@@ -276,6 +285,7 @@ struct gateway *compose_create(const struct config *c, struct error *e)
         compose_destroy(&g);
         return NULL;
     }
+    make_reload(g);
     make_adhoc(g);
     exchange_watch_accounts(g->exchange, on_account_changed, g);
     exchange_attach(g->exchange, s2s_edge(g->s2s), contact_router_reach(g->router));
@@ -283,8 +293,6 @@ struct gateway *compose_create(const struct config *c, struct error *e)
 }
 
 /* ---- draining: terminals first, then the other communities, then devices, then the store; all else last ---- */
-
-enum { SETTLES = 3 }; /* what an answer of the store asks for is itself waited for, twice over */
 
 static void on_certificates_stopped(void *user)
 {
@@ -300,40 +308,10 @@ static void on_certificates_stopped(void *user)
     loop_stop(g->exchange_loop);
 }
 
-static void on_all_settled(struct gateway *g)
+static void on_all_settled(struct settling *s)
 {
+    struct gateway *g = container_of(s, struct gateway, settling);
     certificates_stop(g->certificates, on_certificates_stopped, g);
-}
-
-static bool settle_run(struct store_tx *tx, struct store_job *job, struct error *e)
-{
-    (void)tx, (void)job, (void)e;
-    return true;
-}
-
-static void on_settle(struct store_job *job, const struct error *e);
-
-/* Alternately a write and a read that must see it: their answers come behind those of every job before. */
-static void settle_store(struct gateway *g)
-{
-    g->settle = (struct store_job){.reply_on = g->exchange_loop, .run = settle_run, .done = on_settle};
-    if (g->settles_left % 2) {
-        store_write(g->store, &g->settle);
-    } else {
-        g->settle.must_see = store_ticket(g->store);
-        store_read(g->store, &g->settle);
-    }
-}
-
-static void on_settle(struct store_job *job, const struct error *e)
-{
-    struct gateway *g = container_of(job, struct gateway, settle);
-    if (e->code != ERROR_NONE)
-        log_error(NULL, "the store, while draining: %s", e->text);
-    if (--g->settles_left)
-        settle_store(g);
-    else
-        on_all_settled(g);
 }
 
 static void stop_devices(struct command *c)
@@ -341,8 +319,7 @@ static void stop_devices(struct command *c)
     struct gateway *g = container_of(c, struct gateway, drained);
     contact_router_stop(g->router);
     http_server_close(&g->http_server);
-    g->settles_left = SETTLES;
-    settle_store(g);
+    settling_begin(&g->settling, g->store, g->exchange_loop, on_all_settled);
 }
 
 /* Comes on the first I/O loop; what follows lives on the exchange's. */
@@ -359,6 +336,13 @@ static void on_terminals_drained(void *user)
     s2s_stop(g->s2s, on_communities_drained, g);
 }
 
+/* Communities come and go no more. */
+static void on_reload_stopped(void *user)
+{
+    struct gateway *g = user;
+    c2s_stop(g->c2s, g->exchange_loop, on_terminals_drained, g);
+}
+
 static void drain(struct gateway *g, const char *why)
 {
     if (g->stopping)
@@ -367,7 +351,8 @@ static void drain(struct gateway *g, const char *why)
     manager_tell("STOPPING=1");
     doorbell_close(&g->doorbell);
     log_info(NULL, "%s: draining", why);
-    c2s_stop(g->c2s, g->exchange_loop, on_terminals_drained, g);
+    communities_stop(g->communities);
+    reload_stop(g->reload, on_reload_stopped, g);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -487,6 +472,7 @@ bool compose_run(struct gateway *g, struct error *e)
 {
     catch_signals(g);
     certificates_watch(g->certificates);
+    reload_watch(g->reload);
     exchange_start(g->exchange);
     contact_router_start(g->router);
     bool started = hang_doorbell(g, e) && s2s_start(g->s2s, e) && start_http(g, e) && c2s_start(g->c2s, e);
@@ -516,8 +502,8 @@ void compose_destroy(struct gateway **gp)
     mail_client_destroy(&g->mail_client);
     dns_destroy(&g->dns);
     c2s_destroy(&g->c2s);
-    for (unsigned i = 0; g->directories && i < g->c->community_count; i++)
-        directory_destroy(&g->directories[i]);
+    reload_destroy(&g->reload);
+    communities_destroy(&g->communities);
     store_close(&g->store); /* every job completes, while its owner is still there */
     s2s_destroy(&g->s2s);
     contact_router_destroy(&g->router);

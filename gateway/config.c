@@ -8,6 +8,7 @@
 #include <confuse.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "gateway/base/map.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/config_facts.h"
 #include "gateway/config_options.h"
 #include "gateway/net/directory_text.h"
 #include "gateway/net/egress.h"
@@ -40,6 +42,12 @@ struct bad_secret {
 /* libConfuse hands its callbacks no pointer of ours: the reader that is at work on this thread. */
 static _Thread_local struct reader *current;
 
+/* The file or one that it includes. */
+static const char *file_of(const struct reader *r, const cfg_t *cfg)
+{
+    return cfg && cfg->filename ? cfg->filename : r->c->file;
+}
+
 static void mistake(struct reader *r, cfg_t *cfg, const char *fmt, ...) PRINTF_LIKE(3, 4);
 static void mistake(struct reader *r, cfg_t *cfg, const char *fmt, ...)
 {
@@ -47,8 +55,9 @@ static void mistake(struct reader *r, cfg_t *cfg, const char *fmt, ...)
     va_start(ap, fmt);
     char *what = arena_vprintf(&r->c->arena, fmt, ap);
     va_end(ap);
-    char *line = cfg && cfg->line ? arena_printf(&r->c->arena, "%s:%d: %s", r->c->file, cfg->line, what)
-                                  : arena_printf(&r->c->arena, "%s: %s", r->c->file, what);
+    const char *file = file_of(r, cfg);
+    char *line = cfg && cfg->line ? arena_printf(&r->c->arena, "%s:%d: %s", file, cfg->line, what)
+                                  : arena_printf(&r->c->arena, "%s: %s", file, what);
     if (map_put(&r->told, line, line))
         return; /* libConfuse asks twice about lists */
     r->mistakes++;
@@ -125,7 +134,7 @@ static void check_secret(struct reader *r, cfg_t *cfg, const struct option *o, c
     if (!why || map_get(&r->bad_secrets, value))
         return;
     struct bad_secret *bad = arena_new(a, struct bad_secret);
-    bad->told = arena_printf(a, "%s:%d: %s: %s: %s%s%s", r->c->file, cfg->line, o->name, eq + 1, why, next,
+    bad->told = arena_printf(a, "%s:%d: %s: %s: %s%s%s", file_of(r, cfg), cfg->line, o->name, eq + 1, why, next,
                              *next ? eq + 1 : "");
     bad->seen = arena_printf(a, "%s: the file of %.*s: %s", o->name, (int)(eq - value), value, why);
     map_put(&r->bad_secrets, arena_dup(a, value), bad);
@@ -525,6 +534,9 @@ static void close_registration(struct reader *r, cfg_t *sec, struct community *c
 static void read_community(struct reader *r, cfg_t *sec, struct config_community *out)
 {
     const char *domain = title_domain(r, sec), *strangers = cfg_getstr(sec, "strangers");
+    const char *key = arena_printf(&r->c->arena, "served %s", domain);
+    if (map_put(&r->seen, key, (void *)key))
+        mistake(r, sec, "community \"%s\" stands there already, spelt otherwise", domain);
     out->certificate = text_of(r, sec, "certificate");
     out->key = text_of(r, sec, "key");
     out->client_ca = text_of(r, sec, "client_ca");
@@ -661,6 +673,61 @@ static cfg_t *make_parser(struct reader *r)
     return cfg;
 }
 
+/* ---- files ---- */
+
+/* false: it was no configuration, and that is told. */
+static bool parse(struct reader *r, cfg_t *cfg, const char *file)
+{
+    unsigned before = r->mistakes;
+    int rc = cfg_parse(cfg, file);
+    cfg->line = rc == CFG_FILE_ERROR ? 0 : cfg->line;
+    if (rc == CFG_FILE_ERROR)
+        mistake(r, cfg,
+                errno == ENOENT && text_eq(file, r->c->file)
+                    ? "%s; `causeway setup DOMAIN` writes one, --config names another"
+                    : "%s",
+                strerror(errno));
+    else if (rc == CFG_PARSE_ERROR && r->mistakes == before)
+        mistake(r, cfg, "cannot be parsed");
+    return rc == CFG_SUCCESS;
+}
+
+/* A path that is not absolute begins where the configuration is. */
+static const char *included_path(struct reader *r, const char *given)
+{
+    const char *slash = strrchr(r->c->file, '/');
+    if (given[0] == '/' || !slash)
+        return given;
+    return arena_printf(&r->c->arena, "%.*s/%s", (int)(slash - r->c->file), r->c->file, given);
+}
+
+static bool parse_matching(struct reader *r, cfg_t *cfg, const char *given)
+{
+    const char *pattern = included_path(r, given);
+    glob_t found;
+    int rc = glob(pattern, 0, NULL, &found);
+    bool parsed = rc == 0 || rc == GLOB_NOMATCH;
+    if (rc == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            parsed = parse(r, cfg, found.gl_pathv[i]) && parsed;
+    else if (rc != GLOB_NOMATCH)
+        mistake(r, NULL, "include: %s: %s", pattern, strerror(errno));
+    else if (!strpbrk(pattern, "*?["))
+        mistake(r, NULL, "include: %s: there is no such file", pattern);
+    globfree(&found);
+    return parsed;
+}
+
+/* In the order of their names. What they include themselves is not looked for. */
+static bool parse_included(struct reader *r, cfg_t *cfg)
+{
+    bool parsed = true;
+    const char *const *given = list_of(r, cfg_getsec(cfg, "gateway"), "include");
+    for (; given && *given; given++)
+        parsed = parse_matching(r, cfg, *given) && parsed;
+    return parsed;
+}
+
 bool config_read(struct config *c, const char *file, void (*complain)(void *, const char *), void *user)
 {
     struct reader r = {.c = c, .complain = complain, .user = user};
@@ -669,18 +736,13 @@ bool config_read(struct config *c, const char *file, void (*complain)(void *, co
     c->file = arena_dup(&c->arena, file);
     current = &r;
     cfg_t *cfg = make_parser(&r);
-    int rc = cfg_parse(cfg, file);
-    if (rc == CFG_FILE_ERROR)
-        mistake(&r, NULL, errno == ENOENT ? "%s; `causeway setup DOMAIN` writes one, --config names another" : "%s",
-                strerror(errno));
-    else if (rc == CFG_PARSE_ERROR && r.mistakes == 0)
-        mistake(&r, NULL, "cannot be parsed");
-    if (rc == CFG_SUCCESS) {
+    if (parse(&r, cfg, c->file) && parse_included(&r, cfg)) {
         read_gateway(&r, cfg_getsec(cfg, "gateway"));
         read_listeners(&r, cfg);
         read_communities(&r, cfg);
         read_remotes(&r, cfg);
         read_providers(&r, cfg);
+        config_facts_gather(c, cfg);
     }
     cfg_free(cfg);
     map_fini(&r.seen);

@@ -54,6 +54,9 @@ struct config {
     unsigned remote_count;
     struct contact_router_provider *providers;
     unsigned provider_count;
+
+    const struct config_fact *facts; /* config_facts.h: what was written, for telling what has changed */
+    unsigned fact_count;
 };
 
 /* Reads and checks. Each mistake goes to `complain` as "file:line: what, and what to do". false: there

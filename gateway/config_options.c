@@ -27,6 +27,9 @@ const struct option_section config_options_sections[] = {
 const size_t config_options_section_count = sizeof config_options_sections / sizeof *config_options_sections;
 
 const struct option config_options[] = {
+    LIST("gateway", "include", CHECK_ANY, NULL,
+         "Further files, read behind this one as if they stood here: \"communities.d/*.conf\". A path that is not "
+         "absolute begins where this file is."),
     TEXT("gateway", "store", "/var/lib/causeway/causeway.db", CHECK_ANY, NULL,
          "The store: one SQLite file for all communities."),
     TEXT("gateway", "durability", "disk", CHECK_WORD, "disk|process",

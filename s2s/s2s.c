@@ -6,6 +6,7 @@
 
 #include "gateway/base/hash.h"
 #include "gateway/base/mem.h"
+#include "gateway/base/text.h"
 #include "s2s/s2s_errand.h"
 #include "s2s/s2s_in.h"
 #include "s2s/s2s_internal.h"
@@ -141,6 +142,62 @@ bool s2s_start(struct s2s *s, struct error *e)
         }
     return true;
 }
+
+/* ---- a domain goes ---- */
+
+struct going {
+    struct command cmd;
+    struct s2s_shard *shard;
+    void (*go)(struct s2s_shard *sh, const char *domain);
+    char domain[];
+};
+
+static void run_going(struct command *c)
+{
+    struct going *g = container_of(c, struct going, cmd);
+    g->go(g->shard, g->domain);
+    mem_free(g);
+}
+
+static void on_each_shard(struct s2s *s, const char *domain, void (*go)(struct s2s_shard *sh, const char *domain))
+{
+    size_t size = strlen(domain) + 1;
+    for (unsigned i = 0; i < s->o.loop_count; i++) {
+        struct going *g = mem_alloc(sizeof *g + size);
+        *g = (struct going){.cmd.run = run_going, .shard = &s->shards[i], .go = go};
+        memcpy(g->domain, domain, size);
+        loop_post(g->shard->loop, &g->cmd);
+    }
+}
+
+static void leave_domain(struct s2s_shard *sh, const char *domain)
+{
+    struct s2s_pair_look look;
+    struct s2s_pair *p;
+    for (size_t i = 0; (p = map_next(&sh->pairs, &i));) {
+        s2s_pair_look(p, &look);
+        if (text_eq(look.local, domain))
+            s2s_pair_leave(p); /* it leaves the map later */
+    }
+}
+
+static void forget_domain(struct s2s_shard *sh, const char *domain)
+{
+    list_each(node, &sh->ins)
+        s2s_in_forget(s2s_in_from_node(node), domain);
+}
+
+void s2s_leave_domain(struct s2s *s, const char *domain)
+{
+    on_each_shard(s, domain, leave_domain);
+}
+
+void s2s_forget_domain(struct s2s *s, const char *domain)
+{
+    on_each_shard(s, domain, forget_domain);
+}
+
+/* ---- the end ---- */
 
 struct stopped {
     struct command cmd;

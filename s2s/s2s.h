@@ -64,6 +64,10 @@ struct listing s2s_listing(struct s2s *s);
 struct listing s2s_explain(struct s2s *s);
 /* Begins to accept. Before the loops run; when there is only one, also on it. */
 MUST_USE bool s2s_start(struct s2s *s, struct error *e);
+/* A domain that goes (exchange_close_community). First what leaves in its name ends, once peers have said what they
+ * have of us, at most 3 s later; then what comes for it. Any thread. */
+void s2s_leave_domain(struct s2s *s, const char *domain);
+void s2s_forget_domain(struct s2s *s, const char *domain);
 /* Any thread: closes listeners; when peers have said what they have of us, or after 3 s, streams (system-shutdown);
  * on_stopped once, on the first loop. */
 void s2s_stop(struct s2s *s, void (*on_stopped)(void *user), void *user);

@@ -185,6 +185,22 @@ void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text)
     stream_close(in->stream, e, text);
 }
 
+/* Only who speaks with nobody else here loses the stream. */
+void s2s_in_forget(struct s2s_in *in, const char *local)
+{
+    struct proved *pair, *gone;
+    do {
+        gone = NULL;
+        for (size_t i = 0; !gone && (pair = map_next(&in->proved, &i));)
+            gone = text_eq(strchr(pair->name, ' ') + 1, local) ? pair : NULL;
+        if (gone)
+            map_remove(&in->proved, gone->name);
+        mem_free(gone);
+    } while (gone);
+    if (in->proved.count == 0 && in->local && text_eq(in->local, local))
+        s2s_in_close(in, STREAM_HOST_GONE, "that domain is not served here any more");
+}
+
 /* Without a word: the peer reads nothing, so it would not read the word either. */
 static void in_cut(struct s2s_in *in)
 {
@@ -536,11 +552,11 @@ static enum stream_error check(struct s2s_in *in, const struct stanza *st, struc
     *text = "every stanza between servers needs from and to";
     if (!st->from || !st->to)
         return STREAM_IMPROPER_ADDRESSING;
+    *pair = proved_of(in, st->from->domain, st->to->domain);
     *text = "that domain is not served here";
-    if (!exchange_is_local_domain(in->shard->s2s->o.exchange, st->to->domain))
+    if (!*pair && !exchange_is_local_domain(in->shard->s2s->o.exchange, st->to->domain))
         return STREAM_HOST_UNKNOWN;
     *text = "from is not a domain that this stream has proved";
-    *pair = proved_of(in, st->from->domain, st->to->domain);
     if (!*pair)
         return STREAM_INVALID_FROM;
     *text = "next stands before a message of a pair that has settled";

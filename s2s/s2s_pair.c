@@ -20,12 +20,14 @@
 #include "gateway/xmpp/ns.h"
 #include "s2s/s2s_bounce.h"
 #include "s2s/s2s_dialback.h"
+#include "s2s/s2s_errand.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_notice.h"
 
 enum {
     DIALBACK_TIMEOUT_MS = 30000,
     FINISH_MS = 3000, /* how long the gateway's end waits for answers to pings */
+    LEAVE_MS = 1000,  /* how often a pair that leaves looks whether anybody still holds it */
 };
 
 /* clang-format off */
@@ -39,8 +41,9 @@ enum {
                                                     /* no answer to a ping                         */  \
     S(BACKOFF,        TO(IDLE) | TO(STOPPED))       /* it failed; kept messages wait for the next  */  \
                                                     /* attempt                                     */  \
-    S(FINISHING,      TO(STOPPED)) /* the gateway goes down; the peer is about to say what it has  */  \
-    S(STOPPED,        0)           /* the gateway goes down; kept messages stay in the store       */
+    S(FINISHING,      TO(STOPPED)) /* the gateway or LOCAL goes; the peer is about to say what it  */  \
+                                                    /* has                                         */  \
+    S(STOPPED,        0)           /* the gateway or LOCAL goes; kept messages stay in the store   */
 /* clang-format on */
 
 #define TO(name) (1u << PAIR_##name)
@@ -70,6 +73,7 @@ struct s2s_pair {
     struct s2s_notice notice;
     struct s2s_out *out; /* NULL: none */
     struct timer timer;  /* of the state: on_time */
+    bool is_leaving;     /* LOCAL went: STOPPED is followed by the pair's own end */
 };
 
 static void pump(struct s2s_pair *p);
@@ -118,10 +122,13 @@ static void enter(struct s2s_pair *p, enum pair_state next)
     case PAIR_FINISHING:
         start_timer(p, FINISH_MS);
         break;
+    case PAIR_STOPPED:
+        if (p->is_leaving)
+            start_timer(p, LEAVE_MS);
+        break;
     case PAIR_IDLE: /* until pump finds that there is nothing to do */
     case PAIR_CONNECTING:
     case PAIR_CLOSING:
-    case PAIR_STOPPED:
         break;
     }
 }
@@ -161,6 +168,18 @@ static void idle_for_long(struct s2s_pair *p)
         s2s_pair_destroy(&p);
 }
 
+static void leave(struct s2s_pair *p)
+{
+    struct s2s *s = p->way.shard->s2s;
+    if (p->out || p->queue.reading || p->unconfirmed.numbering.looking) {
+        start_timer(p, LEAVE_MS);
+        return;
+    }
+    if (exchange_is_local_domain(s->o.exchange, p->way.local)) /* again */
+        s2s_errand_wake(s, p->way.local, p->way.remote);
+    s2s_pair_destroy(&p);
+}
+
 static void stop_now(struct s2s_pair *p);
 
 static void on_time(struct timer *t)
@@ -187,9 +206,11 @@ static void on_time(struct timer *t)
                  (unsigned long long)p->unconfirmed.count);
         stop_now(p);
         break;
+    case PAIR_STOPPED:
+        leave(p);
+        break;
     case PAIR_CONNECTING:
     case PAIR_CLOSING:
-    case PAIR_STOPPED:
         break; /* has no timer */
     }
 }
@@ -410,7 +431,16 @@ static void on_end(void *user, enum s2s_failure why, const char *text)
 static void connect_now(struct s2s_pair *p)
 {
     static const struct s2s_out_events events = {on_ready, on_element, on_drained, on_end};
+    struct exchange *x = options_of(p)->exchange;
+    if (!exchange_is_local_domain(x, p->way.local)) {
+        s2s_pair_leave(p); /* what is kept waits until it is served here again */
+        return;
+    }
     enter(p, PAIR_CONNECTING);
+    if (exchange_is_local_domain(x, p->way.remote)) {
+        not_connected(p, S2S_REFUSED, "that domain is served here now; what is sent from now on arrives");
+        return;
+    }
     p->out = s2s_out_open(p->way.shard, p->way.local, p->way.remote, s2s_attempts_urgency(&p->attempts), &events, p);
     s2s_trace_show(&p->way.shard->trace, S2S_OUT, p->way.local, p->way.remote, s2s_out_trail(p->out));
 }
@@ -466,6 +496,8 @@ void s2s_pair_wake(struct s2s_pair *p)
     if (is_ending(p))
         return;
     s2s_queue_leave_in_store(&p->queue);
+    if (p->state == PAIR_UP && exchange_is_local_domain(options_of(p)->exchange, p->way.remote))
+        close_stream(p, STREAM_OK, NULL); /* it came here, so nothing leaves for it */
     read_if_due(p);
 }
 
@@ -489,7 +521,7 @@ static void stop_now(struct s2s_pair *p)
     s2s_notice_close(&p->notice);
     if (p->out)
         s2s_out_close(p->out, STREAM_SYSTEM_SHUTDOWN, "we are shutting down");
-    if (was_finishing)
+    if (was_finishing && !p->is_leaving)
         s2s_shard_finished(p->way.shard);
 }
 
@@ -514,16 +546,37 @@ void s2s_pair_answer(struct s2s_pair *p, const char *id)
         pump(p);
 }
 
+/* true: its peer is still to say what it has. */
+static bool begin_to_finish(struct s2s_pair *p)
+{
+    if (p->state != PAIR_UP || p->unconfirmed.count == 0)
+        return false;
+    enter(p, PAIR_FINISHING);
+    s2s_queue_close(&p->queue);
+    return true;
+}
+
 void s2s_pair_stop(struct s2s_pair *p)
 {
-    if (p->state != PAIR_UP || p->unconfirmed.count == 0) {
+    if (p->state == PAIR_STOPPED)
+        return;
+    if (!begin_to_finish(p)) {
         stop_now(p);
         return;
     }
-    enter(p, PAIR_FINISHING);
-    s2s_queue_close(&p->queue);
     p->way.shard->finishing++;
     finish(p);
+}
+
+void s2s_pair_leave(struct s2s_pair *p)
+{
+    if (is_ending(p))
+        return;
+    p->is_leaving = true;
+    if (begin_to_finish(p))
+        finish(p);
+    else
+        stop_now(p);
 }
 
 /* ---- life ---- */

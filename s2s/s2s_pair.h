@@ -22,6 +22,10 @@ void s2s_pair_answer(struct s2s_pair *p, const char *id);
 /* The gateway goes down; s2s_shard_finished follows if the peer is still to say what it has. */
 void s2s_pair_stop(struct s2s_pair *p);
 
+/* LOCAL is ours no more: as stop, and then the pair destroys itself. What is kept stays in the store; should LOCAL come
+ * again meanwhile, it is looked at then. */
+void s2s_pair_leave(struct s2s_pair *p);
+
 /* What an admin is shown of a pair. Texts are the pair's, until it goes on. */
 struct s2s_pair_look {
     const char *local, *remote, *state;

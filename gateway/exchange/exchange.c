@@ -43,35 +43,6 @@ static const struct service own_service = {
 
 /* ---- setting up ---- */
 
-static void fill_joining(struct exchange *x, struct community_joining *j)
-{
-    j->invitation_ttl_s = j->invitation_ttl_s ? j->invitation_ttl_s : 7 * 24 * 3600;
-    j->invitations_max = j->invitations_max ? j->invitations_max : 20;
-    j->accounts_per_hour = j->accounts_per_hour ? j->accounts_per_hour : 100;
-    j->accounts_per_network = j->accounts_per_network ? j->accounts_per_network : 10;
-    j->page_url = j->page_url ? arena_dup(&x->arena, j->page_url) : NULL;
-}
-
-static void add_communities(struct exchange *x, const struct exchange_options *o)
-{
-    x->community_count = o->community_count;
-    x->communities = arena_alloc(&x->arena, (o->community_count + 1) * sizeof(struct community));
-    for (unsigned i = 0; i < o->community_count; i++) {
-        struct community *c = &x->communities[i];
-        *c = o->communities[i];
-        c->domain = arena_dup(&x->arena, c->domain);
-        unsigned n = 0;
-        while (c->admins && c->admins[n])
-            n++;
-        const char **admins = arena_alloc(&x->arena, (n + 1) * sizeof(char *));
-        for (unsigned k = 0; k < n; k++)
-            admins[k] = arena_dup(&x->arena, c->admins[k]);
-        c->admins = n ? admins : NULL;
-        fill_joining(x, &c->joining);
-        map_put(&x->by_domain, c->domain, c);
-    }
-}
-
 static void add_iqs(struct exchange *x, const struct service_iq *iqs)
 {
     for (const struct service_iq *iq = iqs; iq && iq->element; iq++) {
@@ -111,7 +82,8 @@ struct exchange *exchange_create(const struct exchange_options *o)
     x->remote = o->remote;
     x->reach = o->reach;
     x->resources_max = o->resources_max ? o->resources_max : 10;
-    add_communities(x, o);
+    for (unsigned i = 0; i < o->community_count; i++)
+        exchange_add_community(x, &o->communities[i]);
     add_services(x, o->services);
     x->shard_count = o->loop_count;
     x->shards = mem_array(o->loop_count, sizeof(struct shard));
@@ -160,7 +132,7 @@ void exchange_destroy(struct exchange **xp)
     for (unsigned i = 0; i < x->shard_count; i++)
         shard_fini(&x->shards[i]);
     mem_free(x->shards);
-    map_fini(&x->by_domain);
+    exchange_communities_fini(x);
     map_fini(&x->iqs);
     map_fini(&x->service_states);
     revocation_fini(&x->revocations);
@@ -170,17 +142,21 @@ void exchange_destroy(struct exchange **xp)
 
 /* ---- start: what was left in the queues to other communities ---- */
 
-struct start {
+struct wake {
     struct queue_names names;
     struct exchange *x;
+    char *domain; /* owned; only pairs of that one; NULL: all */
 };
 
-static void wake_pair(struct exchange *x, char *queue)
+static void wake_pair(const struct wake *w, char *queue)
 {
+    struct exchange *x = w->x;
     char *local = queue + 2, *remote = strchr(local, ' ');
     if (!remote)
         return;
     *remote++ = '\0';
+    if (w->domain && !text_eq(local, w->domain) && !text_eq(remote, w->domain))
+        return;
     if (exchange_is_local_domain(x, local))
         x->remote->ops->wake(x->remote, local, remote);
     else
@@ -190,28 +166,35 @@ static void wake_pair(struct exchange *x, char *queue)
 
 static void on_names(struct store_job *job, const struct error *e)
 {
-    struct start *s = container_of(job, struct start, names.job);
+    struct wake *w = container_of(job, struct wake, names.job);
     if (e->code != ERROR_NONE)
         log_error(NULL, "queues to other communities cannot be read: %s", e->text);
-    for (unsigned i = 0; e->code == ERROR_NONE && i < s->names.count; i++)
-        wake_pair(s->x, arena_dup(&s->names.arena, s->names.names[i]));
-    arena_fini(&s->names.arena);
-    mem_free(s);
+    for (unsigned i = 0; e->code == ERROR_NONE && i < w->names.count; i++)
+        wake_pair(w, arena_dup(&w->names.arena, w->names.names[i]));
+    arena_fini(&w->names.arena);
+    mem_free(w->domain);
+    mem_free(w);
+}
+
+void exchange_wake_pairs(struct exchange *x, const char *domain)
+{
+    struct wake *w = mem_new(struct wake);
+    w->x = x;
+    w->domain = domain ? mem_dup(domain) : NULL;
+    w->names.prefix = "s:";
+    arena_init(&w->names.arena);
+    w->names.job.reply_on = x->shards[0].loop;
+    w->names.job.done = on_names;
+    journal_queue_names(x->store, &w->names);
 }
 
 void exchange_start(struct exchange *x)
 {
     session_sweep_start(x->sweep);
     exchange_introduce_start(x);
-    if (!x->remote)
-        return;
-    struct start *s = mem_new(struct start);
-    s->x = x;
-    s->names.prefix = "s:";
-    arena_init(&s->names.arena);
-    s->names.job.reply_on = x->shards[0].loop;
-    s->names.job.done = on_names;
-    journal_queue_names(x->store, &s->names);
+    x->started = true;
+    if (x->remote)
+        exchange_wake_pairs(x, NULL);
 }
 
 /* ---- who is where ---- */
@@ -224,21 +207,6 @@ struct shard *exchange_shard_of(struct exchange *x, const char *key)
 struct loop *exchange_loop_of(struct exchange *x, const char *bare)
 {
     return exchange_shard_of(x, bare)->loop;
-}
-
-const struct community *exchange_community(struct exchange *x, const char *domain)
-{
-    return map_get(&x->by_domain, domain);
-}
-
-bool exchange_is_local_domain(struct exchange *x, const char *domain)
-{
-    return map_get(&x->by_domain, domain) != NULL;
-}
-
-bool exchange_is_local(struct exchange *x, const struct jid *j)
-{
-    return exchange_is_local_domain(x, j->domain);
 }
 
 const struct iq_entry *exchange_iq_entries(struct exchange *x, const struct element *payload)
@@ -337,7 +305,7 @@ static void post_call(struct exchange *x, const struct event_ops *ops, const cha
     c->user = user;
     ev->data = c;
     const struct jid *actor = jid_parse_text(&ev->arena, bare);
-    CHECK(actor && exchange_is_local(x, actor));
+    CHECK(actor);
     event_post(ev, actor);
 }
 
@@ -458,7 +426,7 @@ void exchange_receive_remote(struct exchange *x, struct stanza *st, struct settl
 void exchange_receive_numbered(struct exchange *x, struct stanza *st, uint64_t epoch, struct queue_id id,
                                struct settle *s)
 {
-    CHECK(st->from && exchange_is_local(x, st->to) && st->kind != STANZA_NONZA);
+    CHECK(st->from && st->to && st->kind != STANZA_NONZA);
     CHECK(!id.seq || st->kind == STANZA_MESSAGE);
     origin_receive(x, &(struct origin_arrival){st->from->domain, st->to->domain, epoch, id}, st, s);
 }

@@ -71,7 +71,18 @@ void exchange_start(struct exchange *x);
 /* After the edges are gone and the loops have stopped. */
 void exchange_destroy(struct exchange **x);
 
-const struct community *exchange_community(struct exchange *x, const char *domain); /* NULL: not ours */
+/* Its policies; also of one that was ours since the start, whose people may still be asked about. NULL: never ours.
+ * Whether it is ours now says exchange_is_local_domain. Any thread; what is returned stays until the end. */
+const struct community *exchange_community(struct exchange *x, const char *domain);
+/* From now on that domain is ours, with these policies (copied), and what waits in queues in its name goes on. Loop:
+ * the first one's; before exchange_start any. */
+void exchange_add_community(struct exchange *x, const struct community *c);
+/* It is to be ours no more: the edges bring nothing for it (exchange_is_local_domain), nobody binds, its links end
+ * (host-gone); then done on `reply_on`. What is on its way inside goes its way until exchange_forget_community. What
+ * the store has of it stays there. Loop: the first one's, as of the next. */
+void exchange_close_community(struct exchange *x, const char *domain, struct loop *reply_on,
+                              void (*done)(void *user, unsigned ended), void *user);
+void exchange_forget_community(struct exchange *x, const char *domain);
 /* An account was added, deleted, disabled or enabled, or has a new password, and that is committed. Links of one that
  * may not log in any more end (not-authorized), and what is in memory of the person is loaded anew. Any thread. */
 void exchange_account_changed(struct exchange *x, const char *bare);

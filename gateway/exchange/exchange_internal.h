@@ -8,6 +8,7 @@
 #include "gateway/base/arena.h"
 #include "gateway/base/list.h"
 #include "gateway/base/map.h"
+#include "gateway/base/registry.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/revocation.h"
 
@@ -35,14 +36,13 @@ struct iq_entry {
     struct iq_entry *next;
 };
 
-/* Set up before anything runs; read by every loop afterwards. */
+/* Set up before anything runs; read by every loop afterwards. Communities alone come and go. */
 struct exchange {
     struct shard *shards;
     unsigned shard_count;
     struct store *store;
-    struct community *communities;
-    unsigned community_count;
-    struct map by_domain;            /* -> struct community */
+    struct registry communities;     /* domain -> struct hosted (exchange_communities.c) */
+    struct hosted *hosted;           /* all there ever were; owned */
     const struct service **services; /* ours first; ends with NULL */
     struct map iqs;                  /* "ns element" -> struct iq_entry */
     struct map service_states;       /* name of a service -> what it keeps; not owned */
@@ -55,13 +55,22 @@ struct exchange {
     uint64_t created_mono_ms;
     atomic_uint answers_kept;        /* errors of ours that wait for other communities (route.c) */
     struct revocations revocations;  /* of any thread */
+    bool started;
     struct arena arena;              /* what stands above */
 };
 
 struct shard *exchange_shard_of(struct exchange *x, const char *key);
 /* The handlers for an iq payload; NULL: none. */
 const struct iq_entry *exchange_iq_entries(struct exchange *x, const struct element *payload);
+/* Of a domain that we serve, or that is being closed: what is on its way there still goes there. */
 bool exchange_is_local(struct exchange *x, const struct jid *j);
+/* As exchange_community; for one that was never ours: of somebody who has nothing and may nothing. */
+const struct community *exchange_community_or_none(struct exchange *x, const char *domain);
+/* The shortest life of a request for contact that any of them gives; UINT64_MAX: there is none. */
+uint64_t exchange_shortest_request_s(struct exchange *x);
+void exchange_communities_fini(struct exchange *x);
+/* Rows that wait to leave for other communities: the edge looks at them. `domain`: of its pairs alone; NULL: all. */
+void exchange_wake_pairs(struct exchange *x, const char *domain);
 
 /* The way out to one other community, for one of our domains (pair.c). */
 struct pair *pair_get(struct shard *s, const char *name);

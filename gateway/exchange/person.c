@@ -108,8 +108,7 @@ static struct person *create(struct shard *s, const struct jid *bare)
     struct bytes queue = BYTES_EMPTY;
     bytes_printf(&queue, "u:%s", p->jid->bare);
     p->queue = bytes_take(&queue);
-    p->community = exchange_community(s->x, p->jid->domain);
-    CHECK(p->community);
+    p->community = exchange_community_or_none(s->x, p->jid->domain);
     list_init(&p->resources);
     list_init(&p->outstanding);
     list_init(&p->inbox);

@@ -182,7 +182,7 @@ static enum event_fate bind_perform(struct event *ev)
 {
     struct person *p = ev->person;
     const struct bind *b = ev->data;
-    if (p->state == PERSON_NOBODY || p->barred ||
+    if (p->state == PERSON_NOBODY || p->barred || !exchange_is_local_domain(ev->x, p->jid->domain) ||
         revocation_since(&ev->x->revocations, p->jid->bare, b->link->agent, b->link->proved)) {
         b->link->ops->on_bound(b->link, NULL, STANZA_NOT_AUTHORIZED);
         return EVENT_FINISHED;

@@ -88,6 +88,10 @@ void route_event(struct event *ev)
     const struct jid *to = ev->st->to, *from = ev->st->from;
     if (!exchange_is_local(ev->x, to)) {
         CHECK(from);
+        if (!exchange_is_local(ev->x, from)) { /* of a community that has gone meanwhile */
+            event_destroy(&ev);
+            return;
+        }
         ev->ops = &route_leave_ops;
         event_post_pair(ev);
     } else if (!to->local) {

@@ -30,7 +30,6 @@ struct session_sweep {
     struct exchange *x;
     struct loop *loop;
     struct timer timer;
-    uint64_t every_ms;
     bool untold;              /* the start's question is still open */
     char *after;              /* last callee of the slice before; NULL: from the start */
     struct sessions_due *due; /* NULL: no read is under way */
@@ -42,14 +41,10 @@ struct session_sweep {
 static void on_timer(struct timer *t);
 
 /* A request that lives for seconds (in tests) is looked for more often. */
-static uint64_t interval(const struct exchange *x)
+static uint64_t interval(struct exchange *x)
 {
-    uint64_t every = EVERY_MS;
-    for (unsigned i = 0; i < x->community_count; i++) {
-        uint64_t ttl_s = x->communities[i].request_ttl_s;
-        if (ttl_s && ttl_s * 1000 / 4 < every)
-            every = ttl_s * 1000 / 4;
-    }
+    uint64_t shortest_s = exchange_shortest_request_s(x);
+    uint64_t every = shortest_s < EVERY_MS / 250 ? shortest_s * 250 : EVERY_MS;
     return every < SHORTEST_MS ? SHORTEST_MS : every;
 }
 
@@ -58,7 +53,6 @@ struct session_sweep *session_sweep_create(struct exchange *x, struct loop *l)
     struct session_sweep *w = mem_new(struct session_sweep);
     w->x = x;
     w->loop = l;
-    w->every_ms = interval(x);
     w->untold = true;
     CHECK(pthread_mutex_init(&w->lock, NULL) == 0);
     return w;
@@ -159,7 +153,7 @@ static void go_on(struct session_sweep *w, bool more)
     bool soon = more || w->untold;
     if (!more)
         w->untold = false;
-    timer_start(&w->timer, w->loop, soon ? BETWEEN_SLICES_MS : w->every_ms, on_timer);
+    timer_start(&w->timer, w->loop, soon ? BETWEEN_SLICES_MS : interval(w->x), on_timer);
 }
 
 static void on_due(struct store_job *job, const struct error *e)
@@ -169,12 +163,13 @@ static void on_due(struct store_job *job, const struct error *e)
     if (e->code != ERROR_NONE) {
         log_error(NULL, "requests that end were not found: %s", e->text);
         drop_due(w);
-        timer_start(&w->timer, w->loop, w->every_ms, on_timer);
+        timer_start(&w->timer, w->loop, interval(w->x), on_timer);
         return;
     }
     recount(w, d);
     for (unsigned i = 0; i < d->count; i++)
-        person_visit(w->x, d->callees[i], visit, NULL);
+        if (exchange_is_local_domain(w->x, bare_domain(d->callees[i]))) /* else they wait for their community */
+            person_visit(w->x, d->callees[i], visit, NULL);
     bool more = d->count == SLICE;
     if (d->count) {
         mem_free(w->after);

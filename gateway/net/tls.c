@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "gateway/base/bytes.h"
+#include "gateway/base/list.h"
 #include "gateway/base/map.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/ref.h"
@@ -27,6 +28,7 @@
 enum { DOMAIN_MAX = 1024 };
 
 struct entry {
+    struct list node;
     char *domain; /* lower case */
     SSL_CTX *ctx; /* counted */
     struct tls_people *people; /* counted; NULL: nobody logs in by a certificate */
@@ -38,7 +40,7 @@ struct tls_store {
     SSL_CTX *bare; /* shows no certificate: for connecting */
     pthread_mutex_t lock;
     struct map entries;  /* domain -> struct entry */
-    struct entry *first; /* the one set first: for a client without SNI */
+    struct list order;   /* of struct entry, as they were set: the first is for a client without SNI */
 };
 
 static const struct {
@@ -82,6 +84,12 @@ static void fold(char *out, size_t cap, const char *domain)
         *p = (char)tolower((unsigned char)*p);
 }
 
+static struct entry *first_of(const struct tls_store *s)
+{
+    struct list *node = list_first(&s->order);
+    return node ? list_entry(node, struct entry, node) : NULL;
+}
+
 /* The caller's count; NULL: no such domain. `domain` NULL: the first. */
 static SSL_CTX *pick(struct tls_store *s, const char *domain)
 {
@@ -89,7 +97,7 @@ static SSL_CTX *pick(struct tls_store *s, const char *domain)
     if (domain)
         fold(key, sizeof key, domain);
     pthread_mutex_lock(&s->lock);
-    struct entry *en = domain ? map_get(&s->entries, key) : s->first;
+    struct entry *en = domain ? map_get(&s->entries, key) : first_of(s);
     SSL_CTX *ctx = en ? en->ctx : NULL;
     if (ctx)
         SSL_CTX_up_ref(ctx);
@@ -104,7 +112,7 @@ static struct tls_people *pick_people(struct tls_store *s, const char *domain)
     if (domain)
         fold(key, sizeof key, domain);
     pthread_mutex_lock(&s->lock);
-    struct entry *en = domain ? map_get(&s->entries, key) : s->first;
+    struct entry *en = domain ? map_get(&s->entries, key) : first_of(s);
     struct tls_people *found = en && en->people ? tls_people_ref(en->people) : NULL;
     pthread_mutex_unlock(&s->lock);
     return found;
@@ -202,17 +210,21 @@ static struct tls_store *store_ref(struct tls_store *s)
     return s;
 }
 
+static void entry_free(struct entry *en)
+{
+    SSL_CTX_free(en->ctx);
+    tls_people_unref(&en->people);
+    mem_free(en->domain);
+    mem_free(en);
+}
+
 static void store_unref(struct tls_store *s)
 {
     if (!ref_drop(&s->ref))
         return;
     struct entry *en;
-    for (size_t i = 0; (en = map_next(&s->entries, &i)) != NULL;) {
-        SSL_CTX_free(en->ctx);
-        tls_people_unref(&en->people);
-        mem_free(en->domain);
-        mem_free(en);
-    }
+    for (size_t i = 0; (en = map_next(&s->entries, &i)) != NULL;)
+        entry_free(en);
     map_fini(&s->entries);
     SSL_CTX_free(s->bare);
     X509_STORE_free(s->trust);
@@ -234,6 +246,7 @@ struct tls_store *tls_store_create(const char *ca_file, struct error *e)
     struct tls_store *s = mem_new(struct tls_store);
     ref_init(&s->ref);
     s->trust = trust;
+    list_init(&s->order);
     s->bare = context_create(trust);
     CHECK(pthread_mutex_init(&s->lock, NULL) == 0);
     return s;
@@ -277,14 +290,26 @@ bool tls_store_set(struct tls_store *s, const char *domain, const char *chain_fi
         en = mem_new(struct entry);
         en->domain = mem_dup(key);
         map_put(&s->entries, en->domain, en);
-        if (!s->first)
-            s->first = en;
+        list_append(&s->order, &en->node);
     }
     old = en->ctx;
     en->ctx = ctx;
     pthread_mutex_unlock(&s->lock);
     SSL_CTX_free(old);
     return true;
+}
+
+void tls_store_remove(struct tls_store *s, const char *domain)
+{
+    char key[DOMAIN_MAX];
+    fold(key, sizeof key, domain);
+    pthread_mutex_lock(&s->lock);
+    struct entry *en = map_remove(&s->entries, key);
+    if (en)
+        list_remove(&en->node);
+    pthread_mutex_unlock(&s->lock);
+    if (en)
+        entry_free(en);
 }
 
 bool tls_store_set_people(struct tls_store *s, const char *domain, const char *ca_file, const char *crl_file,

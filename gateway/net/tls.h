@@ -20,6 +20,8 @@ void tls_store_destroy(struct tls_store **s);
  * against the domain (tls_certificate_covers does). */
 MUST_USE bool tls_store_set(struct tls_store *s, const char *domain, const char *chain_file,
                             const char *key_file, struct error *e);
+/* Nobody is shown that domain's certificate any more; connections that are there keep it. Harmless when it has none. */
+void tls_store_remove(struct tls_store *s, const char *domain);
 bool tls_certificate_covers(struct tls_store *s, const char *domain);
 /* The CA of those who may log in to that domain by a certificate (PEM, with intermediate ones if the certificates come
  * without), and lists of those that are revoked (PEM; NULL: none are). Adds or replaces; ERROR_NOT_FOUND: the domain

@@ -69,7 +69,7 @@ def unusable(t):
     chain.write_text("no certificate\n")
     said(t, f"error certificate of {HERE}: {chain}: .*; the one before stays")
     hang_up(t)
-    said(t, "SIGHUP: certificates are looked at")
+    said(t, "SIGHUP: the configuration and the certificates are looked at")
     hold(shown(t)[0] == before, "another certificate is shown")
     chain.write_text(good)
     said(t, f"certificate of {HERE}: read anew")

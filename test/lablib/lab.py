@@ -223,8 +223,11 @@ gateway {{
         return done.stdout
 
     def add_accounts(self, domain, localparts):
-        new = [{"jid": f"{name}@{domain}", "password": secrets.token_urlsafe(9), "admin": name == "admin"}
-               for name in (*localparts, "admin")]
+        self.add_accounts_of(domain, [f"{name}@{domain}" for name in (*localparts, "admin")])
+
+    def add_accounts_of(self, domain, jids):
+        """At the gateway of `domain`, which may serve others too."""
+        new = [{"jid": jid, "password": secrets.token_urlsafe(9), "admin": jid.startswith("admin@")} for jid in jids]
         self.causeway(domain, "account", "add", "-", stdin="".join(f"{a['jid']} {a['password']}\n" for a in new))
         self.state["accounts"] += new
         self.save()
