@@ -123,7 +123,7 @@ static bool make_net(struct gateway *g, struct error *e)
     g->egress = make_egress(c, e);
     if (!g->egress)
         return false;
-    g->dns = dns_create(g->exchange_loop, &(struct dns_options){.server = c->dns_server}, e);
+    g->dns = dns_create(g->exchange_loop, &(struct dns_options){c->dns_server, c->dns_trust_anchor}, e);
     if (!g->dns)
         return false;
     g->http_client = http_client_create(g->exchange_loop, g->dns, g->egress, c->ca_file);
@@ -161,6 +161,7 @@ static bool make_s2s(struct gateway *g, struct error *e)
                                               .tls = g->tls,
                                               .egress = g->egress,
                                               .dns_server = c->dns_server,
+                                              .dns_trust_anchor = c->dns_trust_anchor,
                                               .listeners = c->s2s,
                                               .listener_count = c->s2s_count,
                                               .remotes = c->remotes,

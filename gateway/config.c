@@ -326,6 +326,7 @@ static void read_gateway(struct reader *r, cfg_t *sec)
         c->log_level = LOG_INFO;
     c->ca_file = text_of(r, sec, "ca_file");
     c->dns_server = text_of(r, sec, "dns_server");
+    c->dns_trust_anchor = text_of(r, sec, "dns_trust_anchor");
     c->egress_allow = list_of(r, sec, "egress_allow");
     c->public_url = text_of(r, sec, "public_url");
     c->websocket_url = text_of(r, sec, "websocket_url");
@@ -595,6 +596,7 @@ static void read_remotes(struct reader *r, cfg_t *cfg)
             .domain = title_domain(r, sec),
             .host = text_of(r, sec, "host"),
             .port = (uint16_t)cfg_getint(sec, "port"),
+            .direct_tls = cfg_getbool(sec, "direct_tls"),
             .tls_optional = text_eq(cfg_getstr(sec, "tls"), "optional"),
             .deny = cfg_getbool(sec, "deny"),
         };

@@ -33,7 +33,7 @@ struct config {
     enum store_durability durability;
     unsigned io_loops; /* threads of their own for I/O; 0: none, the exchange's loop does it */
     enum log_level log_level;
-    const char *ca_file, *dns_server;
+    const char *ca_file, *dns_server, *dns_trust_anchor;
     const char *const *egress_allow; /* ends with NULL */
 
     struct c2s_listener *c2s;

@@ -41,6 +41,9 @@ const struct option config_options[] = {
          "Trust anchors for others' certificates; the system's when not given."),
     TEXT("gateway", "dns_server", NULL, CHECK_ANY, NULL,
          "Resolver, ADDRESS or ADDRESS@PORT; /etc/resolv.conf when not given."),
+    TEXT("gateway", "dns_trust_anchor", NULL, CHECK_FILE, NULL,
+         "What DNSSEC is proved by: a file with DS or DNSKEY records; the root's key of Debian's dns-root-data when "
+         "not given."),
     LIST("gateway", "egress_allow", CHECK_EGRESS, NULL,
          "Addresses that are refused by default (loopback, private, ...) and may be connected to: \"PURPOSE CIDR\", "
          "PURPOSE one of s2s provider mail push webhook terminal any."),
@@ -133,8 +136,8 @@ const struct option config_options[] = {
     TEXT("community", "ldap_dn", NULL, CHECK_ANY, NULL,
          "Instead of ldap_base: the entry itself, \"uid=%u,ou=people,dc=example\", without a search."),
     TEXT("community", "ldap_bind_dn", NULL, CHECK_ANY, NULL,
-         "Who searches; nobody in particular when not given. With ldap_dn it lets clients use tokens (XEP-0484) and "
-         "certificates: it can tell who has left. It must be able to read what %u is compared with."),
+         "Who searches; nobody in particular when not given. With ldap_dn it lets clients use tokens (XEP-0484): it "
+         "can tell who has left."),
     TEXT("community", "ldap_password_file", NULL, CHECK_FILE, NULL, "File with the searcher's password."),
     INT("community", "ldap_timeout_seconds", 5, 1, 15, "seconds",
         "How long one answer of the directory may take; a login may take three."),
@@ -156,7 +159,8 @@ const struct option config_options[] = {
         "Numbers that may be listed as devices, for text messages or calls, begin with one of these; none by default."),
 
     TEXT("remote", "host", NULL, CHECK_ANY, NULL, "Connect there instead of asking SRV: name or numeric address."),
-    INT("remote", "port", 5269, 1, 65535, "", "Port at that host."),
+    INT("remote", "port", 0, 0, 65535, "", "Port at that host; 0: 5269, with direct TLS 5270."),
+    BOOL("remote", "direct_tls", 0, "TLS from the first byte at that host (XEP-0368), instead of STARTTLS."),
     TEXT("remote", "tls", "required", CHECK_WORD, "required|optional",
          "Whether streams without TLS are allowed with this domain."),
     BOOL("remote", "deny", 0, "No streams with this domain."),

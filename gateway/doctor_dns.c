@@ -51,7 +51,7 @@ static bool ask(struct doctor *d, struct question *q, unsigned count)
 {
     struct error e = ERROR_INIT;
     struct round round = {.loop = loop_create("doctor", clock_real()), .left = count};
-    struct dns *dns = dns_create(round.loop, &(struct dns_options){.server = d->c->dns_server}, &e);
+    struct dns *dns = dns_create(round.loop, &(struct dns_options){d->c->dns_server, d->c->dns_trust_anchor}, &e);
     for (unsigned i = 0; dns && i < count; i++) {
         q[i].round = &round;
         if (q[i].service)

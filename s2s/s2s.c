@@ -48,6 +48,7 @@ static void copy_options(struct s2s *s, const struct s2s_options *o)
 {
     s->o = *o;
     s->o.dns_server = copy(s, o->dns_server);
+    s->o.dns_trust_anchor = copy(s, o->dns_trust_anchor);
     s->o.dialback_secret = (unsigned char *)arena_dup_n(&s->arena, (const char *)o->dialback_secret, S2S_SECRET_LEN);
     struct loop **loops = arena_alloc(&s->arena, o->loop_count * sizeof *loops);
     memcpy(loops, o->loops, o->loop_count * sizeof *loops);
@@ -97,12 +98,11 @@ struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
         sh->loop = s->o.loops[i];
         list_init(&sh->ins);
         list_init(&sh->outs);
-        for (unsigned u = 0; u < S2S_URGENCIES; u++)
-            list_init(&sh->waiting[u]);
+        s2s_turns_init(&sh->turns, s->o.attempts_max);
         s2s_trace_init(&sh->trace);
         gate_init(&sh->gate, o->store, sh->loop, s2s_in_gate_open);
         sh->listeners = mem_array(o->listener_count, sizeof *sh->listeners);
-        sh->dns = dns_create(sh->loop, &(struct dns_options){.server = s->o.dns_server}, e);
+        sh->dns = dns_create(sh->loop, &(struct dns_options){s->o.dns_server, s->o.dns_trust_anchor}, e);
         if (!sh->dns) {
             error_wrap(e, "s2s");
             s2s_destroy(&s);

@@ -26,7 +26,8 @@ struct s2s_listener {
 struct s2s_remote {
     const char *domain;
     const char *host;   /* instead of SRV: name or numeric address; NULL: SRV */
-    uint16_t port;      /* 0: 5269 */
+    uint16_t port;      /* 0: 5269, with direct TLS 5270 */
+    bool direct_tls;    /* there: TLS from the first byte (XEP-0368) */
     bool tls_optional;  /* streams without TLS are allowed with this domain */
     bool deny;          /* no streams with this domain */
 };
@@ -38,7 +39,7 @@ struct s2s_options {
     struct store *store;
     struct tls_store *tls;
     const struct egress *egress;
-    const char *dns_server; /* as dns_options.server */
+    const char *dns_server, *dns_trust_anchor; /* as dns_options.server, .trust_anchor */
     const struct s2s_listener *listeners;
     unsigned listener_count;
     const struct s2s_remote *remotes; /* copied */

@@ -27,9 +27,7 @@ struct s2s_shard {
     struct map pairs;            /* "LOCAL REMOTE" -> struct s2s_pair */
     struct list ins;             /* of struct s2s_in */
     struct list outs;            /* of struct s2s_out */
-    struct list waiting[S2S_URGENCIES]; /* of struct s2s_out: not begun yet */
-    unsigned next_urgency;       /* whose turn it is */
-    unsigned under_way;          /* outs that have begun and are not ready */
+    struct s2s_turns turns;      /* of outs that are not ready */
     struct listener **listeners; /* one a configured address; NULL: closed */
     struct s2s_trace trace;      /* of its pairs, and of its incoming streams */
     struct gate gate;            /* while it is shut, incoming streams that brought something are not read */

@@ -1,30 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* One outgoing stream: SRV, addresses, TCP, header, STARTTLS, header again, features. Decided here:
- * where a domain is (RFC 6120 3.2: SRV, and the domain's own addresses only when there is no SRV at
- * all; the next target also when one takes the connection and fails before its features), and that TLS is
+/* One outgoing stream: its turn, where the domain is, TCP, header, STARTTLS, header again, features. Decided here:
+ * that the next target is tried also when one takes the connection and fails before its features, and that TLS is
  * not optional unless the admin says so for that domain.
- * Only so many streams of a shard are on their way at a time; the others wait by urgency, and each urgency has
- * its turn: a thousand domains that do not answer hold up neither those that were well nor questions.
  * Users: the pair, and dialback's question to the authoritative server. */
 #include "s2s/s2s_out.h"
 
-#include <idn2.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
-#include "gateway/net/dial.h"
 #include "gateway/xmpp/ns.h"
 #include "s2s/s2s_internal.h"
-
-enum { DEFAULT_PORT = 5269, TARGETS_MAX = 16 };
+#include "s2s/s2s_locate.h"
+#include "s2s/s2s_reach.h"
 
 /* clang-format off */
 #define OUT_STATES(S) /* name may be followed by                                                        */ \
-    S(WAITING,   TO(RESOLVING) | TO(CLOSING)) /* as many as may be are on their way                     */ \
-    S(RESOLVING, TO(DIALLING) | TO(CLOSING))  /* SRV is asked                                           */ \
-    S(DIALLING,  TO(DIALLING) | TO(PLAIN) | TO(CLOSING)) /* one target after the other                  */ \
+    S(WAITING,   TO(LOCATING) | TO(CLOSING))  /* as many as may be are on their way                     */ \
+    S(LOCATING,  TO(DIALLING) | TO(CLOSING))  /* where is the domain?                                   */ \
+    S(DIALLING,  TO(PLAIN) | TO(SECURING) | TO(CLOSING)) /* one target after the other                  */ \
     S(PLAIN,     TO(STARTTLS) | TO(READY) | ANOTHER) /* header sent without TLS; features awaited       */ \
     S(STARTTLS,  TO(SECURING) | ANOTHER)      /* <starttls/> sent                                       */ \
     S(SECURING,  TO(SECURE) | ANOTHER)        /* handshake, then header again                           */ \
@@ -55,41 +49,32 @@ static const char *const state_names[] = {
 #undef S
 };
 
-struct target {
-    char host[256];
-    uint16_t port;
-};
-
 struct s2s_out {
     enum out_state state;
     struct s2s_shard *shard;
     struct list node; /* in shard->outs */
-    struct list wait_node; /* in shard->waiting, while WAITING */
-    bool has_turn;         /* counts in shard->under_way */
+    struct s2s_turn turn;
     char *local, *remote;
     const struct s2s_out_events *ev;
     void *user;
-    struct dns_query *query;
-    struct dial *dial;
+    struct s2s_locate *locate;          /* from its turn until it is ready */
+    struct s2s_reach *reach;            /* from its answer until it is ready */
+    const struct s2s_target *target;    /* that took the connection; NULL: none yet, or it is ready */
     struct stream *stream;
-    struct target *targets; /* room for TARGETS_MAX; NULL once it is ready */
-    unsigned target_count, target_next;
     bool temporary, refused; /* how targets failed: a later attempt may succeed; policy */
     struct timer timeout;        /* of the attempt */
     struct timer target_timeout; /* of a target that is not the last */
-    struct command turn; /* begins, or ends without a stream: later */
-    bool posted;         /* `turn` is on its way */
+    struct command later; /* begins, or ends without a stream */
+    bool posted;          /* `later` is on its way */
     enum s2s_failure why;
     char text[200];
-    char ascii[256];     /* remote, as DNS knows it */
+    char last_text[200]; /* how the newest target failed */
     char stream_id[256]; /* of the peer's newest header */
     bool offers_dialback, offers_queue;
     struct s2s_trail *trail;
     struct log_ctx log;
 };
 
-static void try_next_target(struct s2s_out *o);
-static void start(struct s2s_out *o);
 static void on_timeout(struct timer *t);
 
 static void enter(struct s2s_out *o, enum out_state next)
@@ -99,45 +84,14 @@ static void enter(struct s2s_out *o, enum out_state next)
     o->state = next;
 }
 
-/* ---- turns ---- */
-
-/* The first of the next urgency that has somebody waiting. */
-static struct s2s_out *whose_turn(struct s2s_shard *sh)
-{
-    for (unsigned i = 0; i < S2S_URGENCIES; i++) {
-        unsigned u = (sh->next_urgency + i) % S2S_URGENCIES;
-        struct list *first = list_first(&sh->waiting[u]);
-        if (!first)
-            continue;
-        sh->next_urgency = u + 1;
-        return list_entry(first, struct s2s_out, wait_node);
-    }
-    return NULL;
-}
-
-static void give_turns(struct s2s_shard *sh)
-{
-    struct s2s_out *o;
-    while (sh->under_way < sh->s2s->o.attempts_max && (o = whose_turn(sh))) {
-        list_remove(&o->wait_node);
-        o->has_turn = true;
-        sh->under_way++;
-        timer_start(&o->timeout, sh->loop, sh->s2s->o.connect_timeout_ms, on_timeout);
-        enter(o, OUT_RESOLVING);
-        start(o);
-    }
-}
-
-static void end_turn(struct s2s_out *o)
-{
-    if (!o->has_turn)
-        return;
-    o->has_turn = false;
-    o->shard->under_way--;
-    give_turns(o->shard);
-}
-
 /* ---- the end ---- */
+
+static void forget_targets(struct s2s_out *o)
+{
+    o->target = NULL;
+    s2s_reach_free(&o->reach);
+    s2s_locate_free(&o->locate);
+}
 
 static void out_free(struct s2s_out *o)
 {
@@ -145,25 +99,25 @@ static void out_free(struct s2s_out *o)
     timer_stop(&o->timeout);
     timer_stop(&o->target_timeout);
     list_remove(&o->node);
-    end_turn(o);
+    s2s_turn_end(&sh->turns, &o->turn);
     o->ev->on_end(o->user, o->why, o->text);
     s2s_trail_unref(&o->trail);
-    mem_free(o->targets);
+    forget_targets(o);
     mem_free(o->local);
     mem_free(o->remote);
     mem_free(o);
     s2s_shard_check_stopped(sh);
 }
 
-static void run_turn(struct command *c);
+static void run_later(struct command *c);
 
-static void post_turn(struct s2s_out *o)
+static void post_later(struct s2s_out *o)
 {
     if (o->posted)
         return;
     o->posted = true;
-    o->turn.run = run_turn;
-    loop_post(o->shard->loop, &o->turn);
+    o->later.run = run_later;
+    loop_post(o->shard->loop, &o->later);
 }
 
 /* Notes why; the first reason stands. */
@@ -181,16 +135,11 @@ static void end_early(struct s2s_out *o, enum s2s_failure why, const char *text)
     if (o->state == OUT_CLOSING)
         return;
     note(o, why, text);
-    if (o->query)
-        dns_cancel(o->query);
-    if (o->dial)
-        dial_cancel(o->dial);
-    o->query = NULL;
-    o->dial = NULL;
+    forget_targets(o);
     timer_stop(&o->timeout);
-    list_remove(&o->wait_node);
+    list_remove(&o->turn.node);
     enter(o, OUT_CLOSING);
-    post_turn(o);
+    post_later(o);
 }
 
 static void end_stream(struct s2s_out *o, enum s2s_failure why, enum stream_error e, const char *text)
@@ -213,7 +162,7 @@ static enum s2s_step step_of(const struct s2s_out *o)
 {
     switch (o->state) {
     case OUT_WAITING:
-    case OUT_RESOLVING:
+    case OUT_LOCATING:
         return S2S_STEP_DNS;
     case OUT_DIALLING:
         return S2S_STEP_TCP;
@@ -234,13 +183,14 @@ static void on_timeout(struct timer *t)
 {
     struct s2s_out *o = container_of(t, struct s2s_out, timeout);
     s2s_trail_fail(o->trail, step_of(o), S2S_WHY_NO_ANSWER, "no answer in time");
-    end_stream(o, S2S_TIMEOUT, STREAM_CONNECTION_TIMEOUT, "no answer in time");
+    bool knows = !o->stream && o->last_text[0];
+    end_stream(o, S2S_TIMEOUT, STREAM_CONNECTION_TIMEOUT, knows ? o->last_text : "no answer in time");
 }
 
 /* Has the end of this stream been nothing but this target's? */
 static bool has_next_target(const struct s2s_out *o)
 {
-    return o->targets && o->target_next < o->target_count && o->state != OUT_CLOSING && o->state != OUT_READY;
+    return o->target && s2s_reach_has_next(o->reach) && o->state != OUT_CLOSING;
 }
 
 /* What one target's failure says of the domain. */
@@ -303,11 +253,24 @@ static void become_ready(struct s2s_out *o)
 {
     timer_stop(&o->timeout);
     timer_stop(&o->target_timeout);
-    mem_free(o->targets);
-    o->targets = NULL;
+    forget_targets(o);
     enter(o, OUT_READY);
-    end_turn(o);
+    s2s_turn_end(&o->shard->turns, &o->turn);
     o->ev->on_ready(o->user, o->stream_id, o->offers_dialback);
+}
+
+static struct tls_peer tls_peer_of(const struct s2s_out *o)
+{
+    struct tls_peer p = {.local_domain = o->local,
+                         .name = o->remote,
+                         .alpn = o->target->direct_tls ? TLS_ALPN_XMPP_SERVER : TLS_ALPN_NONE};
+    s2s_reach_fill_dane(o->reach, &p);
+    return p;
+}
+
+static bool has_dane(const struct s2s_out *o)
+{
+    return tls_peer_of(o).dane_count > 0;
 }
 
 static void on_features(struct s2s_out *o, const struct stanza *st)
@@ -317,6 +280,10 @@ static void on_features(struct s2s_out *o, const struct stanza *st)
     if (o->state == OUT_PLAIN && stanza_child(st, "starttls", NS_TLS)) {
         enter(o, OUT_STARTTLS);
         stream_send_text(o->stream, "<starttls xmlns='" NS_TLS "'/>");
+    } else if (o->state == OUT_PLAIN && has_dane(o)) {
+        s2s_trail_fail(o->trail, S2S_STEP_TLS, S2S_WHY_NO_TLS, "it offers no TLS; DNSSEC says that it has it (TLSA)");
+        leave_target(o, S2S_REFUSED, STREAM_POLICY_VIOLATION,
+                     "the peer offers no TLS; DNSSEC says that it has it (TLSA)");
     } else if (o->state == OUT_PLAIN && !s2s_remote_of(o->shard->s2s, o->remote)->tls_optional) {
         s2s_trail_fail(o->trail, S2S_STEP_TLS, S2S_WHY_NO_TLS, "it offers no TLS");
         leave_target(o, S2S_REFUSED, STREAM_POLICY_VIOLATION,
@@ -330,7 +297,8 @@ static void on_starttls_answer(struct s2s_out *o, const struct stanza *st)
 {
     if (element_is(st->payload->root, "proceed", NS_TLS)) {
         enter(o, OUT_SECURING);
-        stream_connect_tls(o->stream, o->shard->s2s->o.tls, o->local, o->remote);
+        const struct tls_peer p = tls_peer_of(o);
+        stream_connect_tls(o->stream, o->shard->s2s->o.tls, &p);
     } else {
         s2s_trail_fail(o->trail, S2S_STEP_TLS, S2S_WHY_TLS_FAILED, "it offers TLS, and then refuses to start it");
         leave_target(o, S2S_TIMEOUT, STREAM_UNDEFINED_CONDITION, "the peer refused to start TLS");
@@ -354,17 +322,25 @@ static void on_stanza(struct stream *s, struct stanza *st)
     stanza_unref(&st);
 }
 
-static void on_secure(struct stream *s, const struct tls_info *info)
+static void note_secure(struct s2s_out *o, const struct tls_info *info)
 {
-    struct s2s_out *o = stream_user(s);
     struct bytes b = BYTES_EMPTY;
-    log_debug(&o->log, "TLS with %s, %s", info->version, info->cipher);
     s2s_trail_note(o->trail, S2S_STEP_TLS, "%s, %s", info->version, info->cipher);
     enum s2s_reason why = s2s_reason_of_certificate(info, o->remote, &b);
     s2s_trail_fail(o->trail, S2S_STEP_CERTIFICATE, why, "%s", bytes_text(&b));
     bytes_fini(&b);
+}
+
+static void on_secure(struct stream *s, const struct tls_info *info)
+{
+    struct s2s_out *o = stream_user(s);
+    log_debug(&o->log, "TLS with %s, %s", info->version, info->cipher);
+    note_secure(o, info);
     enter(o, OUT_SECURE);
     send_header(o);
+    if (info->dane == TLS_DANE_DIFFERENT)
+        leave_target(o, S2S_REFUSED, STREAM_POLICY_VIOLATION,
+                     "the peer's certificate is not the one that DNSSEC tells of (TLSA)");
 }
 
 static void on_drained(struct stream *s)
@@ -403,16 +379,18 @@ static void on_stream_end(struct stream *s, const struct stream_end *end)
     timer_stop(&o->target_timeout);
     s2s_trail_end(o->trail, s2s_reason_of_end(end), end->text);
     note(o, why_ended(o, end), end->text);
-    if (o->targets)
+    if (o->target)
         add_failure(o, o->why);
     if (has_next_target(o)) {
-        log_info(&o->log, "%s: %s", o->targets[o->target_next - 1].host, o->text);
+        log_info(&o->log, "%s: %s", o->target->host, o->text);
         o->text[0] = '\0';
         o->offers_dialback = o->offers_queue = false;
-        try_next_target(o);
+        o->target = NULL;
+        enter(o, OUT_DIALLING);
+        s2s_reach_next(o->reach);
         return;
     }
-    if (o->targets)
+    if (o->target)
         o->why = all_failed(o);
     out_free(o);
 }
@@ -429,150 +407,83 @@ static const struct stream_policy policy = {
 
 /* ---- getting there ---- */
 
-static void target_failed(struct s2s_out *o, const struct error *e)
+static void open_stream(struct s2s_out *o, uv_os_sock_t fd)
 {
-    enum s2s_reason why = s2s_reason_of_dial(e);
-    bool is_itself = strcmp(o->targets[o->target_next - 1].host, o->ascii) == 0;
-    log_info(&o->log, "%s", e->text);
-    s2s_trail_fail(o->trail, why == S2S_WHY_NO_ADDRESS || why == S2S_WHY_DNS_SILENT ? S2S_STEP_DNS : S2S_STEP_TCP,
-                   why == S2S_WHY_NO_ADDRESS && is_itself ? S2S_WHY_NO_NAME : why, "%s", e->text);
-    add_failure(o, e->code == ERROR_DENIED      ? S2S_REFUSED
-                   : e->code == ERROR_NOT_FOUND ? S2S_NOT_FOUND
-                                                : S2S_TIMEOUT);
-    if (has_next_target(o))
-        try_next_target(o);
-    else
-        end_early(o, all_failed(o), e->text);
-}
-
-static void on_dialled(void *user, uv_os_sock_t fd, const struct error *e)
-{
-    struct s2s_out *o = user;
-    o->dial = NULL;
-    if (fd < 0) {
-        target_failed(o, e);
-        return;
-    }
     static const struct wire_events none = {0};
     struct wire *w = wire_open(o->shard->loop, fd, &none, NULL);
     wire_set_marks(w, S2S_OUT_HIGH_BYTES / 4, S2S_OUT_HIGH_BYTES / 2);
+    if (o->target->direct_tls) {
+        const struct tls_peer p = tls_peer_of(o);
+        wire_connect_tls(w, o->shard->s2s->o.tls, &p);
+    }
     o->stream = stream_open(w, &policy, o, XML_LIMITS_DEFAULT, 0);
     log_ctx_set(stream_log(o->stream), "s2s-out %s>%s", o->local, o->remote);
-    s2s_trail_note(o->trail, S2S_STEP_TCP, "connected to %s, %s", o->targets[o->target_next - 1].host,
-                   wire_peer_text(w));
-    enter(o, OUT_PLAIN);
-    if (has_next_target(o))
-        timer_start(&o->target_timeout, o->shard->loop, o->shard->s2s->o.connect_timeout_ms / 3, on_target_timeout);
-    send_header(o);
+    s2s_trail_note(o->trail, S2S_STEP_TCP, "connected to %s, %s", o->target->host, wire_peer_text(w));
 }
 
-static void try_next_target(struct s2s_out *o)
-{
-    const struct target *t = &o->targets[o->target_next++];
-    enter(o, OUT_DIALLING);
-    o->dial = dial_start(&(struct dial_options){.loop = o->shard->loop,
-                                                .dns = o->shard->dns,
-                                                .egress = o->shard->s2s->o.egress,
-                                                .purpose = EGRESS_S2S,
-                                                .host = t->host,
-                                                .port = t->port},
-                         on_dialled, o);
-}
-
-static void add_target(struct s2s_out *o, const char *host, uint16_t port)
-{
-    if (o->target_count == TARGETS_MAX)
-        return;
-    struct target *t = &o->targets[o->target_count];
-    if (text_copy(t->host, sizeof t->host, host)) {
-        t->port = port;
-        o->target_count++;
-    }
-}
-
-static void note_srv(struct s2s_out *o, const struct dns_answer *a)
-{
-    struct bytes b = BYTES_EMPTY;
-    for (unsigned i = 0; a->status == DNS_FOUND && i < a->count; i++)
-        bytes_printf(&b, "%s%s port %u", i ? ", " : "", a->srv[i].target, a->srv[i].port);
-    if (b.len)
-        s2s_trail_note(o->trail, S2S_STEP_DNS, "SRV _xmpp-server._tcp.%s: %s", o->ascii, bytes_text(&b));
-    else
-        s2s_trail_note(o->trail, S2S_STEP_DNS, "no SRV _xmpp-server._tcp.%s; its own address, port %u", o->ascii,
-                       DEFAULT_PORT);
-    bytes_fini(&b);
-}
-
-static void on_srv(void *user, const struct dns_answer *a)
+static void on_reached(void *user, uv_os_sock_t fd, const struct s2s_target *t)
 {
     struct s2s_out *o = user;
-    o->query = NULL;
-    if (a->status == DNS_FAILED) {
-        char text[160];
-        snprintf(text, sizeof text, "DNS does not answer for _xmpp-server._tcp.%s: %s", o->remote, a->text);
-        s2s_trail_fail(o->trail, S2S_STEP_DNS, S2S_WHY_DNS_SILENT, "%s", text);
-        end_early(o, S2S_TIMEOUT, text);
-        return;
-    }
-    note_srv(o, a);
-    for (unsigned i = 0; a->status == DNS_FOUND && i < a->count; i++)
-        if (strcmp(a->srv[i].target, ".") != 0)
-            add_target(o, a->srv[i].target, a->srv[i].port);
-    if (a->status == DNS_FOUND && o->target_count == 0) {
-        s2s_trail_fail(o->trail, S2S_STEP_DNS, S2S_WHY_NO_SERVER, "the target of its SRV record is \".\"");
-        end_early(o, S2S_NOT_FOUND, "the domain's SRV record says that it has no XMPP server");
-        return;
-    }
-    if (o->target_count == 0)
-        add_target(o, o->ascii, DEFAULT_PORT);
-    try_next_target(o);
+    o->target = t;
+    open_stream(o, fd);
+    enter(o, t->direct_tls ? OUT_SECURING : OUT_PLAIN);
+    if (has_next_target(o))
+        timer_start(&o->target_timeout, o->shard->loop, o->shard->s2s->o.connect_timeout_ms / 3, on_target_timeout);
+    if (!t->direct_tls)
+        send_header(o);
 }
 
-/* DNS knows names as A-labels; false: it cannot know this one. */
-static bool to_ascii(char out[256], const char *domain)
+static void on_target_failed(void *user, const struct s2s_target *t, enum s2s_failure why, const char *text)
 {
-    uint8_t *labels = NULL;
-    const char *p = domain;
-    while (*p && !(*p & 0x80))
-        p++;
-    if (!*p)
-        return text_copy(out, 256, domain);
-    if (idn2_lookup_u8((const uint8_t *)domain, &labels, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
-        return false;
-    bool fits = text_copy(out, 256, (const char *)labels);
-    idn2_free(labels);
-    return fits;
+    struct s2s_out *o = user;
+    (void)t;
+    log_info(&o->log, "%s", text);
+    add_failure(o, why);
+    text_copy(o->last_text, sizeof o->last_text, text);
 }
 
-static void start(struct s2s_out *o)
+static void on_no_target(void *user)
 {
-    const struct s2s_remote *r = s2s_remote_of(o->shard->s2s, o->remote);
+    struct s2s_out *o = user;
+    end_early(o, all_failed(o), o->last_text);
+}
+
+static void on_located(void *user, const struct s2s_located *l)
+{
+    static const struct s2s_reach_events events = {on_reached, on_target_failed, on_no_target};
+    struct s2s_out *o = user;
+    if (!l->count) {
+        end_early(o, l->why, l->text);
+        return;
+    }
+    o->reach = s2s_reach_create(o->shard, l, o->trail, &events, o);
+    enter(o, OUT_DIALLING);
+    s2s_reach_next(o->reach);
+}
+
+static void begin(struct s2s_turn *t)
+{
+    struct s2s_out *o = container_of(t, struct s2s_out, turn);
+    timer_start(&o->timeout, o->shard->loop, o->shard->s2s->o.connect_timeout_ms, on_timeout);
+    enter(o, OUT_LOCATING);
     if (o->shard->stopping) {
         end_early(o, S2S_TIMEOUT, "we are shutting down");
-    } else if (r->deny) {
+    } else if (s2s_remote_of(o->shard->s2s, o->remote)->deny) {
         s2s_trail_fail(o->trail, S2S_STEP_POLICY, S2S_WHY_OUR_POLICY, "our policy denies streams with this domain");
         end_early(o, S2S_REFUSED, "our policy denies streams with this domain");
-    } else if (r->host) {
-        s2s_trail_note(o->trail, S2S_STEP_DNS, "the configuration names %s port %u", r->host,
-                       r->port ? r->port : DEFAULT_PORT);
-        add_target(o, r->host, r->port ? r->port : DEFAULT_PORT);
-        try_next_target(o);
-    } else if (!to_ascii(o->ascii, o->remote)) {
-        s2s_trail_fail(o->trail, S2S_STEP_DNS, S2S_WHY_NO_NAME, "it is no name that DNS could know");
-        end_early(o, S2S_NOT_FOUND, "the domain is no name that DNS could know");
     } else {
-        o->query = dns_srv(o->shard->dns, "_xmpp-server._tcp", o->ascii, on_srv, o);
+        o->locate = s2s_locate_start(o->shard, o->remote, o->trail, on_located, o);
     }
 }
 
-static void run_turn(struct command *c)
+static void run_later(struct command *c)
 {
-    struct s2s_out *o = container_of(c, struct s2s_out, turn);
+    struct s2s_out *o = container_of(c, struct s2s_out, later);
     o->posted = false;
     if (o->state == OUT_CLOSING)
         out_free(o); /* ended before there was a stream */
     else
-        give_turns(o->shard);
+        s2s_turns_give(&o->shard->turns);
 }
 
 struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char *remote, enum s2s_urgency u,
@@ -584,17 +495,17 @@ struct s2s_out *s2s_out_open(struct s2s_shard *sh, const char *local, const char
     o->shard = sh;
     o->local = mem_dup(local);
     o->remote = mem_dup(remote);
-    o->targets = mem_array(TARGETS_MAX, sizeof *o->targets);
     o->ev = ev;
     o->user = user;
     o->why = S2S_TIMEOUT;
     o->trail = s2s_trail_new(sh->loop);
     log_ctx_set(&o->log, "s2s-out %s>%s", local, remote);
     list_append(&sh->outs, &o->node);
-    list_append(&sh->waiting[u], &o->wait_node);
+    o->turn.begin = begin;
+    s2s_turn_wait(&sh->turns, &o->turn, u);
     if (u == S2S_QUESTION) /* the one who waits for the answer does so no longer either */
         timer_start(&o->timeout, sh->loop, sh->s2s->o.connect_timeout_ms, on_timeout);
-    post_turn(o);
+    post_later(o);
     return o;
 }
 

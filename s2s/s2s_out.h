@@ -5,18 +5,10 @@
 
 #include "gateway/net/stream.h"
 #include "s2s/s2s_trail.h"
+#include "s2s/s2s_turns.h"
 
 struct s2s_shard;
 struct s2s_out;
-
-/* Whose outgoing streams may begin, when more want to than may be under way. */
-enum s2s_urgency {
-    S2S_QUESTION, /* dialback: a peer waits for the answer */
-    S2S_KNOWN,    /* a domain that was well lately */
-    S2S_FIRST,    /* one that nothing is known of */
-    S2S_AGAIN,    /* one that could not be reached the last time */
-    S2S_URGENCIES,
-};
 
 /* Why an outgoing stream did not come about, as its users must tell it. */
 enum s2s_failure {

@@ -153,13 +153,21 @@ enum s2s_reason s2s_reason_of_certificate(const struct tls_info *info, const cha
         bytes_append_text(out, "no certificate");
         return S2S_WHY_NO_CERTIFICATE;
     }
-    bool named = tls_cert_matches(info->peer_cert, domain);
+    bool dane = info->dane == TLS_DANE_MATCHED, named = dane || tls_cert_matches(info->peer_cert, domain);
     bytes_append_text(out, "it names ");
     append_names(info->peer_cert, out);
     append_end(info->peer_cert, out);
+    if (dane)
+        bytes_append_text(out, "; DNSSEC proves it (TLSA)");
+    if (info->dane == TLS_DANE_DIFFERENT) {
+        bytes_append_text(out, "; it is not the one that DNSSEC tells of (TLSA)");
+        return S2S_WHY_CERTIFICATE_DANE;
+    }
     if (!named)
         bytes_printf(out, "; not %s", domain);
-    if (!info->peer_chain_valid)
+    if (!dane && !info->peer_chain_valid)
         bytes_append_text(out, "; no authority that is trusted here vouches for it now");
-    return !named ? S2S_WHY_CERTIFICATE_NAME : !info->peer_chain_valid ? S2S_WHY_CERTIFICATE_TRUST : S2S_WHY_NONE;
+    if (!named)
+        return S2S_WHY_CERTIFICATE_NAME;
+    return dane || info->peer_chain_valid ? S2S_WHY_NONE : S2S_WHY_CERTIFICATE_TRUST;
 }

@@ -32,6 +32,9 @@
       "whoever runs {R} has to look at their side.")                                                                   \
     R(UNREACHABLE, "unreachable",                                                                                      \
       "There is no way to that address from this machine. Look at its network first; then tell whoever runs {R}.")     \
+    R(OURSELVES, "leads-to-ourselves",                                                                                 \
+      "DNS leads {R} to this gateway, which does not serve it. Add community \"{R}\" if it should; else whoever "      \
+      "runs {R} has to correct its DNS records.")                                                                      \
     R(EGRESS, "address-not-allowed",                                                                                   \
       "DNS leads {R} to an address inside private networks, which this gateway does not connect to. If that is "       \
       "meant so, allow it: egress_allow = {\"s2s ADDRESS/BITS\"}.")                                                    \
@@ -53,6 +56,9 @@
     R(CERTIFICATE_TRUST, "certificate-not-trusted",                                                                    \
       "No authority that is trusted here has signed it, a certificate of the chain is missing, or it has expired. "    \
       "Whoever runs {R} has to renew it and serve the whole chain; or add their authority to ca_file.")                \
+    R(CERTIFICATE_DANE, "certificate-not-in-dns",                                                                      \
+      "The zone of {R}'s host says by DNSSEC which certificate it has (TLSA), and this is another one. Whoever runs "  \
+      "{R} has to publish the record of the new certificate, or somebody stands between.")                             \
     /* who they are */                                                                                                 \
     R(OUR_KEY_REFUSED, "our-key-refused",                                                                              \
       "{R} asked the server that DNS names for {L}, and that one did not know the key. Does SRV of {L} lead to this "  \

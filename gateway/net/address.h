@@ -13,5 +13,9 @@
 MUST_USE bool address_parse(struct sockaddr_storage *out, const char *text, uint16_t port);
 /* What socket calls want to know beside the address. */
 socklen_t address_len(const struct sockaddr *a);
+uint16_t address_port(const struct sockaddr_storage *a);
+/* The same family and address; the port does not matter. */
+bool address_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+bool address_is_any(const struct sockaddr_storage *a); /* 0.0.0.0 or :: */
 
 #endif

@@ -42,7 +42,8 @@ struct dial {
     struct list attempts;
     struct timer head_start, timeout;
     char tried[200]; /* what happened so far, for the error */
-    void (*on_done)(void *user, uv_os_sock_t fd, const struct error *e);
+    bool secure;     /* the addresses are proved */
+    void (*on_done)(void *user, const struct dialled *d);
     void *user;
 };
 
@@ -99,19 +100,19 @@ static void destroy(struct dial *d)
     mem_free(d);
 }
 
-static void end(struct dial *d, uv_os_sock_t fd, const struct error *e)
+static void end(struct dial *d, const struct dialled *what)
 {
-    void (*on_done)(void *, uv_os_sock_t, const struct error *) = d->on_done;
+    void (*on_done)(void *, const struct dialled *) = d->on_done;
     void *user = d->user;
     destroy(d);
-    on_done(user, fd, e);
+    on_done(user, what);
 }
 
 static void fail(struct dial *d, enum error_code code)
 {
-    struct error e = ERROR_INIT;
-    error_set(&e, code, "connecting to %.80s port %u: %s", d->host, d->o.port, d->tried);
-    end(d, -1, &e);
+    struct dialled none = {.fd = -1, .secure = d->secure};
+    error_set(&none.e, code, "connecting to %.80s port %u: %s", d->host, d->o.port, d->tried);
+    end(d, &none);
 }
 
 static void on_timeout(struct timer *t)
@@ -144,9 +145,9 @@ static void on_writable(uv_poll_t *poll, int status, int events)
         try_next(d);
         return;
     }
-    uv_os_sock_t fd = a->fd;
+    struct dialled done = {.fd = a->fd, .secure = d->secure};
     a->fd = -1;
-    end(d, fd, NULL);
+    end(d, &done);
 }
 
 static uv_os_sock_t start_connect(const struct sockaddr_storage *ss)
@@ -214,6 +215,7 @@ static void on_addresses(void *user, const struct dns_answer *answer)
 {
     struct dial *d = user;
     d->query = NULL;
+    d->secure = answer->secure;
     switch (answer->status) {
     case DNS_FOUND:
         for (; d->count < answer->count && d->count < MAX_ATTEMPTS; d->count++) {
@@ -237,9 +239,7 @@ static void on_addresses(void *user, const struct dns_answer *answer)
     }
 }
 
-struct dial *dial_start(const struct dial_options *o,
-                        void (*on_done)(void *user, uv_os_sock_t fd, const struct error *e),
-                        void *user)
+struct dial *dial_start(const struct dial_options *o, void (*on_done)(void *user, const struct dialled *d), void *user)
 {
     loop_check(o->loop);
     struct dial *d = mem_new(struct dial);

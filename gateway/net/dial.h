@@ -20,10 +20,14 @@ struct dial_options {
     uint64_t timeout_ms; /* for the whole; 0: 20 s */
 };
 
-/* on_done exactly once, later: fd >= 0 (the caller's) or -1 and *e. */
-struct dial *dial_start(const struct dial_options *o,
-                        void (*on_done)(void *user, uv_os_sock_t fd, const struct error *e),
-                        void *user);
+struct dialled {
+    uv_os_sock_t fd; /* the callee's; -1: `e` says why */
+    bool secure;     /* DNSSEC proved the addresses */
+    struct error e;
+};
+
+/* on_done exactly once, later; *d is borrowed for the call. */
+struct dial *dial_start(const struct dial_options *o, void (*on_done)(void *user, const struct dialled *d), void *user);
 void dial_cancel(struct dial *d); /* on_done is not called any more */
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Names to addresses by libunbound: its own thread resolves and validates, its descriptor wakes our
- * loop. Decided here: time-outs, what counts as which status, the order of SRV records (RFC 2782),
- * how A and AAAA make one answer (RFC 8305 section 3). Invariant: a query is on exactly one of the
- * lists `waiting` and `endings` until its callback was called; callbacks run outside ub_process.
- */
+ * loop. Decided here: time-outs, what counts as which status, the order of SRV records (RFC 2782), also
+ * of two services mixed (XEP-0368), how A and AAAA make one answer (RFC 8305 section 3). Invariant: a query is
+ * on exactly one of the lists `waiting` and `endings` until its callback was called; callbacks run outside
+ * ub_process. */
 #include "gateway/net/dns.h"
 
 #include <stdio.h>
@@ -25,10 +25,13 @@ enum {
     /* One family has answered: how long the other may still take (RFC 8305 says 50 ms for people
      * who wait at a browser; a gateway is in less of a hurry). */
     OTHER_FAMILY_MS = 250,
+    OTHER_SERVICE_MS = 1000, /* likewise: one of two services has records */
     MAX_RECORDS = 32, /* of an answer; more are not looked at */
+    MAX_TLSA = 16,
     TYPE_A = 1,
     TYPE_AAAA = 28,
     TYPE_SRV = 33,
+    TYPE_TLSA = 52,
     CLASS_IN = 1,
 };
 
@@ -57,10 +60,14 @@ struct dns_query {
     struct dns *dns;
     struct list node;
     struct timer timeout;
-    struct part part[2]; /* SRV: one; addresses: AAAA and A */
+    struct part part[2]; /* SRV: one a service; addresses: AAAA and A; TLSA: one */
     unsigned part_count;
-    struct dns_srv srv[MAX_RECORDS];
-    struct sockaddr_storage addr[2 * MAX_RECORDS];
+    union {
+        struct dns_srv srv[2 * MAX_RECORDS];
+        struct sockaddr_storage addr[2 * MAX_RECORDS];
+        struct dns_tlsa tlsa[MAX_TLSA];
+    };
+    struct ub_result *result; /* of TLSA, whose records point into it; else NULL */
     struct dns_answer answer;
     void (*on_answer)(void *user, const struct dns_answer *);
     void *user;
@@ -146,11 +153,17 @@ static bool configure(struct ub_ctx *ub, const struct dns_options *o, struct err
 
 /* --- the end of a query --- */
 
+static void query_free(struct dns_query *q)
+{
+    ub_resolve_free(q->result);
+    mem_free(q);
+}
+
 static void tell(struct list *node)
 {
     struct dns_query *q = list_entry(node, struct dns_query, node);
     q->on_answer(q->user, &q->answer);
-    mem_free(q);
+    query_free(q);
 }
 
 static void release(struct dns_query *q)
@@ -170,15 +183,30 @@ static void finish(struct dns_query *q)
     endings_add(&q->dns->endings, &q->node);
 }
 
-static bool has_addresses(const struct dns_query *q)
+static bool asks_addresses(const struct dns_query *q)
 {
-    return q->part[0].addr_count > 0 || q->part[1].addr_count > 0;
+    return q->part[0].type == TYPE_AAAA;
+}
+
+/* Is there something that could be told? */
+static bool has_some(const struct dns_query *q)
+{
+    return q->part[0].addr_count > 0 || q->part[1].addr_count > 0 || q->answer.count > 0;
 }
 
 /* A part that has not answered counts as failed. */
 static enum dns_status worst(const struct part *p)
 {
     return p->is_pending ? DNS_FAILED : p->status;
+}
+
+/* Two parts, and none has a record. */
+static enum dns_status none_found(const struct dns_query *q)
+{
+    enum dns_status one = worst(&q->part[0]), other = worst(&q->part[1]);
+    if (one == DNS_FAILED || other == DNS_FAILED)
+        return DNS_FAILED;
+    return one == DNS_NO_DATA ? one : other;
 }
 
 static void combine_addresses(struct dns_query *q)
@@ -193,32 +221,52 @@ static void combine_addresses(struct dns_query *q)
             q->addr[a->count++] = four->addr[i];
     }
     a->addr = q->addr;
-    if (a->count > 0)
-        a->status = DNS_FOUND;
-    else if (worst(six) == DNS_FAILED || worst(four) == DNS_FAILED)
-        a->status = DNS_FAILED;
-    else
-        a->status = worst(six) == DNS_NO_DATA ? DNS_NO_DATA : worst(four);
+    a->status = a->count > 0 ? DNS_FOUND : none_found(q);
     if (a->status != DNS_FOUND)
         a->secure = false;
 }
 
-static void finish_addresses(struct dns_query *q)
+static void order_srv(struct dns_srv *srv, unsigned count);
+
+static void combine_services(struct dns_query *q)
 {
-    combine_addresses(q);
+    struct dns_answer *a = &q->answer;
+    order_srv(q->srv, a->count);
+    a->srv = q->srv;
+    a->status = a->count > 0 ? DNS_FOUND : none_found(q);
+    a->secure = q->part[0].secure && q->part[1].secure;
+}
+
+static void finish_one(struct dns_query *q)
+{
+    const struct part *p = &q->part[0];
+    if (p->type == TYPE_SRV)
+        order_srv(q->srv, q->answer.count);
+    q->answer.srv = p->type == TYPE_SRV ? q->srv : NULL;
+    q->answer.tlsa = p->type == TYPE_TLSA ? q->tlsa : NULL;
+    q->answer.status = worst(p);
+    q->answer.secure = p->secure;
+}
+
+/* Makes the answer of what the parts brought. */
+static void finish_parts(struct dns_query *q)
+{
+    if (q->part_count == 1)
+        finish_one(q);
+    else if (asks_addresses(q))
+        combine_addresses(q);
+    else
+        combine_services(q);
     finish(q);
 }
 
 static void on_timeout(struct timer *t)
 {
     struct dns_query *q = container_of(t, struct dns_query, timeout);
-    if (q->part_count == 1 || !has_addresses(q))
+    if (!has_some(q))
         snprintf(q->answer.text, sizeof q->answer.text, "no answer from the resolver in %d s",
                  QUERY_TIMEOUT_MS / 1000);
-    if (q->part_count == 2)
-        finish_addresses(q);
-    else
-        finish(q);
+    finish_parts(q);
 }
 
 /* --- answers of libunbound --- */
@@ -289,26 +337,43 @@ static void order_srv(struct dns_srv *srv, unsigned count)
     }
 }
 
-static void take_srv(struct dns_query *q, const struct ub_result *r)
+/* Into the answer, behind those of the other service. */
+static void take_srv(struct part *p, const struct ub_result *r)
 {
+    struct dns_query *q = p->query;
     unsigned n = 0;
     for (unsigned i = 0; r->data[i] && n < MAX_RECORDS; i++) {
         const unsigned char *rr = (const unsigned char *)r->data[i];
-        struct dns_srv *srv = &q->srv[n];
+        struct dns_srv *srv = &q->srv[q->answer.count + n];
         if (r->len[i] < 7 || !name_text(rr + 6, (size_t)r->len[i] - 6, srv->target))
             continue;
         srv->priority = (uint16_t)u16(rr);
         srv->weight = (uint16_t)u16(rr + 2);
         srv->port = (uint16_t)u16(rr + 4);
+        srv->service = (uint8_t)(p - q->part);
+        srv->secure = p->secure;
         n++;
     }
-    order_srv(q->srv, n);
-    q->answer.srv = q->srv;
-    q->answer.count = n;
+    q->answer.count += n;
     if (n == 0) {
-        q->part[0].status = DNS_FAILED;
+        p->status = DNS_FAILED;
         snprintf(q->answer.text, sizeof q->answer.text, "no SRV record of it can be understood");
     }
+}
+
+/* RFC 6698 2.1. Keeps `r`. */
+static void take_tlsa(struct dns_query *q, struct ub_result *r)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; r->data[i] && n < MAX_TLSA; i++) {
+        const unsigned char *rr = (const unsigned char *)r->data[i];
+        if (r->len[i] < 4)
+            continue;
+        q->tlsa[n++] = (struct dns_tlsa){
+            .usage = rr[0], .selector = rr[1], .matching = rr[2], .data = rr + 3, .len = (size_t)r->len[i] - 3};
+    }
+    q->answer.count = n;
+    q->result = r;
 }
 
 static void take_addresses(struct part *p, const struct ub_result *r)
@@ -355,15 +420,10 @@ static enum dns_status status_of(int err, const struct ub_result *r, char *text,
 static void part_done(struct part *p)
 {
     struct dns_query *q = p->query;
-    if (q->part_count == 1) {
-        q->answer.status = p->status;
-        q->answer.secure = p->secure;
-        finish(q);
-    } else if (!q->part[0].is_pending && !q->part[1].is_pending) {
-        finish_addresses(q);
-    } else if (has_addresses(q)) {
-        timer_start(&q->timeout, q->dns->loop, OTHER_FAMILY_MS, on_timeout);
-    }
+    if (!q->part[0].is_pending && !q->part[1].is_pending)
+        finish_parts(q);
+    else if (has_some(q))
+        timer_start(&q->timeout, q->dns->loop, asks_addresses(q) ? OTHER_FAMILY_MS : OTHER_SERVICE_MS, on_timeout);
 }
 
 static void on_result(void *user, int err, struct ub_result *r)
@@ -374,10 +434,13 @@ static void on_result(void *user, int err, struct ub_result *r)
     p->status = status_of(err, r, q->answer.text, sizeof q->answer.text);
     p->secure = p->status != DNS_FAILED && r && r->secure;
     if (p->status == DNS_FOUND && p->type == TYPE_SRV)
-        take_srv(q, r);
+        take_srv(p, r);
+    else if (p->status == DNS_FOUND && p->type == TYPE_TLSA)
+        take_tlsa(q, r);
     else if (p->status == DNS_FOUND)
         take_addresses(p, r);
-    ub_resolve_free(r);
+    if (r != q->result)
+        ub_resolve_free(r);
     part_done(p);
 }
 
@@ -486,17 +549,40 @@ static void start_waiting(struct dns_query *q)
         timer_start(&q->timeout, q->dns->loop, QUERY_TIMEOUT_MS, on_timeout);
         return;
     }
-    q->answer.status = q->part[0].status;
-    finish(q);
+    finish_parts(q);
+}
+
+/* Too long a name is asked for as "", which is none. */
+static void ask_below(struct dns_query *q, const char *prefix, const char *name, int type)
+{
+    char full[512];
+    int len = snprintf(full, sizeof full, "%s.%s", prefix, name);
+    ask(q, len > 0 && (size_t)len < sizeof full ? full : "", type);
+}
+
+struct dns_query *dns_srv_mixed(struct dns *d, const char *const services[2], const char *name,
+                                void (*on_answer)(void *user, const struct dns_answer *), void *user)
+{
+    struct dns_query *q = query_new(d, on_answer, user);
+    for (unsigned i = 0; i < 2 && services[i]; i++)
+        ask_below(q, services[i], name, TYPE_SRV);
+    start_waiting(q);
+    return q;
 }
 
 struct dns_query *dns_srv(struct dns *d, const char *service, const char *name,
                           void (*on_answer)(void *user, const struct dns_answer *), void *user)
 {
+    return dns_srv_mixed(d, (const char *const[2]){service}, name, on_answer, user);
+}
+
+struct dns_query *dns_tlsa(struct dns *d, const char *host, uint16_t port,
+                           void (*on_answer)(void *user, const struct dns_answer *), void *user)
+{
     struct dns_query *q = query_new(d, on_answer, user);
-    char full[512];
-    int len = snprintf(full, sizeof full, "%s.%s", service, name);
-    ask(q, len > 0 && (size_t)len < sizeof full ? full : "", TYPE_SRV);
+    char prefix[16];
+    snprintf(prefix, sizeof prefix, "_%u._tcp", port);
+    ask_below(q, prefix, host, TYPE_TLSA);
     start_waiting(q);
     return q;
 }
@@ -536,5 +622,5 @@ void dns_cancel(struct dns_query *q)
 {
     loop_check(q->dns->loop);
     release(q);
-    mem_free(q);
+    query_free(q);
 }

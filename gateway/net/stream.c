@@ -582,12 +582,11 @@ void stream_accept_tls(struct stream *s, struct tls_store *t, const char *domain
         wire_accept_tls(s->wire, t, domain, ask, TLS_ALPN_NONE);
 }
 
-void stream_connect_tls(struct stream *s, struct tls_store *t, const char *local_domain,
-                        const char *peer_name)
+void stream_connect_tls(struct stream *s, struct tls_store *t, const struct tls_peer *p)
 {
     loop_check(stream_loop(s));
     if (stream_is_open(s) && leave_plaintext(s))
-        wire_connect_tls(s->wire, t, local_domain, peer_name, TLS_ALPN_NONE);
+        wire_connect_tls(s->wire, t, p);
 }
 
 void stream_expect_restart(struct stream *s)

@@ -65,8 +65,7 @@ void stream_send_text(struct stream *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* We said (or heard) <proceed/>: TLS starts now. More plaintext that already came is a policy
  * violation (RFC 6120 5.4.3.3) and ends the stream. After on_secure a header is awaited. */
 void stream_accept_tls(struct stream *s, struct tls_store *t, const char *domain, enum tls_ask ask);
-void stream_connect_tls(struct stream *s, struct tls_store *t, const char *local_domain,
-                        const char *peer_name);
+void stream_connect_tls(struct stream *s, struct tls_store *t, const struct tls_peer *p);
 /* The peer's next header is awaited (after SASL success). */
 void stream_expect_restart(struct stream *s);
 void stream_set_limits(struct stream *s, struct xml_limits limits);

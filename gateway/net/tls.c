@@ -201,6 +201,7 @@ static SSL_CTX *context_create(X509_STORE *trust)
     SSL_CTX_set_tlsext_servername_callback(ctx, on_servername);
     SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
     SSL_CTX_set1_cert_store(ctx, trust);
+    CHECK(SSL_CTX_dane_enable(ctx) == 1); /* nothing changes until a session is given records */
     return ctx;
 }
 
@@ -407,25 +408,26 @@ static bool to_ascii(char *out, size_t cap, const char *domain)
     return fits;
 }
 
-SSL *tls_session_connect(struct tls_store *s, const char *local_domain, const char *peer_name,
-                         struct tls_side *side, struct error *e)
+SSL *tls_session_connect(struct tls_store *s, const struct tls_peer *p, struct tls_side *side, struct error *e)
 {
     char name[256];
-    if (peer_name && !to_ascii(name, sizeof name, peer_name)) {
-        error_set(e, ERROR_INVALID, "%s is no name for TLS", peer_name);
+    if (p->name && !to_ascii(name, sizeof name, p->name)) {
+        error_set(e, ERROR_INVALID, "%s is no name for TLS", p->name);
         return NULL;
     }
-    SSL_CTX *ctx = local_domain ? pick(s, local_domain) : NULL;
+    SSL_CTX *ctx = p->local_domain ? pick(s, p->local_domain) : NULL;
     side->server = false;
     SSL *ssl = session_create(ctx ? ctx : s->bare, s, side);
     SSL_CTX_free(ctx);
     SSL_set_connect_state(ssl);
     SSL_set_verify(ssl, SSL_VERIFY_PEER, on_verify);
-    if (peer_name && !is_numeric(name))
+    if (p->name && !is_numeric(name))
         SSL_set_tlsext_host_name(ssl, name);
     const char *wire = protocol_wire(side->alpn);
     if (wire)
         SSL_set_alpn_protos(ssl, (const unsigned char *)wire, (unsigned)strlen(wire));
+    if (p->dane_count)
+        tls_dane_offer(ssl, p, side);
     return ssl;
 }
 
@@ -434,6 +436,7 @@ void tls_session_settle(struct tls_side *side)
     if (side->store)
         store_unref(side->store);
     side->store = NULL;
+    tls_dane_settle(side);
 }
 
 void tls_session_describe(SSL *ssl, const struct tls_side *side, struct tls_info *info)
@@ -448,9 +451,11 @@ void tls_session_describe(SSL *ssl, const struct tls_side *side, struct tls_info
     info->peer_cert = SSL_get0_peer_certificate(ssl);
     info->peer_has_cert = info->peer_cert != NULL;
     info->peer_chain = SSL_get_peer_cert_chain(ssl);
+    bool by_itself = false;
+    info->dane = tls_dane_judge(ssl, side, &by_itself);
     /* A resumed session checks no chain again; its first result is kept in the ticket. */
     info->peer_chain_valid =
-        info->peer_cert && !side->chain_bad && SSL_get_verify_result(ssl) == X509_V_OK;
+        info->peer_cert && !side->chain_bad && !by_itself && SSL_get_verify_result(ssl) == X509_V_OK;
 }
 
 /* ---- channel binding */
@@ -579,4 +584,17 @@ bool tls_cert_matches(X509 *cert, const char *domain)
     GENERAL_NAMES_free(names);
     ERR_clear_error();
     return found;
+}
+
+bool tls_peer_proves(const struct tls_info *info, const char *domain)
+{
+    switch (info->dane) {
+    case TLS_DANE_MATCHED:
+        return true;
+    case TLS_DANE_DIFFERENT:
+        return false;
+    case TLS_DANE_NONE:
+        return info->peer_chain_valid && tls_cert_matches(info->peer_cert, domain);
+    }
+    return false;
 }

@@ -6,6 +6,7 @@
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "gateway/base/bytes.h"
 #include "gateway/base/error.h"
@@ -40,17 +41,46 @@ enum tls_ask {
                        default) */
 };
 
+/* The peer's certificate and the records of its host that DNSSEC proved. */
+enum tls_dane_verdict {
+    TLS_DANE_NONE,      /* there are no records that could be used */
+    TLS_DANE_MATCHED,   /* one of them holds for this peer, name and all: it needs no other proof */
+    TLS_DANE_DIFFERENT, /* none of them does: it is somebody else */
+};
+
 /* What is known of a TLS layer once its handshake is done. Borrowed from the wire. */
 struct tls_info {
     const char *version, *cipher;
     enum tls_alpn alpn;
     const char *sni;        /* name that the client asked for; NULL: none */
     bool peer_has_cert;
-    bool peer_chain_valid;  /* chain up to a trust anchor, in time; says nothing of names */
+    bool peer_chain_valid;  /* chain up to a trust anchor, in time; says nothing of names. Not asked where a record for
+                             * the certificate itself, or for an anchor of its own, matched */
+    enum tls_dane_verdict dane; /* of who was connected to */
     X509 *peer_cert;        /* borrowed; NULL: none */
     STACK_OF(X509) *peer_chain; /* borrowed; what came beside it; NULL: none, or the session was resumed */
 };
 
+/* One TLSA record (RFC 6698 2.1), the values as they came. */
+struct tls_dane_record {
+    uint8_t usage, selector, matching;
+    const unsigned char *data;
+    size_t len;
+};
+
+/* Whom we connect to. Borrowed for the call. */
+struct tls_peer {
+    const char *local_domain; /* whose certificate we show, if the store has one; NULL: none */
+    const char *name;         /* of the domain, for SNI; NULL: none */
+    enum tls_alpn alpn;
+    /* Proved by DNSSEC, as was the way from the domain to the host (RFC 7673 3): */
+    const char *dane_host; /* where the records stand; certificates may name it instead of `name` */
+    const struct tls_dane_record *dane;
+    unsigned dane_count;
+};
+
+/* Does what is known of this peer prove that it is that domain's: by DANE, or by its chain and names? */
+bool tls_peer_proves(const struct tls_info *info, const char *domain);
 /* Does the certificate prove this XMPP domain (RFC 6125, dNSName with one-label wildcard, SRV-ID,
  * XmppAddr)? */
 bool tls_cert_matches(X509 *cert, const char *domain);

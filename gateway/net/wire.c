@@ -506,13 +506,12 @@ void wire_accept_tls(struct wire *w, struct tls_store *s, const char *domain, en
     start_tls(w, wire_tls_accept(shared(w), s, domain, ask, alpn, &e), &e);
 }
 
-void wire_connect_tls(struct wire *w, struct tls_store *s, const char *local_domain,
-                      const char *peer_name, enum tls_alpn alpn)
+void wire_connect_tls(struct wire *w, struct tls_store *s, const struct tls_peer *p)
 {
     struct error e = ERROR_INIT;
     loop_check(w->loop);
     send_plain_first(w);
-    start_tls(w, wire_tls_connect(shared(w), s, local_domain, peer_name, alpn, &e), &e);
+    start_tls(w, wire_tls_connect(shared(w), s, p, &e), &e);
     if (w->state == WIRE_OPEN)
         tls_input(w, "", 0); /* the client speaks first */
 }

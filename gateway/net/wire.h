@@ -47,10 +47,8 @@ void wire_pause(struct wire *w);
  * `ask`: whom for a certificate, which is never required. */
 void wire_accept_tls(struct wire *w, struct tls_store *s, const char *domain, enum tls_ask ask,
                      enum tls_alpn alpn);
-/* As a client, presenting the certificate of `local_domain` if the store has one. Verification is
- * recorded in tls_info, not enforced here. */
-void wire_connect_tls(struct wire *w, struct tls_store *s, const char *local_domain,
-                      const char *peer_name, enum tls_alpn alpn);
+/* As a client. Verification is recorded in tls_info, not enforced here. */
+void wire_connect_tls(struct wire *w, struct tls_store *s, const struct tls_peer *p);
 const struct tls_info *wire_tls(const struct wire *w); /* NULL before the handshake is done */
 bool wire_is_securing(const struct wire *w); /* a TLS handshake is under way */
 /* RFC 9266 tls-exporter, RFC 5929 tls-server-end-point or tls-unique; false: not to be had.

@@ -31,9 +31,8 @@ struct wire_tls;
 
 struct wire_tls *wire_tls_accept(struct wire_shared *sh, struct tls_store *s, const char *domain,
                                  enum tls_ask ask, enum tls_alpn alpn, struct error *e);
-struct wire_tls *wire_tls_connect(struct wire_shared *sh, struct tls_store *s,
-                                  const char *local_domain, const char *peer_name,
-                                  enum tls_alpn alpn, struct error *e);
+struct wire_tls *wire_tls_connect(struct wire_shared *sh, struct tls_store *s, const struct tls_peer *p,
+                                  struct error *e);
 void wire_tls_destroy(struct wire_tls **t);
 
 enum wire_tls_result {

@@ -103,13 +103,12 @@ struct wire_tls *wire_tls_accept(struct wire_shared *sh, struct tls_store *s, co
     return layer_start(t, sh);
 }
 
-struct wire_tls *wire_tls_connect(struct wire_shared *sh, struct tls_store *s,
-                                  const char *local_domain, const char *peer_name,
-                                  enum tls_alpn alpn, struct error *e)
+struct wire_tls *wire_tls_connect(struct wire_shared *sh, struct tls_store *s, const struct tls_peer *p,
+                                  struct error *e)
 {
     struct wire_tls *t = mem_new(struct wire_tls);
-    t->side.alpn = alpn;
-    t->ssl = tls_session_connect(s, local_domain, peer_name, &t->side, e);
+    t->side.alpn = p->alpn;
+    t->ssl = tls_session_connect(s, p, &t->side, e);
     return layer_start(t, sh);
 }
 
@@ -154,8 +153,8 @@ enum wire_tls_result wire_tls_input(struct wire_tls *t, struct wire_shared *sh, 
         if (rc != 1)
             return judge(t, sh, rc, e);
         t->secured = *secured = true;
-        tls_session_settle(&t->side);
         tls_session_describe(t->ssl, &t->side, &t->info);
+        tls_session_settle(&t->side);
     }
     while (sh->feed_len || SSL_has_pending(t->ssl)) {
         CHECK(*plain_len < sizeof sh->plain); /* shorter than what came, and that fits */

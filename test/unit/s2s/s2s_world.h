@@ -37,6 +37,7 @@ struct world {
     unsigned row_count;
     struct pki pki;
     bool has_pki;
+    bool direct_tls; /* of sides that are opened from now on (XEP-0368) */
     int port_fds[WORLD_PORTS]; /* what keeps our ports ours */
     unsigned port_count;
     char log[WORLD_TEXT]; /* info and above */
@@ -333,7 +334,7 @@ static inline void side_serve(struct side *s, struct s2s_options o)
     struct error e = ERROR_INIT;
     unsigned char secret[32];
     memset(secret, s->x.domain[0], sizeof secret);
-    struct s2s_listener l = {.address = "127.0.0.1", .port = s->port};
+    struct s2s_listener l = {.address = "127.0.0.1", .port = s->port, .direct_tls = s->w->direct_tls};
     o.loops = &s->w->loop;
     o.loop_count = 1;
     o.exchange = &s->x;

@@ -72,7 +72,7 @@ static void nowhere(void **state)
         const char *remote, *reason, *text, *advice;
     } rows[] = {
         {"nobody.test", "no-such-domain", "the name does not exist", "Is nobody.test spelt right?"},
-        {"none.test", "no-xmpp-server", "its SRV record is \".\"", "it has no XMPP server"},
+        {"none.test", "no-xmpp-server", "the domain's SRV records say", "it has no XMPP server"},
         {"lost.test", "no-address", "the name does not exist", "correct the SRV record"},
         {"broken.test", "dns-does-not-answer", "DNS does not answer", "look at this gateway's resolver"},
         {"shut.test", "port-closed", "Connection refused", "nothing listens at that port"},

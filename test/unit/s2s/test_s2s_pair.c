@@ -375,9 +375,13 @@ static const struct failure {
     {"NXDOMAIN", "nowhere.test", {0}, LOOPBACK, "", NULL, NULL, "remote-server-not-found",
      "remote-server-not-found", "does not exist"},
     {"RFC 2782: SRV with target '.'", "none.test", {0}, LOOPBACK, "", NULL, NULL, "remote-server-not-found",
-     "remote-server-not-found", "says that it has no XMPP server"},
+     "remote-server-not-found", "say that it has no XMPP server"},
     {"SRV whose only target does not exist", "lost.test", {0}, LOOPBACK, "", NULL, NULL,
      "remote-server-not-found", "remote-server-not-found", "does not exist"},
+    {"SRV leads to ourselves", "self.test", {0}, LOOPBACK, "", NULL, NULL, "remote-server-not-found",
+     "remote-server-not-found", "leads to this gateway"},
+    {"SRV leads to loopback, which nobody has opened", "self.test", {0}, NULL, "", NULL, NULL, "remote-server-timeout",
+     "remote-server-timeout", "lies in loopback"},
     {"the resolver is broken", "broken.test", {0}, LOOPBACK, "", NULL, NULL, NULL, "remote-server-timeout",
      "server failure"},
     {"loopback is not for anybody by default", "peer.test", {.tls_optional = true}, NULL, "", NULL, NULL,
@@ -411,6 +415,8 @@ static void failing(void **state)
         world_dns(&d.w, "_xmpp-server._tcp.none.test", "SRV 0 0 0 .");
         world_dns(&d.w, "_xmpp-server._tcp.lost.test", "SRV 0 0 5269 gone.test");
         world_dns(&d.w, "_xmpp-server._tcp.broken.test", "SERVFAIL");
+        world_dns(&d.w, "_xmpp-server._tcp.self.test", "SRV 0 0 %u self.test", d.a.port);
+        world_dns(&d.w, "self.test", "A 127.0.0.1");
         d.p.features = f->features;
         d.p.header_error = f->header_error;
         d.p.result_type = f->result_type;
@@ -481,14 +487,20 @@ static void silent_peers(void **state)
 
 /* Two thousand domains at which nobody listens: each sender is told. */
 /* A domain has two servers, and the first takes connections without being of use: the second one is tried. */
+#define STARTTLS_SRV "_xmpp-server._tcp.two.test"
+#define DIRECT_SRV "_xmpps-server._tcp.two.test"
 static const struct first_server {
     const char *proves, *features, *header_error;
     bool waits; /* until we have waited long enough */
+    const char *srv, *second_srv;
 } first_servers[] = {
-    {"it ends the stream at once", NULL, "internal-server-error", false},
-    {"it does not know the domain", NULL, "host-unknown", false},
-    {"it offers no TLS", "", NULL, false},
-    {"it says nothing", NULL, NULL, true},
+    {"it ends the stream at once", NULL, "internal-server-error", false, STARTTLS_SRV, STARTTLS_SRV},
+    {"it does not know the domain", NULL, "host-unknown", false, STARTTLS_SRV, STARTTLS_SRV},
+    {"it offers no TLS", "", NULL, false, STARTTLS_SRV, STARTTLS_SRV},
+    {"it says nothing", NULL, NULL, true, STARTTLS_SRV, STARTTLS_SRV},
+    {"XEP-0368: it answers direct TLS in the clear", "", NULL, false, DIRECT_SRV, STARTTLS_SRV},
+    {"XEP-0368: it says nothing to direct TLS", NULL, NULL, true, DIRECT_SRV, STARTTLS_SRV},
+    {"XEP-0368: the second one has direct TLS", NULL, "host-unknown", false, STARTTLS_SRV, DIRECT_SRV},
 };
 
 static void next_target(void **state)
@@ -503,12 +515,13 @@ static void next_target(void **state)
         first.features = f->features;
         first.header_error = f->header_error;
         uint16_t port = world_free_port(&d.w);
-        world_dns(&d.w, "_xmpp-server._tcp.two.test", "SRV 1 1 %u host.test", first.port);
-        world_dns(&d.w, "_xmpp-server._tcp.two.test", "SRV 2 1 %u host.test", port);
+        world_dns(&d.w, f->srv, "SRV 1 1 %u host.test", first.port);
+        world_dns(&d.w, f->second_srv, "SRV 2 1 %u host.test", port);
         world_dns(&d.w, "host.test", "A 127.0.0.1");
         struct side second;
         world_dns(&d.w, "_xmpp-server._tcp.a.test", "SRV 1 1 %u host.test", d.a.port = world_free_port(&d.w));
         side_open(&d.a, &d.w, "a.test", d.a.port, LOOPBACK, (struct s2s_options){0});
+        d.w.direct_tls = strcmp(f->second_srv, DIRECT_SRV) == 0;
         side_open(&second, &d.w, "two.test", port, LOOPBACK, (struct s2s_options){0});
         world_say(&d.a.x, "message", "two.test", "1");
         if (f->waits) {

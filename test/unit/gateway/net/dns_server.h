@@ -13,7 +13,7 @@
 
 struct dns_row {
     const char *name;
-    const char *data; /* "A 192.0.2.1", "SRV 1 2 3 target", "CNAME x", "SILENT", "SERVFAIL" */
+    const char *data; /* "A 192.0.2.1", "SRV 1 2 3 target", "CNAME x", "TLSA 3 1 1 text", "SILENT", "SERVFAIL" */
 };
 
 struct dns_server {
@@ -63,6 +63,14 @@ static inline unsigned dns_server_rdata(const char *row, unsigned char *out, siz
         dns_server_u16(out + 4, c);
         *len = 6 + dns_server_name(out + 6, text);
         return 33;
+    }
+    if (sscanf(row, "TLSA %u %u %u %255s", &a, &b, &c, text) == 4) { /* the text itself stands for the digest */
+        out[0] = (unsigned char)a;
+        out[1] = (unsigned char)b;
+        out[2] = (unsigned char)c;
+        *len = 3 + strlen(text);
+        memcpy(out + 3, text, *len - 3);
+        return 52;
     }
     if (sscanf(row, "CNAME %255s", text) == 1) {
         *len = dns_server_name(out, text);

@@ -91,15 +91,14 @@ static int test_close(void **state)
     return 0;
 }
 
-static void on_done(void *user, uv_os_sock_t fd, const struct error *e)
+static void on_done(void *user, const struct dialled *d)
 {
     struct test *t = user;
     assert_false(t->done);
-    assert_int_equal(fd < 0, e != NULL);
+    assert_int_equal(d->fd < 0, d->e.code != ERROR_NONE);
     t->done = true;
-    t->fd = fd;
-    if (e)
-        t->error = *e;
+    t->fd = d->fd;
+    t->error = d->e;
 }
 
 static struct dial *start(struct test *t, const char *host)

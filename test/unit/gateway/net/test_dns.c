@@ -22,6 +22,13 @@ static const struct dns_row rows[] = {
     {"_xmpp-server._tcp.strange.test", "SRV 0 0 1 b!d.strange.test"},
     {"_xmpp-server._tcp.broken.test", "SERVFAIL"},
     {"_xmpp-server._tcp.silent.test", "SILENT"},
+    {"_xmpps-server._tcp.mixed.test", "SRV 10 0 5270 tls.mixed.test"},
+    {"_xmpp-server._tcp.mixed.test", "SRV 20 0 5269 last.mixed.test"},
+    {"_xmpp-server._tcp.mixed.test", "SRV 5 0 5269 first.mixed.test"},
+    {"_xmpps-server._tcp.late.test", "SILENT"},
+    {"_xmpp-server._tcp.late.test", "SRV 5 0 5269 host.late.test"},
+    {"_5269._tcp.xmpp.test", "TLSA 3 1 1 digest"},
+    {"_5269._tcp.xmpp.test", "TLSA 2 0 2 other"},
     {"_xmpp-server._tcp.capulet.localhost", "SRV 0 0 5269 capulet.localhost"},
     {"both.example", "A 192.0.2.1"},
     {"both.example", "A 192.0.2.2"},
@@ -45,6 +52,8 @@ struct world {
     struct dns_answer last; /* its arrays are copied below */
     struct dns_srv srv[8];
     struct sockaddr_storage addr[8];
+    struct dns_tlsa tlsa[8];
+    char tlsa_text[8][32];
     bool inside_call; /* an answer now would come before the call returned */
 };
 
@@ -59,6 +68,10 @@ static void on_answer(void *user, const struct dns_answer *a)
         w->srv[i] = a->srv[i];
     for (unsigned i = 0; i < a->count && a->addr; i++)
         w->addr[i] = a->addr[i];
+    for (unsigned i = 0; i < a->count && a->tlsa; i++) {
+        w->tlsa[i] = a->tlsa[i];
+        snprintf(w->tlsa_text[i], sizeof w->tlsa_text[i], "%.*s", (int)a->tlsa[i].len, (const char *)a->tlsa[i].data);
+    }
 }
 
 static int world_open(void **state)
@@ -147,6 +160,77 @@ static void srv_order(void **state)
         heavy_first += w->srv[1].weight == 60000;
     }
     assert_true(heavy_first >= 18);
+}
+
+static void ask_mixed(struct world *w, const char *name)
+{
+    static const char *const services[] = {"_xmpps-server._tcp", "_xmpp-server._tcp"};
+    w->inside_call = true;
+    dns_srv_mixed(w->dns, services, name, on_answer, w);
+}
+
+/* XEP-0368: the records of both services in one order, each knowing whose it is. */
+static void srv_mixed(void **state)
+{
+    struct world *w = *state;
+    ask_mixed(w, "mixed.test");
+    wait_answer(w);
+    assert_int_equal(w->last.status, DNS_FOUND);
+    assert_int_equal(w->last.count, 3);
+    static const struct {
+        const char *target;
+        unsigned service;
+    } expect[] = {{"first.mixed.test", 1}, {"tls.mixed.test", 0}, {"last.mixed.test", 1}};
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(w->srv[i].target, expect[i].target);
+        assert_int_equal(w->srv[i].service, expect[i].service);
+    }
+    ask_mixed(w, "nobody.example");
+    wait_answer(w);
+    assert_int_equal(w->last.status, DNS_NO_NAME);
+}
+
+/* One service that says nothing holds up the other one for a second. */
+static void srv_of_one_service(void **state)
+{
+    struct world *w = *state;
+    ask_mixed(w, "late.test");
+    w->inside_call = false;
+    while (w->server.asked < 2)
+        turn(w);
+    for (int i = 0; i < 50 && !w->answers; i++) { /* the answer that came passes through libunbound's thread */
+        poll(NULL, 0, 10);
+        clock_fake_advance(&w->clock, 50);
+        loop_turn(w->loop);
+    }
+    while (!w->answers)
+        turn(w);
+    assert_int_equal(w->last.status, DNS_FOUND);
+    assert_int_equal(w->last.count, 1);
+    assert_string_equal(w->srv[0].target, "host.late.test");
+}
+
+static void tlsa(void **state)
+{
+    struct world *w = *state;
+    w->inside_call = true;
+    dns_tlsa(w->dns, "xmpp.test", 5269, on_answer, w);
+    wait_answer(w);
+    assert_int_equal(w->last.status, DNS_FOUND);
+    assert_false(w->last.secure);
+    assert_int_equal(w->last.count, 2);
+    int one = w->tlsa[0].usage == 3 ? 0 : 1; /* in whatever order */
+    assert_int_equal(w->tlsa[one].usage, 3);
+    assert_int_equal(w->tlsa[one].selector, 1);
+    assert_int_equal(w->tlsa[one].matching, 1);
+    assert_string_equal(w->tlsa_text[one], "digest");
+    assert_int_equal(w->tlsa[!one].matching, 2);
+    assert_string_equal(w->tlsa_text[!one], "other");
+    w->inside_call = true;
+    dns_tlsa(w->dns, "xmpp.test", 5270, on_answer, w);
+    wait_answer(w);
+    assert_int_equal(w->last.status, DNS_NO_NAME);
+    assert_int_equal(w->last.count, 0);
 }
 
 static void srv_statuses(void **state)
@@ -281,6 +365,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(srv_order, world_open, world_close),
+        cmocka_unit_test_setup_teardown(srv_mixed, world_open, world_close),
+        cmocka_unit_test_setup_teardown(srv_of_one_service, world_open, world_close),
+        cmocka_unit_test_setup_teardown(tlsa, world_open, world_close),
         cmocka_unit_test_setup_teardown(srv_statuses, world_open, world_close),
         cmocka_unit_test_setup_teardown(address_table, world_open, world_close),
         cmocka_unit_test_setup_teardown(numeric_asks_nobody, world_open, world_close),

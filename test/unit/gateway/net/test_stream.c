@@ -526,7 +526,7 @@ static void both_stanza(struct stream *s, struct stanza *st)
         stream_accept_tls(s, b->tls, "a.example", true);
     }
     if (strcmp(name, "proceed") == 0)
-        stream_connect_tls(s, b->tls, "a.example", "a.example");
+        stream_connect_tls(s, b->tls, &(struct tls_peer){.local_domain = "a.example", .name = "a.example"});
     stanza_unref(&st);
 }
 

@@ -187,7 +187,7 @@ static void handshake(struct world *w, const char *name, enum tls_alpn server_al
                       enum tls_alpn client_alpn)
 {
     wire_accept_tls(w->server.wire, w->store, "a.example", true, server_alpn);
-    wire_connect_tls(w->client.wire, w->client_store, "c.example", name, client_alpn);
+    wire_connect_tls(w->client.wire, w->client_store, &(struct tls_peer){.local_domain = "c.example", .name = name, .alpn = client_alpn});
     settle(w);
 }
 
@@ -314,7 +314,7 @@ static void order_around_the_handshake(void **state)
     while (w.client.got.len < 10)
         settle(&w);
     assert_string_equal(bytes_text(&w.client.got), "<proceed/>");
-    wire_connect_tls(w.client.wire, w.client_store, NULL, "a.example", TLS_ALPN_NONE);
+    wire_connect_tls(w.client.wire, w.client_store, &(struct tls_peer){.name = "a.example"});
     assert_true(wire_is_securing(w.client.wire));
     settle(&w);
     assert_false(wire_is_securing(w.client.wire));
@@ -414,7 +414,7 @@ static void pause_holds(void **state)
     say(&w.server, "in the clear ");
     settle(&w);
     wire_accept_tls(w.server.wire, w.store, NULL, false, TLS_ALPN_NONE);
-    wire_connect_tls(w.client.wire, w.client_store, NULL, "a.example", TLS_ALPN_NONE);
+    wire_connect_tls(w.client.wire, w.client_store, &(struct tls_peer){.name = "a.example"});
     say(&w.server, "early");
     settle(&w);
     say(&w.server, " late");
@@ -569,7 +569,7 @@ static void reload(void **state)
     open_side(&w, &w.client);
     wire_accept_tls(w.server.wire, w.store, "a.example", false, TLS_ALPN_NONE);
     tls_store_destroy(&w.store);
-    wire_connect_tls(w.client.wire, w.client_store, NULL, "a.example", TLS_ALPN_NONE);
+    wire_connect_tls(w.client.wire, w.client_store, &(struct tls_peer){.name = "a.example"});
     settle(&w);
     assert_int_equal(w.client.secured, 1);
     assert_true(tls_cert_matches(w.client.info.peer_cert, "new.example"));
@@ -670,7 +670,7 @@ static void *accept_many(void *arg)
         struct world *w = &a->world;
         begin(w);
         wire_accept_tls(w->server.wire, a->store, "a.example", false, TLS_ALPN_NONE);
-        wire_connect_tls(w->client.wire, a->store, "b.example", "b.example", TLS_ALPN_NONE);
+        wire_connect_tls(w->client.wire, a->store, &(struct tls_peer){.local_domain = "b.example", .name = "b.example"});
         settle(w);
         a->secured += w->client.secured;
         finish(w);
