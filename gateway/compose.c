@@ -169,7 +169,8 @@ static bool make_s2s(struct gateway *g, struct error *e)
                                               .dialback_secret = secret,
                                               .queue_epoch = epoch,
                                               .delayed_notice_s = c->s2s_delayed_notice_s,
-                                              .queue_deadline_s = c->s2s_queue_deadline_s},
+                                              .queue_deadline_s = c->s2s_queue_deadline_s,
+                                              .bidi_off = !c->s2s_bidi},
                         e);
     return g->s2s != NULL;
 }

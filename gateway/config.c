@@ -332,6 +332,7 @@ static void read_gateway(struct reader *r, cfg_t *sec)
     c->websocket_url = text_of(r, sec, "websocket_url");
     c->bosh_url = text_of(r, sec, "bosh_url");
     c->public_addresses = list_of(r, sec, "public_addresses");
+    c->s2s_bidi = cfg_getbool(sec, "s2s_bidi");
     c->s2s_queue_deadline_s = (uint64_t)cfg_getint(sec, "s2s_queue_hours") * 3600;
     c->s2s_delayed_notice_s = (uint64_t)cfg_getint(sec, "delay_notice_minutes") * 60;
     c->c2s_limits.connections_per_address = (unsigned)cfg_getint(sec, "connections_per_address");

@@ -46,6 +46,7 @@ struct config {
     const char *const *public_addresses; /* NULL: not told */
     struct c2s_limits c2s_limits;
     struct c2s_times c2s_times;
+    bool s2s_bidi;
     uint64_t s2s_queue_deadline_s, s2s_delayed_notice_s;
 
     struct config_community *communities;

@@ -58,6 +58,8 @@ const struct option config_options[] = {
          "(XEP-0487). Needs listeners "
          "c2s-tls and s2s-tls at ports that the world reaches too; who understands it asks for no SRV records any "
          "more."),
+    BOOL("gateway", "s2s_bidi", 1,
+         "Use one stream with another community for both directions, where it can too (XEP-0288)."),
     INT("gateway", "s2s_queue_hours", 24, 1, 24 * 14, "hours",
         "How long a message waits for a community that cannot be reached."),
     INT("gateway", "delay_notice_minutes", 5, 0, 1440, "minutes",

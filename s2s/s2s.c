@@ -11,6 +11,7 @@
 #include "s2s/s2s_in.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_pair.h"
+#include "s2s/s2s_reception.h"
 
 const struct s2s_remote *s2s_remote_of(const struct s2s *s, const char *domain)
 {
@@ -98,9 +99,10 @@ struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
         sh->loop = s->o.loops[i];
         list_init(&sh->ins);
         list_init(&sh->outs);
+        list_init(&sh->receptions);
         s2s_turns_init(&sh->turns, s->o.attempts_max);
         s2s_trace_init(&sh->trace);
-        gate_init(&sh->gate, o->store, sh->loop, s2s_in_gate_open);
+        gate_init(&sh->gate, o->store, sh->loop, s2s_reception_gate_open);
         sh->listeners = mem_array(o->listener_count, sizeof *sh->listeners);
         sh->dns = dns_create(sh->loop, &(struct dns_options){s->o.dns_server, s->o.dns_trust_anchor}, e);
         if (!sh->dns) {
@@ -215,7 +217,8 @@ static void run_stopped(struct command *c)
 
 void s2s_shard_check_stopped(struct s2s_shard *sh)
 {
-    if (!sh->closing || sh->stopped || sh->reads || !list_is_empty(&sh->ins) || !list_is_empty(&sh->outs))
+    if (!sh->closing || sh->stopped || sh->reads || !list_is_empty(&sh->ins) || !list_is_empty(&sh->outs) ||
+        !list_is_empty(&sh->receptions))
         return;
     sh->stopped = true;
     gate_fini(&sh->gate);
@@ -296,6 +299,7 @@ void s2s_destroy(struct s2s **sp)
         for (size_t k = 0; (p = map_next(&sh->pairs, &k)); k = 0)
             s2s_pair_destroy(&p);
         map_fini(&sh->pairs);
+        map_fini(&sh->ways_back);
         if (sh->s2s)
             s2s_trace_fini(&sh->trace);
         if (sh->listeners)

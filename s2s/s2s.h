@@ -51,6 +51,7 @@ struct s2s_options {
     size_t queue_bytes;         /* held in memory a pair; 0: 1 MiB; more waits in the store alone */
     uint64_t connect_timeout_ms; /* a whole attempt; 0: 30 s */
     unsigned attempts_max;      /* under way at a time, a loop; 0: 200 */
+    bool bidi_off;              /* streams go one way (no XEP-0288) */
     uint64_t idle_close_ms;     /* an outgoing stream without traffic; 0: 10 min */
     unsigned per_address_max;   /* incoming connections of one address; 0: 64 */
 };

@@ -99,6 +99,37 @@ void s2s_dialback_send_error(struct stream *st, const struct s2s_dialback_word *
     bytes_fini(&b);
 }
 
+/* ---- as authoritative server ---- */
+
+static bool answer_about(struct s2s_shard *sh, struct stream *st, const struct s2s_dialback *d)
+{
+    struct s2s_dialback_word answer = {.element = "verify", .from = d->to, .to = d->from, .id = d->id};
+    if (!exchange_is_local_domain(sh->s2s->o.exchange, d->to)) {
+        s2s_dialback_send_error(st, &answer, STANZA_ITEM_NOT_FOUND);
+        return false;
+    }
+    bool valid = s2s_dialback_key_is_ours(sh->s2s, d->from, d->to, d->id, d->key);
+    if (!valid)
+        log_warn(stream_log(st), "%s asked about a dialback key that is not ours", d->from);
+    answer.type = valid ? "valid" : "invalid";
+    s2s_dialback_send(st, &answer);
+    return valid;
+}
+
+bool s2s_dialback_answer(struct s2s_shard *sh, struct stream *st, const struct stanza *question, bool *wrong)
+{
+    struct s2s_dialback d;
+    if (!element_is(question->payload->root, "verify", NS_DIALBACK) || !s2s_dialback_read(question, &d))
+        return false;
+    bool sound = d.id && !d.type, valid = sound && answer_about(sh, st, &d);
+    if (wrong)
+        *wrong = !valid;
+    arena_fini(&d.arena);
+    return sound;
+}
+
+/* ---- as receiving server: the question ---- */
+
 static void verify_free(struct s2s_verify *v)
 {
     timer_stop(&v->timer);
@@ -127,9 +158,8 @@ static void on_no_answer(struct timer *t)
     s2s_out_close(v->out, STREAM_CONNECTION_TIMEOUT, "no answer to dialback in time");
 }
 
-static void verify_ready(void *user, const char *stream_id, bool offers_dialback)
+static void verify_ready(void *user)
 {
-    (void)stream_id, (void)offers_dialback;
     struct s2s_verify *v = user;
     const struct s2s_dialback_word ask = {
         .element = "verify", .from = v->local, .to = v->remote, .id = v->id, .key = v->key};
@@ -141,6 +171,8 @@ static void verify_element(void *user, struct stanza *st)
 {
     struct s2s_verify *v = user;
     struct s2s_dialback d;
+    if (st->kind != STANZA_NONZA)
+        s2s_out_close(v->out, STREAM_NOT_AUTHORIZED, "stanza on a stream that only we may use");
     if (!element_is(st->payload->root, "verify", NS_DIALBACK) || !s2s_dialback_read(st, &d))
         return; /* not the answer to our question; the timer watches */
     if (text_eq(d.id, v->id) && strcmp(d.from, v->remote) == 0 && strcmp(d.to, v->local) == 0) {

@@ -44,6 +44,9 @@ struct s2s_dialback_word {
     const char *key;  /* NULL: none */
 };
 void s2s_dialback_send(struct stream *st, const struct s2s_dialback_word *w);
+/* Authoritative server: if it is a sound db:verify, answers whether we made that key, and `*wrong` (may be NULL)
+ * says that it was not so or not ours to know. Asked on any stream, in any state (XEP-0220 2.3). */
+bool s2s_dialback_answer(struct s2s_shard *sh, struct stream *st, const struct stanza *question, bool *wrong);
 /* The answer that it is neither: type and key are not looked at. */
 void s2s_dialback_send_error(struct stream *st, const struct s2s_dialback_word *w, enum stanza_error e);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Incoming streams of other communities. Decided here: nothing is taken before TLS (unless the admin
- * made it optional for that domain) and before dialback proved the domain (XEP-0220, receiving and
- * authoritative server); every stanza is from a proved domain and to one of ours (RFC 6120 4.9.3,
- * 8.1). Each proved (remote, local) pair is entered in `proved`. */
+/* Incoming streams of other communities. Decided here: nothing is taken before TLS (unless the admin made it optional
+ * for that domain) and before the domain is proved: by SASL EXTERNAL, which is offered only to who shows a certificate
+ * of the domain that its header names, or by dialback (XEP-0220, receiving and authoritative server), which may prove
+ * more on the same stream. What is proved, and what comes then, is in the reception.
+ * A peer that asked for it (XEP-0288) is sent our stanzas on the same stream, where the pair is of this shard. */
 #include "s2s/s2s_in.h"
 
 #include <stdio.h>
@@ -15,9 +16,10 @@
 #include "gateway/xmpp/stanza_build.h"
 #include "s2s/s2s_dialback.h"
 #include "s2s/s2s_errand.h"
-#include "s2s/s2s_intake.h"
+#include "s2s/s2s_external.h"
 #include "s2s/s2s_internal.h"
-#include "s2s/s2s_numbering.h"
+#include "s2s/s2s_pair.h"
+#include "s2s/s2s_reception.h"
 #include "s2s/s2s_way.h"
 
 enum {
@@ -33,8 +35,9 @@ enum {
 /* clang-format off */
 #define IN_STATES(S) /* name may be followed by                                                      */ \
     S(PLAIN,   TO(PLAIN) | TO(SECURE) | TO(CLOSING) | TO(ENDED)) /* only STARTTLS                    */ \
-    S(SECURE,  TO(PLAIN) | TO(TRUSTED) | TO(CLOSING) | TO(ENDED)) /* dialback may begin: under TLS, or */ \
-                                                /* without, where the admin allows that             */ \
+    S(SECURE,  TO(PLAIN) | TO(PROVED) | TO(TRUSTED) | TO(CLOSING) | TO(ENDED)) /* the proof may      */ \
+                                                /* begin: under TLS, or without, if the admin allows */ \
+    S(PROVED,  TO(TRUSTED) | TO(CLOSING) | TO(ENDED)) /* by EXTERNAL: the peer's new header is awaited */ \
     S(TRUSTED, TO(TRUSTED) | TO(CLOSING) | TO(ENDED)) /* at least one pair is proved: stanzas may    */ \
                                                 /* come, and another pair may be proved             */ \
     S(CLOSING, TO(ENDED))                       /* we have ended it; only on_end is awaited          */ \
@@ -67,25 +70,16 @@ struct s2s_in {
     struct sockaddr_storage peer;
     struct stream *stream;      /* NULL: ENDED */
     char id[RANDOM_ID_LEN + 1]; /* of our header: what dialback keys are made over */
-    char *local;                /* domain that the header named; NULL: none yet */
-    char *caller;               /* who it says that it is; NULL: it does not */
+    char *local, *remote;       /* domains that the header named; NULL: none, or none of ours */
     struct s2s_trail *trail;
     bool asked;                 /* it only had a question (dialback), so far: nobody is told how that went */
     bool tls;
-    struct map proved;          /* "REMOTE LOCAL" -> struct proved */
-    struct queue_id next;       /* of the message that comes next; seq 0: it has none */
+    bool both_ways, takes_queue; /* the peer asked for XEP-0288; and it knows what is numbered */
+    struct s2s_reception reception; /* what is proved, and what came */
     struct list questions;      /* struct question */
     unsigned question_count;
     unsigned wrongs;            /* of WRONGS_MAX */
-    struct s2s_intake intake;   /* what it has brought */
     struct timer timer;         /* until something is proved; then silence */
-};
-
-/* A pair that dialback has proved. */
-struct proved {
-    bool numbers;   /* the peer has begun to number what it keeps (s2s_numbering.c) */
-    uint64_t epoch;
-    char name[];
 };
 
 struct question {
@@ -101,6 +95,8 @@ struct s2s_in *s2s_in_from_node(struct list *node)
 }
 
 static void on_timer(struct timer *t);
+static void close_way_back(struct s2s_in *in, const struct s2s_proved *pair);
+static void close_ways_back(struct s2s_in *in);
 
 static void enter(struct s2s_in *in, enum in_state next)
 {
@@ -111,6 +107,7 @@ static void enter(struct s2s_in *in, enum in_state next)
     switch (next) {
     case IN_PLAIN:
     case IN_SECURE:
+    case IN_PROVED:
         break; /* the time for all that comes before TRUSTED runs from the start */
     case IN_TRUSTED:
         timer_start(&in->timer, in->shard->loop, IDLE_MS, on_timer);
@@ -118,7 +115,8 @@ static void enter(struct s2s_in *in, enum in_state next)
     case IN_CLOSING:
     case IN_ENDED:
         timer_stop(&in->timer);
-        s2s_intake_stop(&in->intake);
+        close_ways_back(in);
+        s2s_reception_stop(&in->reception);
         break;
     }
 }
@@ -130,24 +128,26 @@ static bool is_over(const struct s2s_in *in)
 
 /* ---- as an admin sees it ---- */
 
-const char *s2s_in_state(const struct s2s_in *in)
+enum s2s_proof s2s_in_proof(const struct s2s_in *in, const char *local, const char *remote)
 {
-    return state_names[in->state];
+    const struct s2s_proved *pair = s2s_reception_find(&in->reception, remote, local);
+    return pair ? pair->how : S2S_PROOF_NONE;
 }
 
-void s2s_in_each_proved(const struct s2s_in *in, void (*each)(void *user, const char *local, const char *remote),
-                        void *user)
+void s2s_in_each_proved(const struct s2s_in *in, void (*each)(void *user, const struct s2s_in_look *look), void *user)
 {
-    const struct proved *pair;
-    char remote[S2S_WAY_NAME_MAX];
+    struct s2s_in_look look = {.state = state_names[in->state], .local = in->local, .remote = in->remote,
+                               .both_ways = in->both_ways};
+    const struct s2s_proved *pair;
     bool any = false;
-    for (size_t i = 0; (pair = map_next(&in->proved, &i)); any = true) {
-        size_t len = strcspn(pair->name, " ");
-        snprintf(remote, sizeof remote, "%.*s", (int)len, pair->name);
-        each(user, pair->name + len + 1, remote);
+    for (size_t i = 0; (pair = map_next(&in->reception.proved, &i)); any = true) {
+        look.local = pair->local;
+        look.remote = pair->remote;
+        look.how = pair->how;
+        each(user, &look);
     }
     if (!any)
-        each(user, in->local, NULL);
+        each(user, &look);
 }
 
 static void in_free(struct s2s_in *in)
@@ -155,24 +155,18 @@ static void in_free(struct s2s_in *in)
     struct s2s_shard *sh = in->shard;
     timer_stop(&in->timer);
     list_remove(&in->node);
-    size_t i = 0;
-    struct proved *pair;
-    while ((pair = map_next(&in->proved, &i)))
-        mem_free(pair);
-    map_fini(&in->proved);
+    s2s_reception_fini(&in->reception);
     s2s_trail_unref(&in->trail);
     mem_free(in->local);
-    mem_free(in->caller);
+    mem_free(in->remote);
     mem_free(in);
     s2s_shard_check_stopped(sh);
 }
 
 /* All that it brought has settled. */
-static void on_empty(struct s2s_intake *k)
+static void on_empty(struct s2s_reception *r)
 {
-    struct s2s_in *in = container_of(k, struct s2s_in, intake);
-    if (in->state == IN_ENDED)
-        in_free(in);
+    in_free(container_of(r, struct s2s_in, reception));
 }
 
 void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text)
@@ -188,16 +182,12 @@ void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text)
 /* Only who speaks with nobody else here loses the stream. */
 void s2s_in_forget(struct s2s_in *in, const char *local)
 {
-    struct proved *pair, *gone;
-    do {
-        gone = NULL;
-        for (size_t i = 0; !gone && (pair = map_next(&in->proved, &i));)
-            gone = text_eq(strchr(pair->name, ' ') + 1, local) ? pair : NULL;
-        if (gone)
-            map_remove(&in->proved, gone->name);
-        mem_free(gone);
-    } while (gone);
-    if (in->proved.count == 0 && in->local && text_eq(in->local, local))
+    struct s2s_proved *pair;
+    while ((pair = s2s_reception_find_local(&in->reception, local))) {
+        close_way_back(in, pair);
+        s2s_reception_forget(&in->reception, pair);
+    }
+    if (in->reception.proved.count == 0 && in->local && text_eq(in->local, local))
         s2s_in_close(in, STREAM_HOST_GONE, "that domain is not served here any more");
 }
 
@@ -212,7 +202,7 @@ static void in_cut(struct s2s_in *in)
 static void on_timer(struct timer *t)
 {
     struct s2s_in *in = container_of(t, struct s2s_in, timer);
-    if (s2s_intake_is_held_up(&in->intake)) { /* it may have said much that was not read */
+    if (s2s_intake_is_held_up(&in->reception.intake)) { /* it may have said much that was not read */
         timer_start(t, in->shard->loop, IDLE_MS, on_timer);
         return;
     }
@@ -220,25 +210,155 @@ static void on_timer(struct timer *t)
                  in->state == IN_TRUSTED ? "nothing came for a long time" : "not authenticated in time");
 }
 
-void s2s_in_gate_open(struct gate *g)
+/* ---- the way back (XEP-0288) ---- */
+
+static bool is_on_shard(const struct s2s_in *in, const char *local, const char *remote)
 {
-    struct s2s_shard *sh = container_of(g, struct s2s_shard, gate);
-    list_each(node, &sh->ins)
-        s2s_intake_gate_open(&s2s_in_from_node(node)->intake);
+    return s2s_shard_of(in->shard->s2s, local, remote) == in->shard;
+}
+
+/* Offered where it can be used: a pair of another loop has no way to this stream. */
+static bool may_go_both_ways(const struct s2s_in *in)
+{
+    const struct s2s *s2s = in->shard->s2s;
+    if (s2s->o.bidi_off || in->state != IN_SECURE)
+        return false;
+    return s2s->o.loop_count == 1 || (in->local && in->remote && is_on_shard(in, in->local, in->remote));
+}
+
+static void on_bidi(struct s2s_in *in, const struct stanza *st)
+{
+    if (!may_go_both_ways(in)) {
+        s2s_in_close(in, STREAM_UNSUPPORTED_STANZA_TYPE, "bidi was not offered, or comes too late");
+        return;
+    }
+    in->both_ways = true;
+    in->takes_queue = stanza_child(st, "queue", NS_QUEUE) != NULL;
+    wire_set_marks(stream_wire(in->stream), S2S_OUT_HIGH_BYTES / 4, S2S_OUT_HIGH_BYTES / 2);
+}
+
+/* The peer is told that the pair is proved, and takes stanzas for it: of several such streams the first. */
+static void open_way_back(struct s2s_in *in, const struct s2s_proved *pair)
+{
+    struct s2s_shard *sh = in->shard;
+    if (in->both_ways && is_on_shard(in, pair->local, pair->remote) && !map_get(&sh->ways_back, pair->name))
+        map_put(&sh->ways_back, pair->name, in);
+    s2s_errand_alive(sh->s2s, pair->local, pair->remote);
+}
+
+static void close_way_back(struct s2s_in *in, const struct s2s_proved *pair)
+{
+    if (map_get(&in->shard->ways_back, pair->name) == in)
+        map_remove(&in->shard->ways_back, pair->name);
+}
+
+static void close_ways_back(struct s2s_in *in)
+{
+    const struct s2s_proved *pair;
+    for (size_t i = 0; (pair = map_next(&in->reception.proved, &i));)
+        close_way_back(in, pair);
+}
+
+struct s2s_in *s2s_in_way_back(struct s2s_shard *sh, const char *local, const char *remote)
+{
+    char name[S2S_WAY_NAME_MAX];
+    s2s_way_name(name, remote, local);
+    struct s2s_in *in = map_get(&sh->ways_back, name);
+    return in && s2s_in_is_ready(in) ? in : NULL;
+}
+
+bool s2s_in_is_ready(const struct s2s_in *in)
+{
+    return in->state == IN_TRUSTED && stream_is_open(in->stream);
+}
+
+struct stream *s2s_in_stream(const struct s2s_in *in)
+{
+    CHECK(in->stream);
+    return in->stream;
+}
+
+bool s2s_in_takes_queue(const struct s2s_in *in)
+{
+    return in->takes_queue;
+}
+
+/* The pair that goes back by this stream, if there is one. */
+static struct s2s_pair *pair_back(const struct s2s_in *in, const struct s2s_proved *proved)
+{
+    char name[S2S_WAY_NAME_MAX];
+    s2s_way_name(name, proved->local, proved->remote);
+    return map_get(&in->shard->pairs, name);
+}
+
+static void on_drained(struct stream *s)
+{
+    struct s2s_in *in = stream_user(s);
+    const struct s2s_proved *proved;
+    for (size_t i = 0; in->both_ways && (proved = map_next(&in->reception.proved, &i));) {
+        struct s2s_pair *p = pair_back(in, proved);
+        if (p)
+            s2s_pair_way_back_drained(p, in);
+    }
+}
+
+static void tell_pairs_of_end(struct s2s_in *in, const struct stream_end *end)
+{
+    const struct s2s_proved *proved;
+    for (size_t i = 0; in->both_ways && (proved = map_next(&in->reception.proved, &i));) {
+        struct s2s_pair *p = pair_back(in, proved);
+        if (p)
+            s2s_pair_way_back_ended(p, in, s2s_out_why_ended(end, true), end->text);
+    }
 }
 
 /* ---- header and features ---- */
 
+/* Does what the peer showed prove whom it says that it is? NULL: not so, or it need not be asked. */
+static const char *external_for(const struct s2s_in *in)
+{
+    bool asks = in->state == IN_SECURE && in->tls && in->local && in->remote;
+    if (!asks || exchange_is_local_domain(in->shard->s2s->o.exchange, in->remote))
+        return NULL;
+    return s2s_external_why_not(wire_tls(stream_wire(in->stream)), in->remote) ? NULL : in->remote;
+}
+
 static void send_features(struct s2s_in *in)
 {
+    static const char external[] = "<mechanisms xmlns='" NS_SASL "'><mechanism>EXTERNAL</mechanism></mechanisms>";
     bool offer_tls = !in->tls;
     bool offer_dialback = in->state != IN_PLAIN;
-    stream_send_text(in->stream, "<stream:features>%s%s%s</stream:features>",
+    stream_send_text(in->stream, "<stream:features>%s%s%s%s%s</stream:features>",
                      !offer_tls         ? ""
                      : offer_dialback   ? "<starttls xmlns='" NS_TLS "'/>"
                                         : "<starttls xmlns='" NS_TLS "'><required/></starttls>",
+                     external_for(in) ? external : "",
                      offer_dialback ? "<dialback xmlns='" NS_DIALBACK_FEATURE "'><errors/></dialback>" : "",
+                     may_go_both_ways(in) ? "<bidi xmlns='" NS_BIDI_FEATURE "'/>" : "",
                      in->tls ? "<queue xmlns='" NS_QUEUE "'/>" : "");
+}
+
+/* Takes the names of a header. false: it may not have them. */
+static bool take_names(struct s2s_in *in, const struct stream_header *h)
+{
+    struct arena a;
+    arena_init(&a);
+    const struct jid *to = h->to ? jid_parse_text(&a, h->to) : NULL;
+    const struct jid *from = h->from ? jid_parse_text(&a, h->from) : NULL;
+    const char *remote = from && !from->local && !from->resource ? from->domain : NULL;
+    bool known = to && !to->local && !to->resource && exchange_is_local_domain(in->shard->s2s->o.exchange, to->domain);
+    const char *local = known ? to->domain : NULL;
+    bool same = text_eq(local, in->local) && text_eq(remote, in->remote);
+    random_id(in->id);
+    if (in->state != IN_PROVED) {
+        mem_free(in->local);
+        mem_free(in->remote);
+        in->local = local ? mem_dup(local) : NULL;
+        in->remote = remote ? mem_dup(remote) : NULL;
+        same = true;
+    }
+    arena_fini(&a);
+    return same;
 }
 
 static void show_trail(struct s2s_in *in, const char *local, const char *remote)
@@ -247,51 +367,87 @@ static void show_trail(struct s2s_in *in, const char *local, const char *remote)
     s2s_trace_show(&in->shard->trace, S2S_IN, local, remote, in->trail);
 }
 
-static void refuse_header(struct s2s_in *in, const char *local, const char *remote, enum s2s_reason why,
-                          enum stream_error e, const char *text)
+static enum s2s_reason reason_of(enum stream_error refused)
 {
-    s2s_trail_fail(in->trail, S2S_STEP_POLICY, why, "%s", text);
-    if (remote)
-        show_trail(in, local, remote);
+    return refused == STREAM_HOST_UNKNOWN          ? S2S_WHY_NOT_SERVED_HERE
+           : refused == STREAM_UNSUPPORTED_VERSION ? S2S_WHY_NO_TLS
+           : refused == STREAM_INVALID_FROM        ? S2S_WHY_AUTH_WRONG
+                                                   : S2S_WHY_OUR_POLICY;
+}
+
+/* `wanted`: whom it called, served here or not. */
+static void refuse_header(struct s2s_in *in, const char *wanted, enum stream_error e, const char *text)
+{
+    enum s2s_step step = e == STREAM_UNSUPPORTED_VERSION ? S2S_STEP_TLS : S2S_STEP_POLICY;
+    s2s_trail_fail(in->trail, step, reason_of(e), "%s", text);
+    if (in->remote)
+        show_trail(in, in->local ? in->local : wanted ? wanted : "", in->remote);
     s2s_in_close(in, e, text);
 }
+
+static enum stream_error judge_header(const struct s2s_in *in, const struct stream_header *h, const char **text)
+{
+    const struct s2s_remote *r = in->remote ? s2s_remote_of(in->shard->s2s, in->remote) : NULL;
+    *text = "that domain is not served here";
+    if (h->to && !in->local)
+        return STREAM_HOST_UNKNOWN;
+    *text = "our policy denies streams with your domain";
+    if (r && r->deny)
+        return STREAM_POLICY_VIOLATION;
+    *text = "XMPP 1.0 with TLS is required";
+    return !h->version && !in->tls && !(r && r->tls_optional) ? STREAM_UNSUPPORTED_VERSION : STREAM_OK;
+}
+
+/* Without a good one it may still prove itself by dialback. */
+static void look_at_certificate(struct s2s_in *in)
+{
+    const struct tls_info *tls = wire_tls(stream_wire(in->stream));
+    const char *why = s2s_external_why_not(tls, in->remote);
+    struct bytes b = BYTES_EMPTY;
+    s2s_reason_of_certificate(tls, in->remote, &b);
+    s2s_trail_note(in->trail, S2S_STEP_CERTIFICATE, "%s", bytes_text(&b));
+    bytes_fini(&b);
+    if (why)
+        log_info(stream_log(in->stream), "EXTERNAL is not offered to %s: %s", in->remote, why);
+}
+
+/* What the header lets the peer do next. */
+static void go_on(struct s2s_in *in)
+{
+    bool optional = in->remote && s2s_remote_of(in->shard->s2s, in->remote)->tls_optional;
+    if (in->state == IN_PLAIN && (in->tls || optional))
+        enter(in, IN_SECURE);
+    if (in->state == IN_SECURE && in->tls && in->remote)
+        look_at_certificate(in);
+}
+
+/* The new stream after EXTERNAL is that of the pair, and goes back too if the peer asked for that. */
+static void trust(struct s2s_in *in);
 
 static void on_header(struct stream *s, const struct stream_header *h)
 {
     struct s2s_in *in = stream_user(s);
-    struct s2s *s2s = in->shard->s2s;
-    struct arena a;
-    arena_init(&a);
-    const struct jid *to = h->to ? jid_parse_text(&a, h->to) : NULL;
-    const struct jid *from = h->from ? jid_parse_text(&a, h->from) : NULL;
-    bool known = to && !to->local && !to->resource && exchange_is_local_domain(s2s->o.exchange, to->domain);
-    random_id(in->id);
-    mem_free(in->local);
-    in->local = known ? mem_dup(to->domain) : NULL;
-    mem_free(in->caller);
-    in->caller = from ? mem_dup(from->domain) : NULL;
-    s2s_trail_note(in->trail, S2S_STEP_STREAM, "%s calls %s", from ? from->domain : "somebody without a name",
+    const char *text;
+    bool same = take_names(in, h);
+    s2s_trail_note(in->trail, S2S_STEP_STREAM, "%s calls %s", in->remote ? in->remote : "somebody without a name",
                    h->to ? h->to : "nobody by name");
-    stream_send_header(s, known ? to->domain : NULL, from ? from->domain : NULL, in->id,
-                       h->version ? "1.0" : NULL, NULL);
-    log_ctx_set(stream_log(s), "s2s-in %s %s>%s", wire_peer_text(stream_wire(s)), from ? from->domain : "?",
-                known ? to->domain : "?");
-    if (h->to && !known)
-        refuse_header(in, to ? to->domain : h->to, in->caller, S2S_WHY_NOT_SERVED_HERE, STREAM_HOST_UNKNOWN,
-                      "that domain is not served here");
-    else if (from && s2s_remote_of(s2s, from->domain)->deny)
-        refuse_header(in, known ? to->domain : "", in->caller, S2S_WHY_OUR_POLICY, STREAM_POLICY_VIOLATION,
-                      "our policy denies streams with your domain");
-    else {
-        bool optional = from && s2s_remote_of(s2s, from->domain)->tls_optional;
-        if (in->state == IN_PLAIN && (in->tls || optional))
-            enter(in, IN_SECURE);
-        if (h->version)
-            send_features(in);
-        else if (in->state == IN_PLAIN)
-            s2s_in_close(in, STREAM_UNSUPPORTED_VERSION, "XMPP 1.0 with TLS is required");
+    stream_send_header(s, in->local, in->remote, in->id, h->version ? "1.0" : NULL, NULL);
+    log_ctx_set(stream_log(s), "s2s-in %s %s>%s", wire_peer_text(stream_wire(s)), in->remote ? in->remote : "?",
+                in->local ? in->local : "?");
+    enum stream_error e = judge_header(in, h, &text);
+    if (e == STREAM_OK && !same) {
+        e = STREAM_INVALID_FROM;
+        text = "EXTERNAL proved another pair than this header names";
     }
-    arena_fini(&a);
+    if (e != STREAM_OK) {
+        refuse_header(in, h->to, e, text);
+        return;
+    }
+    go_on(in);
+    if (h->version)
+        send_features(in);
+    if (in->state == IN_PROVED)
+        trust(in);
 }
 
 static void on_secure(struct stream *s, const struct tls_info *info)
@@ -302,30 +458,34 @@ static void on_secure(struct stream *s, const struct tls_info *info)
     in->tls = true;
 }
 
-/* ---- dialback ---- */
+/* ---- proof ---- */
 
-static struct proved *proved_of(struct s2s_in *in, const char *remote, const char *local)
+static struct s2s_proved *note_proof(struct s2s_in *in, const char *remote, const char *local, enum s2s_proof how)
 {
-    char name[S2S_WAY_NAME_MAX];
-    s2s_way_name(name, remote, local);
-    return map_get(&in->proved, name);
+    struct s2s_proved *pair = s2s_reception_prove(&in->reception, remote, local, how);
+    if (!pair)
+        return NULL;
+    stream_set_limits(in->stream, XML_LIMITS_DEFAULT);
+    log_info(stream_log(in->stream), "%s proved %s", s2s_proof_name(how), remote);
+    s2s_trail_well(in->trail, S2S_STEP_AUTHENTICATION, "%s proved that it is %s, to %s", s2s_proof_name(how), remote,
+                   local);
+    show_trail(in, local, remote);
+    return pair;
 }
 
-static void prove(struct s2s_in *in, const char *remote, const char *local)
+static void trust(struct s2s_in *in)
 {
-    if (proved_of(in, remote, local))
-        return;
-    size_t size = strlen(remote) + strlen(local) + 2;
-    struct proved *pair = mem_alloc(sizeof *pair + size);
-    *pair = (struct proved){0};
-    snprintf(pair->name, size, "%s %s", remote, local);
-    map_put(&in->proved, pair->name, pair);
     enter(in, IN_TRUSTED);
-    stream_set_limits(in->stream, XML_LIMITS_DEFAULT);
-    log_info(stream_log(in->stream), "dialback proved %s", remote);
-    s2s_trail_well(in->trail, S2S_STEP_AUTHENTICATION, "dialback proved that it is %s, to %s", remote, local);
-    show_trail(in, local, remote);
-    s2s_errand_alive(in->shard->s2s, local, remote);
+    open_way_back(in, s2s_reception_find(&in->reception, in->remote, in->local));
+}
+
+static void prove_by_dialback(struct s2s_in *in, const char *remote, const char *local)
+{
+    struct s2s_proved *pair = note_proof(in, remote, local, S2S_PROOF_DIALBACK);
+    if (!pair)
+        return;
+    enter(in, IN_TRUSTED);
+    open_way_back(in, pair);
 }
 
 static void question_free(struct question *q)
@@ -364,7 +524,7 @@ static void conclude(struct s2s_in *in, const struct question *q, bool valid, en
         s2s_dialback_send(in->stream, &answer);
     }
     if (valid)
-        prove(in, q->remote, q->local);
+        prove_by_dialback(in, q->remote, q->local);
     else
         count_wrong(in);
 }
@@ -387,7 +547,7 @@ static enum stanza_error may_ask(struct s2s_in *in, const struct s2s_dialback *d
     const struct s2s_remote *r = s2s_remote_of(s2s, d->from);
     if (r->deny || (!in->tls && !r->tls_optional))
         return STANZA_POLICY_VIOLATION;
-    bool full = in->question_count >= QUESTIONS_MAX || in->proved.count + in->question_count >= PROVED_MAX;
+    bool full = in->question_count >= QUESTIONS_MAX || in->reception.proved.count + in->question_count >= PROVED_MAX;
     return full ? STANZA_RESOURCE_CONSTRAINT : STANZA_OK;
 }
 
@@ -426,26 +586,16 @@ static void on_result(struct s2s_in *in, const struct s2s_dialback *d)
                                                                                .trail = in->trail});
 }
 
-/* Authoritative server: did we make this key? */
-static void on_verify(struct s2s_in *in, const struct s2s_dialback *d)
+/* Authoritative server: did we make this key? Answered in any state: who asks in the clear learns nothing that it
+ * could not learn under TLS, and who answers in our place needs no answer of ours. */
+static void on_verify(struct s2s_in *in, const struct stanza *st)
 {
-    struct s2s *s2s = in->shard->s2s;
-    struct s2s_dialback_word answer = {.element = "verify", .from = d->to, .to = d->from, .id = d->id};
-    in->asked = in->asked || !in->proved.count;
-    if (!d->id || d->type) {
+    bool wrong = false;
+    in->asked = in->asked || !in->reception.proved.count;
+    if (!s2s_dialback_answer(in->shard, in->stream, st, &wrong))
         s2s_in_close(in, STREAM_BAD_FORMAT, "db:verify must have an id and no type");
-    } else if (!exchange_is_local_domain(s2s->o.exchange, d->to)) {
-        s2s_dialback_send_error(in->stream, &answer, STANZA_ITEM_NOT_FOUND);
+    else if (wrong)
         count_wrong(in);
-    } else {
-        bool valid = s2s_dialback_key_is_ours(s2s, d->from, d->to, d->id, d->key);
-        if (!valid)
-            log_warn(stream_log(in->stream), "%s asked about a dialback key that is not ours", d->from);
-        answer.type = valid ? "valid" : "invalid";
-        s2s_dialback_send(in->stream, &answer);
-        if (!valid)
-            count_wrong(in);
-    }
 }
 
 static void on_dialback(struct s2s_in *in, const struct stanza *st)
@@ -456,10 +606,10 @@ static void on_dialback(struct s2s_in *in, const struct stanza *st)
         s2s_in_close(in, STREAM_IMPROPER_ADDRESSING, "dialback needs from and to, each a domain");
         return;
     }
-    if (in->state == IN_PLAIN)
+    if (strcmp(name, "verify") == 0)
+        on_verify(in, st);
+    else if (in->state == IN_PLAIN)
         s2s_in_close(in, STREAM_POLICY_VIOLATION, "STARTTLS is required before dialback");
-    else if (strcmp(name, "verify") == 0)
-        on_verify(in, &d);
     else if (strcmp(name, "result") == 0)
         on_result(in, &d);
     else
@@ -467,36 +617,23 @@ static void on_dialback(struct s2s_in *in, const struct stanza *st)
     arena_fini(&d.arena);
 }
 
-/* ---- numbers (s2s_numbering.c) ---- */
-
-static void on_settled_word(struct s2s_in *in, const struct stanza *st)
+/* What a certificate proves is one pair: the one that the header named. Not while dialback is under way: its answer
+ * would come into the middle of the new stream's beginning. */
+static void on_sasl(struct s2s_in *in, const struct stanza *st)
 {
-    struct arena a;
-    struct s2s_settled w;
-    arena_init(&a);
-    bool sound = s2s_numbering_read_settled(st, &a, &w);
-    struct proved *pair = sound ? proved_of(in, w.from, w.to) : NULL;
-    if (!sound) {
-        s2s_in_close(in, STREAM_BAD_FORMAT, "settled needs from, to, epoch, seq and at");
-    } else if (!pair) {
-        s2s_in_close(in, STREAM_NOT_AUTHORIZED, "settled speaks of a pair that this stream has not proved");
-    } else {
-        pair->numbers = true;
-        pair->epoch = w.epoch;
-        exchange_remote_settled(in->shard->s2s->o.exchange, w.from, w.to, w.epoch, w.id);
+    switch (s2s_external_take(in->stream, st, in->question_count ? NULL : external_for(in))) {
+    case S2S_EXTERNAL_PROVED:
+        note_proof(in, in->remote, in->local, S2S_PROOF_CERTIFICATE);
+        enter(in, IN_PROVED);
+        stream_expect_restart(in->stream);
+        break;
+    case S2S_EXTERNAL_CONTINUES:
+        break;
+    case S2S_EXTERNAL_FAILED:
+        s2s_trail_fail(in->trail, S2S_STEP_AUTHENTICATION, S2S_WHY_AUTH_WRONG, "its try at SASL EXTERNAL failed");
+        count_wrong(in);
+        break;
     }
-    arena_fini(&a);
-}
-
-static void on_queue(struct s2s_in *in, const struct stanza *st)
-{
-    const char *name = st->payload->root->name;
-    if (strcmp(name, "settled") == 0)
-        on_settled_word(in, st);
-    else if (strcmp(name, "next") != 0)
-        s2s_in_close(in, STREAM_UNSUPPORTED_STANZA_TYPE, "a queue has settled and next");
-    else if (!s2s_numbering_read_next(st, &in->next))
-        s2s_in_close(in, STREAM_BAD_FORMAT, "next needs seq and at");
 }
 
 static bool is_stanza_name(const char *name)
@@ -507,13 +644,21 @@ static bool is_stanza_name(const char *name)
 /* What was learnt in the clear must not hold under TLS (RFC 6120 5.4.3.3), so it comes first. */
 static void on_starttls(struct s2s_in *in)
 {
-    if (in->proved.count || in->question_count) {
-        s2s_in_close(in, STREAM_POLICY_VIOLATION, "STARTTLS comes before dialback");
+    if (in->reception.proved.count || in->question_count || in->both_ways) {
+        s2s_in_close(in, STREAM_POLICY_VIOLATION, "STARTTLS comes before all else");
         return;
     }
     stream_send_text(in->stream, "<proceed xmlns='" NS_TLS "'/>");
     enter(in, IN_PLAIN);
-    stream_accept_tls(in->stream, in->shard->s2s->o.tls, in->local, false);
+    stream_accept_tls(in->stream, in->shard->s2s->o.tls, in->local, TLS_ASK_ANYBODY);
+}
+
+static void on_queue(struct s2s_in *in, const struct stanza *st)
+{
+    const char *text;
+    enum stream_error e = s2s_reception_queue_word(&in->reception, st, &text);
+    if (e != STREAM_OK)
+        s2s_in_close(in, e, text);
 }
 
 static void on_nonza(struct s2s_in *in, const struct stanza *st)
@@ -523,6 +668,10 @@ static void on_nonza(struct s2s_in *in, const struct stanza *st)
         on_starttls(in);
     } else if (strcmp(root->ns, NS_DIALBACK) == 0) {
         on_dialback(in, st);
+    } else if (strcmp(root->ns, NS_SASL) == 0) {
+        on_sasl(in, st);
+    } else if (element_is(root, "bidi", NS_BIDI)) {
+        on_bidi(in, st);
     } else if (strcmp(root->ns, NS_QUEUE) == 0 && in->state == IN_TRUSTED) {
         on_queue(in, st);
     } else if (element_is(root, "error", NS_STREAM)) {
@@ -536,59 +685,26 @@ static void on_nonza(struct s2s_in *in, const struct stanza *st)
 
 /* ---- stanzas ---- */
 
-static void take(struct s2s_in *in, struct stanza *st, const struct proved *pair)
+/* Answers pile up behind the stanzas that go back. */
+static size_t output_max(const struct s2s_in *in)
 {
-    struct s2s_place place = {.epoch = pair->epoch, .id = in->next};
-    in->next = (struct queue_id){0};
-    s2s_intake_take(&in->intake, st, pair->numbers ? &place : NULL);
-}
-
-/* The stream error for a stanza that may not be here; STREAM_OK: it may. */
-static enum stream_error check(struct s2s_in *in, const struct stanza *st, struct proved **pair, const char **text)
-{
-    *text = "not authenticated: dialback first";
-    if (in->state != IN_TRUSTED)
-        return STREAM_NOT_AUTHORIZED;
-    *text = "every stanza between servers needs from and to";
-    if (!st->from || !st->to)
-        return STREAM_IMPROPER_ADDRESSING;
-    *pair = proved_of(in, st->from->domain, st->to->domain);
-    *text = "that domain is not served here";
-    if (!*pair && !exchange_is_local_domain(in->shard->s2s->o.exchange, st->to->domain))
-        return STREAM_HOST_UNKNOWN;
-    *text = "from is not a domain that this stream has proved";
-    if (!*pair)
-        return STREAM_INVALID_FROM;
-    *text = "next stands before a message of a pair that has settled";
-    return in->next.seq && (!(*pair)->numbers || st->kind != STANZA_MESSAGE) ? STREAM_BAD_FORMAT : STREAM_OK;
-}
-
-/* A domain answers a domain: something that one of our pairs asked, perhaps. */
-static bool answers_us(const struct stanza *st)
-{
-    return st->kind == STANZA_IQ && (st->type == IQ_RESULT || st->type == IQ_ERROR) && st->id && !st->to->local &&
-           !st->to->resource && !st->from->local && !st->from->resource;
+    size_t back = S2S_OUT_HIGH_BYTES + 2 * XML_LIMITS_DEFAULT.stanza_bytes;
+    return ANSWERS_MAX_BYTES + (in->both_ways ? back : 0);
 }
 
 static void on_stanza(struct stream *s, struct stanza *st)
 {
     struct s2s_in *in = stream_user(s);
     const char *text;
-    struct proved *pair;
     enum stream_error e = STREAM_OK;
     if (st->kind == STANZA_NONZA)
         on_nonza(in, st);
-    else if ((e = check(in, st, &pair, &text)) != STREAM_OK)
+    else if ((e = s2s_reception_stanza(&in->reception, st, &text)) != STREAM_OK)
         s2s_in_close(in, e, text);
-    else {
+    else
         timer_start(&in->timer, in->shard->loop, IDLE_MS, on_timer);
-        if (answers_us(st))
-            s2s_errand_answer(in->shard->s2s, st->to->domain, st->from->domain, st->id);
-        else
-            take(in, st, pair);
-    }
     stanza_unref(&st);
-    if (!is_over(in) && stream_queued(in->stream) > ANSWERS_MAX_BYTES)
+    if (!is_over(in) && stream_queued(in->stream) > output_max(in))
         in_cut(in);
 }
 
@@ -598,10 +714,11 @@ static void on_end(struct stream *s, const struct stream_end *end)
     enum s2s_reason why = s2s_reason_of_end(end);
     log_info(stream_log(s), "ended: %s", end->text);
     s2s_trail_end(in->trail, why, end->text);
-    if (why != S2S_WHY_NONE && !in->asked && in->caller && in->local)
-        show_trail(in, in->local, in->caller);
+    if (why != S2S_WHY_NONE && !in->asked && in->remote && in->local)
+        show_trail(in, in->local, in->remote);
     enter(in, IN_ENDED);
     in->stream = NULL;
+    tell_pairs_of_end(in, end);
     if (!in->shard->stopping) /* then the listeners are closed */
         listener_forget(in->listener, (const struct sockaddr *)&in->peer);
     list_each(node, &in->questions) {
@@ -609,7 +726,7 @@ static void on_end(struct stream *s, const struct stream_end *end)
         s2s_dialback_cancel(q->verify);
         question_free(q);
     }
-    if (s2s_intake_is_empty(&in->intake))
+    if (s2s_reception_end(&in->reception))
         in_free(in);
 }
 
@@ -619,6 +736,7 @@ static const struct stream_policy policy = {
     .on_header = on_header,
     .on_stanza = on_stanza,
     .on_secure = on_secure,
+    .on_drained = on_drained,
     .on_end = on_end,
 };
 
@@ -633,10 +751,10 @@ void s2s_in_accept(struct s2s_shard *sh, struct listener *li, bool direct_tls, u
     list_append(&sh->ins, &in->node);
     struct wire *w = wire_open(sh->loop, fd, &none, NULL);
     if (direct_tls)
-        wire_accept_tls(w, sh->s2s->o.tls, NULL, TLS_ASK_NOBODY, TLS_ALPN_XMPP_SERVER);
+        wire_accept_tls(w, sh->s2s->o.tls, NULL, TLS_ASK_ANYBODY, TLS_ALPN_XMPP_SERVER);
     in->peer = listener_peer(li);
     in->stream = stream_open(w, &policy, in, XML_LIMITS_BEFORE_AUTH, HEADER_TIMEOUT_MS);
-    s2s_intake_init(&in->intake, sh, in->stream, on_empty);
+    s2s_reception_init(&in->reception, sh, in->stream, on_empty);
     log_ctx_set(stream_log(in->stream), "s2s-in %s", wire_peer_text(w));
     in->trail = s2s_trail_new(sh->loop);
     s2s_trail_note(in->trail, S2S_STEP_TCP, "%s called", wire_peer_text(w));

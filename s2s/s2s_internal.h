@@ -27,6 +27,8 @@ struct s2s_shard {
     struct map pairs;            /* "LOCAL REMOTE" -> struct s2s_pair */
     struct list ins;             /* of struct s2s_in */
     struct list outs;            /* of struct s2s_out */
+    struct list receptions;      /* of struct s2s_reception: what comes in, on streams of either list */
+    struct map ways_back;        /* "REMOTE LOCAL" -> struct s2s_in by which LOCAL's stanzas can go to REMOTE */
     struct s2s_turns turns;      /* of outs that are not ready */
     struct listener **listeners; /* one a configured address; NULL: closed */
     struct s2s_trace trace;      /* of its pairs, and of its incoming streams */

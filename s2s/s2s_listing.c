@@ -11,7 +11,8 @@
 
 static const struct listing_column columns[] = {
     {"remote", "Community"}, {"direction", "Direction"}, {"state", "State"}, {"waiting", "Waiting"},
-    {"unconfirmed", "Not confirmed"}, {"stored", "More in the store"}, {"error", "Last error"}, {NULL, NULL},
+    {"unconfirmed", "Not confirmed"}, {"stored", "More in the store"}, {"error", "Last error"},
+    {"stream", "Stream"}, {"theirs", "They proved themselves by"}, {"ours", "We proved ourselves by"}, {NULL, NULL},
 };
 
 struct walk {
@@ -46,23 +47,24 @@ static void add_pair(struct listing_query *q, const struct s2s_pair *p)
     row->cells[4] = listing_number(q, look.unconfirmed);
     row->cells[5] = look.more_in_store ? "yes" : "no";
     row->cells[6] = look.error ? arena_dup(&q->arena, look.error) : NULL;
+    if (look.by_peers_stream || look.our_proof != S2S_PROOF_NONE) {
+        row->cells[7] = look.by_peers_stream ? "theirs, both ways" : look.both_ways ? "ours, both ways" : "ours";
+        row->cells[8] = s2s_proof_name(look.peers_proof);
+        row->cells[9] = look.by_peers_stream ? NULL : s2s_proof_name(look.our_proof);
+    }
 }
 
-struct incoming {
-    struct listing_query *q;
-    const struct s2s_in *in;
-};
-
-static void add_proved(void *user, const char *local, const char *remote)
+static void add_proved(void *user, const struct s2s_in_look *look)
 {
-    const struct incoming *i = user;
-    struct listing_query *q = i->q;
-    struct listing_row *row = concerns(q, local, remote) ? listing_add(q) : NULL;
+    struct listing_query *q = user;
+    struct listing_row *row = concerns(q, look->local, look->remote) ? listing_add(q) : NULL;
     if (!row)
         return;
-    row->cells[0] = remote ? arena_dup(&q->arena, remote) : NULL;
+    row->cells[0] = look->remote ? arena_dup(&q->arena, look->remote) : NULL;
     row->cells[1] = "in";
-    row->cells[2] = lower(q, s2s_in_state(i->in));
+    row->cells[2] = lower(q, look->state);
+    row->cells[7] = look->both_ways ? "theirs, both ways" : "theirs";
+    row->cells[8] = s2s_proof_name(look->how);
 }
 
 static void walk_shard(struct command *cmd)
@@ -73,10 +75,8 @@ static void walk_shard(struct command *cmd)
     struct s2s_pair *p;
     for (size_t i = 0; (p = map_next(&sh->pairs, &i));)
         add_pair(q, p);
-    list_each(node, &sh->ins) {
-        struct incoming in = {q, s2s_in_from_node(node)};
-        s2s_in_each_proved(in.in, add_proved, &in);
-    }
+    list_each(node, &sh->ins)
+        s2s_in_each_proved(s2s_in_from_node(node), add_proved, q);
     if (++w->shard < w->s2s->o.loop_count)
         loop_post(w->s2s->shards[w->shard].loop, &q->cmd);
     else

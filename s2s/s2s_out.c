@@ -10,6 +10,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/xmpp/ns.h"
+#include "s2s/s2s_external.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_locate.h"
 #include "s2s/s2s_reach.h"
@@ -24,7 +25,8 @@
     S(SECURING,  TO(SECURE) | ANOTHER)        /* handshake, then header again                           */ \
     S(SECURE,    TO(READY) | ANOTHER)         /* header sent under TLS; features awaited                */ \
     S(LEAVING,   ANOTHER)                     /* this target failed: its stream ends, then the next     */ \
-    S(READY,     TO(CLOSING))                 /* on_ready was called                                    */ \
+    S(READY,     TO(RESTARTING) | TO(CLOSING)) /* on_ready was called                                   */ \
+    S(RESTARTING, TO(READY) | TO(CLOSING))    /* SASL has succeeded: header sent, features awaited      */ \
     S(CLOSING,   0)                           /* the stream ends; on_end comes                          */
 /* The target's stream fails, or ends: */
 #define ANOTHER (TO(LEAVING) | TO(DIALLING) | TO(CLOSING))
@@ -70,7 +72,8 @@ struct s2s_out {
     char text[200];
     char last_text[200]; /* how the newest target failed */
     char stream_id[256]; /* of the peer's newest header */
-    bool offers_dialback, offers_queue;
+    struct s2s_features features;
+    enum s2s_proof proof; /* of the peer */
     struct s2s_trail *trail;
     struct log_ctx log;
 };
@@ -173,6 +176,7 @@ static enum s2s_step step_of(const struct s2s_out *o)
     case OUT_SECURE:
     case OUT_LEAVING:
     case OUT_READY:
+    case OUT_RESTARTING:
     case OUT_CLOSING:
         break;
     }
@@ -236,19 +240,6 @@ static void send_header(struct s2s_out *o)
     stream_send_header(o->stream, o->local, o->remote, NULL, "1.0", NULL);
 }
 
-static void on_header(struct stream *s, const struct stream_header *h)
-{
-    struct s2s_out *o = stream_user(s);
-    text_copy(o->stream_id, sizeof o->stream_id, h->id ? h->id : "");
-    if (!o->stream_id[0]) {
-        s2s_trail_fail(o->trail, S2S_STEP_STREAM, S2S_WHY_OUR_ERROR, "its header has no id");
-        leave_target(o, S2S_TIMEOUT, STREAM_BAD_FORMAT, "the peer's header has no id");
-    } else if (!h->version) {
-        s2s_trail_fail(o->trail, S2S_STEP_TLS, S2S_WHY_NO_TLS, "it speaks no XMPP 1.0, so no TLS");
-        leave_target(o, S2S_REFUSED, STREAM_UNSUPPORTED_VERSION, "the peer speaks no XMPP 1.0, so no TLS");
-    }
-}
-
 static void become_ready(struct s2s_out *o)
 {
     timer_stop(&o->timeout);
@@ -256,7 +247,7 @@ static void become_ready(struct s2s_out *o)
     forget_targets(o);
     enter(o, OUT_READY);
     s2s_turn_end(&o->shard->turns, &o->turn);
-    o->ev->on_ready(o->user, o->stream_id, o->offers_dialback);
+    o->ev->on_ready(o->user);
 }
 
 static struct tls_peer tls_peer_of(const struct s2s_out *o)
@@ -273,10 +264,39 @@ static bool has_dane(const struct s2s_out *o)
     return tls_peer_of(o).dane_count > 0;
 }
 
+static bool may_do_without_tls(const struct s2s_out *o)
+{
+    return !has_dane(o) && s2s_remote_of(o->shard->s2s, o->remote)->tls_optional;
+}
+
+static void on_header(struct stream *s, const struct stream_header *h)
+{
+    struct s2s_out *o = stream_user(s);
+    text_copy(o->stream_id, sizeof o->stream_id, h->id ? h->id : "");
+    if (!o->stream_id[0]) {
+        s2s_trail_fail(o->trail, S2S_STEP_STREAM, S2S_WHY_OUR_ERROR, "its header has no id");
+        leave_target(o, S2S_TIMEOUT, STREAM_BAD_FORMAT, "the peer's header has no id");
+    } else if (!h->version && o->state == OUT_PLAIN && may_do_without_tls(o)) {
+        become_ready(o); /* no features will come (RFC 6120 4.7.5) */
+    } else if (!h->version) {
+        s2s_trail_fail(o->trail, S2S_STEP_TLS, S2S_WHY_NO_TLS, "it speaks no XMPP 1.0, so no TLS");
+        leave_target(o, S2S_REFUSED, STREAM_UNSUPPORTED_VERSION, "the peer speaks no XMPP 1.0, so no TLS");
+    }
+}
+
+static void read_features(struct s2s_features *f, const struct stanza *st)
+{
+    const struct element *dialback = stanza_child(st, "dialback", NS_DIALBACK_FEATURE);
+    f->dialback = dialback != NULL;
+    f->dialback_errors = dialback && element_child(dialback, "errors", NS_DIALBACK_FEATURE);
+    f->external = s2s_external_is_offered(st);
+    f->bidi = stanza_child(st, "bidi", NS_BIDI_FEATURE) != NULL;
+    f->queue = stanza_child(st, "queue", NS_QUEUE) != NULL;
+}
+
 static void on_features(struct s2s_out *o, const struct stanza *st)
 {
-    o->offers_dialback = stanza_child(st, "dialback", NS_DIALBACK_FEATURE) != NULL;
-    o->offers_queue = stanza_child(st, "queue", NS_QUEUE) != NULL;
+    read_features(&o->features, st);
     if (o->state == OUT_PLAIN && stanza_child(st, "starttls", NS_TLS)) {
         enter(o, OUT_STARTTLS);
         stream_send_text(o->stream, "<starttls xmlns='" NS_TLS "'/>");
@@ -284,11 +304,11 @@ static void on_features(struct s2s_out *o, const struct stanza *st)
         s2s_trail_fail(o->trail, S2S_STEP_TLS, S2S_WHY_NO_TLS, "it offers no TLS; DNSSEC says that it has it (TLSA)");
         leave_target(o, S2S_REFUSED, STREAM_POLICY_VIOLATION,
                      "the peer offers no TLS; DNSSEC says that it has it (TLSA)");
-    } else if (o->state == OUT_PLAIN && !s2s_remote_of(o->shard->s2s, o->remote)->tls_optional) {
+    } else if (o->state == OUT_PLAIN && !may_do_without_tls(o)) {
         s2s_trail_fail(o->trail, S2S_STEP_TLS, S2S_WHY_NO_TLS, "it offers no TLS");
         leave_target(o, S2S_REFUSED, STREAM_POLICY_VIOLATION,
                    "the peer offers no TLS; 'remote' with 'tls = optional' would allow that");
-    } else if (o->state == OUT_PLAIN || o->state == OUT_SECURE) {
+    } else if (o->state == OUT_PLAIN || o->state == OUT_SECURE || o->state == OUT_RESTARTING) {
         become_ready(o);
     }
 }
@@ -309,8 +329,8 @@ static void on_stanza(struct stream *s, struct stanza *st)
 {
     struct s2s_out *o = stream_user(s);
     const struct element *root = st->payload->root;
-    if (st->kind != STANZA_NONZA) /* only we speak on this stream (RFC 6120 4.3) */
-        leave_target(o, S2S_TIMEOUT, STREAM_NOT_AUTHORIZED, "stanza on a stream that only we may use");
+    if (st->kind != STANZA_NONZA && o->state != OUT_READY)
+        leave_target(o, S2S_TIMEOUT, STREAM_NOT_AUTHORIZED, "stanza before its time");
     else if (element_is(root, "features", NS_STREAM))
         on_features(o, st);
     else if (element_is(root, "error", NS_STREAM))
@@ -336,6 +356,10 @@ static void on_secure(struct stream *s, const struct tls_info *info)
     struct s2s_out *o = stream_user(s);
     log_debug(&o->log, "TLS with %s, %s", info->version, info->cipher);
     note_secure(o, info);
+    if (info->dane == TLS_DANE_MATCHED)
+        o->proof = S2S_PROOF_DANE;
+    else if (!s2s_external_why_not(info, o->remote))
+        o->proof = S2S_PROOF_CERTIFICATE;
     enter(o, OUT_SECURE);
     send_header(o);
     if (info->dane == TLS_DANE_DIFFERENT)
@@ -363,13 +387,13 @@ static bool is_innocent(enum stream_error received)
     return false;
 }
 
-static enum s2s_failure why_ended(const struct s2s_out *o, const struct stream_end *end)
+enum s2s_failure s2s_out_why_ended(const struct stream_end *end, bool was_ready)
 {
     if (end->received == STREAM_HOST_UNKNOWN || end->received == STREAM_HOST_GONE)
         return S2S_NOT_FOUND;
     if (end->received == STREAM_POLICY_VIOLATION || end->received == STREAM_NOT_AUTHORIZED)
         return S2S_REFUSED;
-    return o->state == OUT_READY && !is_innocent(end->received) ? S2S_FAULTED : S2S_TIMEOUT;
+    return was_ready && !is_innocent(end->received) ? S2S_FAULTED : S2S_TIMEOUT;
 }
 
 static void on_stream_end(struct stream *s, const struct stream_end *end)
@@ -378,13 +402,14 @@ static void on_stream_end(struct stream *s, const struct stream_end *end)
     o->stream = NULL;
     timer_stop(&o->target_timeout);
     s2s_trail_end(o->trail, s2s_reason_of_end(end), end->text);
-    note(o, why_ended(o, end), end->text);
+    note(o, s2s_out_why_ended(end, o->state == OUT_READY), end->text);
     if (o->target)
         add_failure(o, o->why);
     if (has_next_target(o)) {
         log_info(&o->log, "%s: %s", o->target->host, o->text);
         o->text[0] = '\0';
-        o->offers_dialback = o->offers_queue = false;
+        o->features = (struct s2s_features){0};
+        o->proof = S2S_PROOF_NONE;
         o->target = NULL;
         enter(o, OUT_DIALLING);
         s2s_reach_next(o->reach);
@@ -520,9 +545,19 @@ struct s2s_trail *s2s_out_trail(struct s2s_out *o)
     return o->trail;
 }
 
-bool s2s_out_offers_queue(const struct s2s_out *o)
+const struct s2s_features *s2s_out_features(const struct s2s_out *o)
 {
-    return o->offers_queue;
+    return &o->features;
+}
+
+const char *s2s_out_stream_id(const struct s2s_out *o)
+{
+    return o->stream_id;
+}
+
+enum s2s_proof s2s_out_proof(const struct s2s_out *o)
+{
+    return o->proof;
 }
 
 bool s2s_out_is_ready(const struct s2s_out *o)
@@ -530,7 +565,21 @@ bool s2s_out_is_ready(const struct s2s_out *o)
     return o->state == OUT_READY && stream_is_open(o->stream);
 }
 
+void s2s_out_restart(struct s2s_out *o)
+{
+    if (!s2s_out_is_ready(o))
+        return;
+    enter(o, OUT_RESTARTING);
+    stream_expect_restart(o->stream);
+    send_header(o);
+}
+
 void s2s_out_close(struct s2s_out *o, enum stream_error e, const char *text)
 {
     end_stream(o, S2S_TIMEOUT, e, text ? text : "closed");
+}
+
+void s2s_out_give_up(struct s2s_out *o, enum s2s_failure why, const char *text)
+{
+    end_stream(o, why, STREAM_OK, text);
 }

@@ -4,6 +4,8 @@
  *
  *   s2s_queue        what waits, in which order, and what of it is in memory
  *   s2s_unconfirmed  what was sent, and what the peer has of it
+ *   s2s_prove        how the peer comes to take LOCAL for LOCAL
+ *   s2s_bidi         what the peer says on our stream, where it goes both ways
  *   s2s_attempts     how far apart attempts are, and how a failure is called
  *   s2s_bounce       what goes back to its sender
  *   s2s_notice       who is told that a message waits
@@ -18,23 +20,27 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/xmpp/ns.h"
+#include "s2s/s2s_bidi.h"
 #include "s2s/s2s_bounce.h"
 #include "s2s/s2s_dialback.h"
 #include "s2s/s2s_errand.h"
+#include "s2s/s2s_in.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_notice.h"
+#include "s2s/s2s_prove.h"
 
 enum {
-    DIALBACK_TIMEOUT_MS = 30000,
+    PROOF_TIMEOUT_MS = 30000,
     FINISH_MS = 3000, /* how long the gateway's end waits for answers to pings */
     LEAVE_MS = 1000,  /* how often a pair that leaves looks whether anybody still holds it */
 };
 
 /* clang-format off */
 #define PAIR_STATES(S) /* name      may be followed by                                            */   \
-    S(IDLE,           TO(CONNECTING) | TO(STOPPED)) /* no stream, nothing here to send             */  \
+    S(IDLE,           TO(CONNECTING) | TO(UP) | TO(STOPPED)) /* no stream, nothing here to send;   */  \
+                                                    /* UP: by a stream that the peer opened        */  \
     S(CONNECTING,     TO(AUTHENTICATING) | TO(BACKOFF) | TO(STOPPED)) /* s2s_out is on its way     */  \
-    S(AUTHENTICATING, TO(UP) | TO(BACKOFF) | TO(STOPPED)) /* db:result sent                        */  \
+    S(AUTHENTICATING, TO(UP) | TO(BACKOFF) | TO(STOPPED)) /* the peer is shown who we are          */  \
     S(UP,             TO(IDLE) | TO(CLOSING) | TO(BACKOFF) | TO(FINISHING) | TO(STOPPED))              \
                                                     /* the peer takes stanzas                      */  \
     S(CLOSING,        TO(IDLE) | TO(BACKOFF) | TO(STOPPED)) /* was up; we end the stream: idle, or */  \
@@ -71,9 +77,12 @@ struct s2s_pair {
     struct s2s_unconfirmed unconfirmed;
     struct s2s_attempts attempts;
     struct s2s_notice notice;
-    struct s2s_out *out; /* NULL: none */
-    struct timer timer;  /* of the state: on_time */
-    bool is_leaving;     /* LOCAL went: STOPPED is followed by the pair's own end */
+    struct s2s_out *out;    /* NULL: none */
+    struct s2s_prove prove; /* on `out` */
+    struct s2s_bidi *bidi; /* of `out`, once it goes both ways; else NULL */
+    struct s2s_in *in;     /* the peer's own, by which it goes instead of `out`; NULL: none */
+    struct timer timer;    /* of the state: on_time */
+    bool is_leaving;       /* LOCAL went: STOPPED is followed by the pair's own end */
 };
 
 static void pump(struct s2s_pair *p);
@@ -94,6 +103,32 @@ static bool is_unreachable(const struct s2s_pair *p)
     return p->state == PAIR_BACKOFF && p->attempts.refused;
 }
 
+/* ---- the stream that carries it ---- */
+
+static bool has_stream(const struct s2s_pair *p)
+{
+    return p->in ? s2s_in_is_ready(p->in) : p->out && s2s_out_is_ready(p->out);
+}
+
+static struct stream *stream_of(const struct s2s_pair *p)
+{
+    return p->in ? s2s_in_stream(p->in) : s2s_out_stream(p->out);
+}
+
+static bool peer_takes_numbers(const struct s2s_pair *p)
+{
+    return options_of(p)->queue_epoch && (p->in ? s2s_in_takes_queue(p->in) : s2s_out_features(p->out)->queue);
+}
+
+static void end_stream(struct s2s_pair *p, enum stream_error e, const char *text)
+{
+    s2s_bidi_stop(p->bidi);
+    if (p->in)
+        s2s_in_close(p->in, e, text);
+    else if (p->out)
+        s2s_out_close(p->out, e, text);
+}
+
 /* ---- the state and its time ---- */
 
 static void on_time(struct timer *t);
@@ -111,7 +146,7 @@ static void enter(struct s2s_pair *p, enum pair_state next)
     timer_stop(&p->timer);
     switch (next) {
     case PAIR_AUTHENTICATING:
-        start_timer(p, DIALBACK_TIMEOUT_MS);
+        start_timer(p, PROOF_TIMEOUT_MS);
         break;
     case PAIR_UP:
         start_timer(p, options_of(p)->idle_close_ms);
@@ -136,7 +171,7 @@ static void enter(struct s2s_pair *p, enum pair_state next)
 static void close_stream(struct s2s_pair *p, enum stream_error e, const char *text)
 {
     enter(p, PAIR_CLOSING);
-    s2s_out_close(p->out, e, text);
+    end_stream(p, e, text);
 }
 
 static void on_silence(struct s2s_unconfirmed *u)
@@ -146,10 +181,10 @@ static void on_silence(struct s2s_unconfirmed *u)
         close_stream(p, STREAM_CONNECTION_TIMEOUT, "no answer to a ping");
 }
 
-/* Nothing was sent for a while. */
+/* Nothing was sent for a while. A stream that the peer opened is the peer's to end. */
 static void up_for_long(struct s2s_pair *p)
 {
-    if (p->unconfirmed.count)
+    if (p->unconfirmed.count || (p->in && !s2s_queue_first(&p->queue)))
         start_timer(p, options_of(p)->idle_close_ms); /* the ping that is under way will tell */
     else if (s2s_queue_first(&p->queue))
         close_stream(p, STREAM_CONNECTION_TIMEOUT, "the peer does not read what it is sent");
@@ -191,8 +226,8 @@ static void on_time(struct timer *t)
         break;
     case PAIR_AUTHENTICATING:
         s2s_trail_fail(s2s_out_trail(p->out), S2S_STEP_AUTHENTICATION, S2S_WHY_NO_ANSWER,
-                       "no answer to our dialback key in time");
-        s2s_out_close(p->out, STREAM_CONNECTION_TIMEOUT, "no answer to dialback in time");
+                       "no answer in time to our proof of who we are");
+        end_stream(p, STREAM_CONNECTION_TIMEOUT, "the peer did not say in time whether it takes us for who we are");
         break;
     case PAIR_UP:
         up_for_long(p);
@@ -219,7 +254,7 @@ static void on_time(struct timer *t)
 
 static void send_item(struct s2s_pair *p, struct s2s_item *it)
 {
-    struct stream *out = s2s_out_stream(p->out);
+    struct stream *out = stream_of(p);
     struct stanza *st = s2s_item_stamped(it, p->way.local, clock_unix_us(loop_clock(p->way.shard->loop)));
     if (it->seq)
         s2s_numbering_send(&p->unconfirmed.numbering, out, s2s_item_id(it));
@@ -236,7 +271,7 @@ static void send_item(struct s2s_pair *p, struct s2s_item *it)
 
 static void send_waiting(struct s2s_pair *p)
 {
-    struct stream *out = s2s_out_stream(p->out);
+    struct stream *out = stream_of(p);
     struct s2s_item *it;
     bool sent = false;
     while ((it = s2s_queue_first(&p->queue)) && p->unconfirmed.bytes < options_of(p)->queue_bytes &&
@@ -281,7 +316,7 @@ static void pump(struct s2s_pair *p)
         connect_now(p);
     else if (p->state == PAIR_IDLE && s2s_queue_is_done(&p->queue) && !timer_is_running(&p->timer))
         start_timer(p, options_of(p)->idle_close_ms);
-    else if (p->state == PAIR_UP && s2s_out_is_ready(p->out))
+    else if (p->state == PAIR_UP && has_stream(p))
         send_waiting(p);
     read_if_due(p);
 }
@@ -301,61 +336,64 @@ static void on_read(struct s2s_queue *q)
 
 /* ---- the stream ---- */
 
-static void on_ready(void *user, const char *stream_id, bool offers_dialback)
+/* The peer takes stanzas: on our stream, or back on its own. */
+static void way_is_open(struct s2s_pair *p)
 {
-    struct s2s_pair *p = user;
-    (void)offers_dialback; /* servers that know nothing else do not always announce it */
-    struct bytes key = BYTES_EMPTY;
-    s2s_dialback_key(p->way.shard->s2s, p->way.remote, p->way.local, stream_id, &key);
-    const struct s2s_dialback_word prove = {
-        .element = "result", .from = p->way.local, .to = p->way.remote, .key = bytes_text(&key)};
-    s2s_dialback_send(s2s_out_stream(p->out), &prove);
-    bytes_fini(&key);
-    s2s_trail_note(s2s_out_trail(p->out), S2S_STEP_AUTHENTICATION, "dialback: our key is sent");
-    enter(p, PAIR_AUTHENTICATING);
-}
-
-/* Invalid, or an error (XEP-0220 2.5): ours or the peer's set-up is wrong; messages wait for better. */
-static void refused_by_peer(struct s2s_pair *p, const struct stanza *st)
-{
-    const struct element *error = element_child(st->payload->root, "error", NULL);
-    const struct element *condition = error ? error->first_child : NULL;
-    char text[160];
-    snprintf(text, sizeof text, "the peer did not accept our dialback key: %.60s",
-             condition ? condition->name : "it says that it is not valid");
-    s2s_trail_fail(s2s_out_trail(p->out), S2S_STEP_AUTHENTICATION,
-                   s2s_reason_of_dialback(condition ? condition->name : NULL), "%s", text);
-    s2s_out_close(p->out, STREAM_OK, text);
-}
-
-static void accepted_by_peer(struct s2s_pair *p)
-{
-    log_info(&p->way.log, "dialback accepted; the way is open");
-    s2s_trail_well(s2s_out_trail(p->out), S2S_STEP_AUTHENTICATION, "it accepted our dialback key");
     s2s_attempts_succeeded(&p->attempts);
     s2s_notice_over(&p->notice);
     enter(p, PAIR_UP);
-    if (options_of(p)->queue_epoch && s2s_out_offers_queue(p->out))
-        s2s_numbering_begin(&p->unconfirmed.numbering, s2s_out_stream(p->out));
+    if (peer_takes_numbers(p))
+        s2s_numbering_begin(&p->unconfirmed.numbering, stream_of(p));
     pump(p);
+}
+
+/* After each step of the proof. */
+static void proof_goes_on(struct s2s_pair *p)
+{
+    if (p->prove.state != S2S_PROVE_DONE || p->state != PAIR_AUTHENTICATING)
+        return;
+    if (p->prove.bidi) {
+        enum s2s_proof peers = s2s_out_proof(p->out);
+        p->bidi = s2s_bidi_open(p->way.shard, s2s_out_stream(p->out), p->way.remote, p->way.local,
+                                peers != S2S_PROOF_NONE ? peers : S2S_PROOF_DIALBACK);
+    }
+    way_is_open(p);
+}
+
+static void on_ready(void *user)
+{
+    struct s2s_pair *p = user;
+    if (p->state == PAIR_CONNECTING)
+        enter(p, PAIR_AUTHENTICATING);
+    s2s_prove_ready(&p->prove, p->out);
+    proof_goes_on(p);
+}
+
+/* XEP-0288: what the peer says on our stream. */
+static void on_way_back(struct s2s_pair *p, struct stanza *st)
+{
+    const char *text;
+    enum stream_error e = s2s_bidi_take(p->bidi, st, &text);
+    if (e != STREAM_OK && p->state == PAIR_UP)
+        close_stream(p, e, text);
+    else if (e != STREAM_OK)
+        end_stream(p, e, text);
+    else if (p->state == PAIR_UP)
+        start_timer(p, options_of(p)->idle_close_ms);
 }
 
 static void on_element(void *user, struct stanza *st)
 {
     struct s2s_pair *p = user;
-    struct s2s_dialback d;
-    if (p->state != PAIR_AUTHENTICATING || !element_is(st->payload->root, "result", NS_DIALBACK) ||
-        !s2s_dialback_read(st, &d)) {
-        log_warn(&p->way.log, "unexpected <%s/> from the peer ignored", st->payload->root->name);
-        return;
-    }
-    if (strcmp(d.from, p->way.remote) != 0 || strcmp(d.to, p->way.local) != 0)
-        log_warn(&p->way.log, "dialback result for other domains ignored");
-    else if (text_eq(d.type, "valid"))
-        accepted_by_peer(p);
-    else
-        refused_by_peer(p, st);
-    arena_fini(&d.arena);
+    const struct element *root = st->payload->root;
+    if (p->state == PAIR_AUTHENTICATING && s2s_prove_element(&p->prove, p->out, st))
+        proof_goes_on(p);
+    else if (p->bidi && (st->kind != STANZA_NONZA || strcmp(root->ns, NS_QUEUE) == 0))
+        on_way_back(p, st);
+    else if (st->kind != STANZA_NONZA) /* only we speak on this stream (RFC 6120 4.3) */
+        s2s_out_close(p->out, STREAM_NOT_AUTHORIZED, "stanza on a stream that only we may use");
+    else if (!s2s_dialback_answer(p->way.shard, s2s_out_stream(p->out), st, NULL))
+        log_warn(&p->way.log, "unexpected <%s/> from the peer ignored", root->name);
 }
 
 static void on_drained(void *user)
@@ -412,10 +450,8 @@ static void not_connected(struct s2s_pair *p, enum s2s_failure why, const char *
     bounce_waiting(p);
 }
 
-static void on_end(void *user, enum s2s_failure why, const char *text)
+static void stream_ended(struct s2s_pair *p, enum s2s_failure why, const char *text)
 {
-    struct s2s_pair *p = user;
-    p->out = NULL;
     if (p->state == PAIR_FINISHING)
         stop_now(p);
     take_back(p, why != S2S_TIMEOUT);
@@ -428,12 +464,49 @@ static void on_end(void *user, enum s2s_failure why, const char *text)
     pump(p);
 }
 
+static void on_end(void *user, enum s2s_failure why, const char *text)
+{
+    struct s2s_pair *p = user;
+    char whole[400];
+    p->out = NULL;
+    s2s_bidi_close(&p->bidi);
+    s2s_prove_end(&p->prove, whole, sizeof whole, text);
+    stream_ended(p, why, whole);
+}
+
+/* XEP-0288: the peer has opened a stream that goes both ways: no other is needed. */
+static void go_back_by(struct s2s_pair *p, struct s2s_in *in)
+{
+    p->in = in;
+    log_info(&p->way.log, "the way is open on the stream that the peer opened");
+    way_is_open(p);
+}
+
+void s2s_pair_way_back_drained(struct s2s_pair *p, const struct s2s_in *in)
+{
+    if (p->in == in)
+        pump(p);
+}
+
+void s2s_pair_way_back_ended(struct s2s_pair *p, const struct s2s_in *in, enum s2s_failure why, const char *text)
+{
+    if (p->in != in)
+        return;
+    p->in = NULL;
+    stream_ended(p, why, text);
+}
+
 static void connect_now(struct s2s_pair *p)
 {
     static const struct s2s_out_events events = {on_ready, on_element, on_drained, on_end};
     struct exchange *x = options_of(p)->exchange;
     if (!exchange_is_local_domain(x, p->way.local)) {
         s2s_pair_leave(p); /* what is kept waits until it is served here again */
+        return;
+    }
+    struct s2s_in *in = s2s_in_way_back(p->way.shard, p->way.local, p->way.remote);
+    if (in && !exchange_is_local_domain(x, p->way.remote)) {
+        go_back_by(p, in);
         return;
     }
     enter(p, PAIR_CONNECTING);
@@ -472,9 +545,8 @@ static void take_unkept(struct s2s_pair *p, struct stanza *st)
 /* Log-offs, and answers to the peer's own pings, while there is a stream that all went by. */
 static void say_last(struct s2s_pair *p, struct stanza *st)
 {
-    if (!s2s_queue_first(&p->queue) && s2s_out_is_ready(p->out) &&
-        stream_queued(s2s_out_stream(p->out)) < S2S_OUT_HIGH_BYTES)
-        stream_send(s2s_out_stream(p->out), st);
+    if (!s2s_queue_first(&p->queue) && has_stream(p) && stream_queued(stream_of(p)) < S2S_OUT_HIGH_BYTES)
+        stream_send(stream_of(p), st);
 }
 
 void s2s_pair_send(struct s2s_pair *p, struct stanza *st, struct queue_id id)
@@ -520,7 +592,11 @@ static void stop_now(struct s2s_pair *p)
     s2s_queue_close(&p->queue);
     s2s_notice_close(&p->notice);
     if (p->out)
-        s2s_out_close(p->out, STREAM_SYSTEM_SHUTDOWN, "we are shutting down");
+        end_stream(p, STREAM_SYSTEM_SHUTDOWN, "we are shutting down");
+    if (p->in && p->is_leaving) { /* that one may serve others */
+        p->in = NULL;
+        take_back(p, false);
+    }
     if (was_finishing && !p->is_leaving)
         s2s_shard_finished(p->way.shard);
 }
@@ -531,8 +607,8 @@ static void finish(struct s2s_pair *p)
 {
     if (p->unconfirmed.count == 0)
         stop_now(p);
-    else if (s2s_out_is_ready(p->out))
-        s2s_unconfirmed_ping(&p->unconfirmed, s2s_out_stream(p->out));
+    else if (has_stream(p))
+        s2s_unconfirmed_ping(&p->unconfirmed, stream_of(p));
 }
 
 void s2s_pair_answer(struct s2s_pair *p, const char *id)
@@ -587,6 +663,7 @@ struct s2s_pair *s2s_pair_create(struct s2s_shard *sh, const char *local, const 
     struct s2s_pair *p = mem_new(struct s2s_pair);
     p->state = PAIR_IDLE;
     s2s_way_init(&p->way, sh, local, remote);
+    s2s_prove_init(&p->prove, &p->way);
     s2s_queue_init(&p->queue, &p->way, on_read);
     s2s_notice_init(&p->notice, &p->way);
     s2s_unconfirmed_init(&p->unconfirmed, &p->way, on_silence);
@@ -598,7 +675,7 @@ void s2s_pair_destroy(struct s2s_pair **pp)
 {
     struct s2s_pair *p = *pp;
     *pp = NULL;
-    CHECK(!p->out);
+    CHECK(!p->out && !p->in);
     timer_stop(&p->timer);
     map_remove(&p->way.shard->pairs, p->way.name);
     s2s_queue_fini(&p->queue);
@@ -614,6 +691,12 @@ void s2s_pair_look(const struct s2s_pair *p, struct s2s_pair_look *out)
     *out = (struct s2s_pair_look){.local = p->way.local,
                                   .remote = p->way.remote,
                                   .state = state_names[p->state],
+                                  .both_ways = p->in || p->bidi,
+                                  .by_peers_stream = p->in != NULL,
+                                  .our_proof = p->prove.how,
+                                  .peers_proof = p->in    ? s2s_in_proof(p->in, p->way.local, p->way.remote)
+                                                 : p->out ? s2s_out_proof(p->out)
+                                                          : S2S_PROOF_NONE,
                                   .waiting = s2s_queue_count(&p->queue),
                                   .unconfirmed = (unsigned)p->unconfirmed.count,
                                   .more_in_store = p->queue.more_in_store,

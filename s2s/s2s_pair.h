@@ -6,7 +6,10 @@
 
 #include "gateway/store/received.h"
 #include "gateway/xmpp/stanza.h"
+#include "s2s/s2s_out.h"
+#include "s2s/s2s_proof.h"
 
+struct s2s_in;
 struct s2s_shard;
 struct s2s_pair;
 
@@ -19,6 +22,9 @@ void s2s_pair_wake(struct s2s_pair *p);          /* rows wait in the store */
 void s2s_pair_peer_is_alive(struct s2s_pair *p); /* the peer just authenticated here: do not back off */
 /* An iq result or error came for our domain: perhaps the answer to the pair's ping. */
 void s2s_pair_answer(struct s2s_pair *p, const char *id);
+/* Of a stream that the peer opened and that goes both ways, if it is this pair's: it takes more; it has ended. */
+void s2s_pair_way_back_drained(struct s2s_pair *p, const struct s2s_in *in);
+void s2s_pair_way_back_ended(struct s2s_pair *p, const struct s2s_in *in, enum s2s_failure why, const char *text);
 /* The gateway goes down; s2s_shard_finished follows if the peer is still to say what it has. */
 void s2s_pair_stop(struct s2s_pair *p);
 
@@ -31,6 +37,10 @@ struct s2s_pair_look {
     const char *local, *remote, *state;
     unsigned waiting, unconfirmed; /* stanzas in memory */
     bool more_in_store;
+    bool both_ways;             /* XEP-0288 */
+    bool by_peers_stream;       /* ... and it was the peer who opened it */
+    enum s2s_proof our_proof;   /* how we showed the peer that we are `local`, on our own stream */
+    enum s2s_proof peers_proof; /* how it showed that it is `remote` */
     const char *error; /* why the last attempt failed; NULL: it did not */
 };
 void s2s_pair_look(const struct s2s_pair *p, struct s2s_pair_look *out);

@@ -331,8 +331,8 @@ def parts_by_shell(t):
 
     def streams():
         return {(s["remote"], s["direction"]): s for s in as_json(t, "communities")["items"]}
-    hold(streams()[(THERE, "out")]["state"] == "up", f"streams: {streams()}")
-    ask_until(lambda: (THERE, "in") in streams(), "the stream that came back")
+    up = streams()[(THERE, "out")]
+    hold([up[c] for c in ("state", "stream", "theirs", "ours")] == ["up", "ours, both ways", "EXTERNAL", "EXTERNAL"], f"streams: {up}")
     hold(as_json(t, "community")["fields"]["domain"] == HERE, "the community is another one")
     there = f"admin@{THERE}"
     seen = ctl(t, "sessions", jid=there, options=("-o", "json"))

@@ -220,7 +220,8 @@ static void certificates(void **state)
     assert_string_equal(k.result[1], "open");
     assert_has(k.steps, "in TCP: ok: ");
     assert_has(k.steps, "in stream: ok: a.test calls b.test");
-    assert_has(k.steps, "in authentication: ok: dialback: its key came; the server of a.test is asked");
+    assert_has(k.steps, "in certificate: ok: it names a.test, until 20");
+    assert_has(k.steps, "in authentication: ok: EXTERNAL proved that it is a.test, to b.test");
     side_close(&a);
     side_close(&b);
     world_close(&w);

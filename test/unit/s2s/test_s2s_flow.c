@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Two real servers on loopback: SRV, STARTTLS, dialback both ways, order, barriers, restarts, and
- * stopping in the middle of everything. */
+/* Two real servers on loopback: SRV, STARTTLS, proof, order, barriers, restarts, and stopping in the middle of
+ * everything; each by EXTERNAL and by dialback, on streams that go one way and both ways. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,19 @@
 
 #define LOOPBACK "s2s 127.0.0.0/8"
 
+/* How the servers of a run prove themselves, and whether their streams go both ways. */
+static const struct mode {
+    const char *name;
+    bool dialback, one_way;
+} modes[] = {
+    {"EXTERNAL, both ways", false, false},
+    {"EXTERNAL, one way", false, true},
+    {"dialback, both ways", true, false},
+    {"dialback, one way", true, true},
+};
+
+static const struct mode *mode;
+
 struct two {
     struct world w;
     struct side a, b;
@@ -20,6 +33,8 @@ struct two {
 static void two_open(struct two *t, struct s2s_options o)
 {
     world_open(&t->w);
+    t->w.misnamed = mode->dialback;
+    o.bidi_off = mode->one_way;
     uint16_t pa = world_free_port(&t->w), pb = world_free_port(&t->w);
     world_dns(&t->w, "_xmpp-server._tcp.a.test", "SRV 1 1 %u host-a.test", pa);
     world_dns(&t->w, "_xmpp-server._tcp.b.test", "SRV 1 1 %u host-b.test", pb);
@@ -81,7 +96,9 @@ static void both_ways_in_order(void **state)
     world_until(&t.w, t.a.x.done_count == 30 && t.b.x.done_count == 1); /* the barriers were answered */
     assert_int_equal(side_queued(&t.a, "b.test"), 0);
     assert_int_equal(t.a.x.failed_count + t.b.x.failed_count, 0);
-    assert_non_null(strstr(t.w.log, "dialback proved a.test"));
+    assert_non_null(strstr(t.w.log, mode->dialback ? "dialback proved a.test" : "EXTERNAL proved a.test"));
+    if (mode->one_way)
+        assert_non_null(strstr(t.w.log, mode->dialback ? "dialback proved b.test" : "EXTERNAL proved b.test"));
     two_close(&t);
 }
 
@@ -308,5 +325,10 @@ int main(void)
         cmocka_unit_test(order_with_the_store),
         cmocka_unit_test(domain_beyond_ascii), cmocka_unit_test(stop_at_any_moment),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = 0;
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        mode = &modes[i];
+        failed += cmocka_run_group_tests_name(mode->name, tests, NULL, NULL);
+    }
+    return failed;
 }

@@ -511,6 +511,8 @@ static void next_target(void **state)
         struct duo d;
         struct peer first;
         world_open(&d.w);
+        d.w.misnamed = true; /* so that there is a question, ... */
+        const struct s2s_options one_way = {.bidi_off = true}; /* ... and an answer on another stream */
         peer_open(&first, &d.w, "two.test");
         first.features = f->features;
         first.header_error = f->header_error;
@@ -520,9 +522,9 @@ static void next_target(void **state)
         world_dns(&d.w, "host.test", "A 127.0.0.1");
         struct side second;
         world_dns(&d.w, "_xmpp-server._tcp.a.test", "SRV 1 1 %u host.test", d.a.port = world_free_port(&d.w));
-        side_open(&d.a, &d.w, "a.test", d.a.port, LOOPBACK, (struct s2s_options){0});
+        side_open(&d.a, &d.w, "a.test", d.a.port, LOOPBACK, one_way);
         d.w.direct_tls = strcmp(f->second_srv, DIRECT_SRV) == 0;
-        side_open(&second, &d.w, "two.test", port, LOOPBACK, (struct s2s_options){0});
+        side_open(&second, &d.w, "two.test", port, LOOPBACK, one_way);
         world_say(&d.a.x, "message", "two.test", "1");
         if (f->waits) {
             world_until(&d.w, first.conn_count == 1);
