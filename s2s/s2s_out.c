@@ -443,6 +443,7 @@ static void open_stream(struct s2s_out *o, uv_os_sock_t fd)
     }
     o->stream = stream_open(w, &policy, o, XML_LIMITS_DEFAULT, 0);
     log_ctx_set(stream_log(o->stream), "s2s-out %s>%s", o->local, o->remote);
+    log_debug(&o->log, "connected to %s, %s", o->target->host, wire_peer_text(w));
     s2s_trail_note(o->trail, S2S_STEP_TCP, "connected to %s, %s", o->target->host, wire_peer_text(w));
 }
 

@@ -13,7 +13,7 @@ from lablib.suite import befriend, hold  # noqa: E402
 
 
 def direct_tls(t):
-    """where DNS says that our servers' door has TLS from the first byte, Prosody comes by it"""
+    """where DNS says that servers have TLS from the first byte, Prosody comes by it, and we go to Prosody by it"""
     if t.home != "causeway":
         return
     server = two_servers(t, direct_s2s=True)
@@ -21,6 +21,8 @@ def direct_tls(t):
     befriend(romeo, tybalt)
     talk(tybalt, romeo)
     hold(re.search(r"[:#]5270\b", server.log.read_text()), f"{VERONA} did not use port 5270 of {OURS}")
+    out = re.search(rf"connected to xmpp.{VERONA}, \S+:(\d+)", Path(t.lab.community(OURS)["log"]).read_text())
+    hold(out and out[1] == "5270", f"{OURS} did not use port 5270 of {VERONA}, but {out and out[0]}")
 
 
 if __name__ == "__main__":

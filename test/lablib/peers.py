@@ -71,6 +71,7 @@ interfaces = {{ "{address}" }}
 c2s_ports = {{ 5222 }}
 c2s_direct_tls_ports = {{ 5223 }}
 s2s_ports = {{ 5269 }}
+s2s_direct_tls_ports = {{ 5270 }}
 modules_enabled = {{ {", ".join(f'"{m}"' for m in self.modules)} }}
 authentication = "internal_hashed"
 storage = "internal"
