@@ -534,10 +534,20 @@ static void take_next(struct c2s_bosh_session *s, struct slot *slot)
     xml_body_destroy(&b);
 }
 
+/* More wait for an answer than a client may have under way (XEP-0124 11): the oldest have theirs at once, before their
+ * places are taken by what comes behind them. */
+static void answer_overmuch(struct c2s_bosh_session *s)
+{
+    for (; s->next - s->oldest > window_of(s); s->oldest++)
+        answer_slot(s, slot_of(s, s->oldest), s->oldest, false);
+}
+
 static void take_all(struct c2s_bosh_session *s)
 {
-    while (s->state == SESSION_OPEN && !s->paused && slot_of(s, s->next)->state == SLOT_EARLY)
+    while (s->state == SESSION_OPEN && !s->paused && slot_of(s, s->next)->state == SLOT_EARLY) {
         take_next(s, slot_of(s, s->next));
+        answer_overmuch(s);
+    }
 }
 
 static void on_turn_end(struct turn_hook *h)
@@ -572,11 +582,11 @@ void c2s_bosh_session_take(struct c2s_bosh_session *s, struct c2s_bosh_request *
         ending(s, "bad-request", "a request without a number");
     } else if (r->rid < s->next) {
         take_old(s, r, b);
-    } else if (s->state == SESSION_OPEN && r->rid >= s->next + window_of(s)) {
-        c2s_bosh_refuse(r, "item-not-found");
-        ending(s, "item-not-found", "a request beyond the window came");
     } else if (s->state != SESSION_OPEN && s->final_sent) {
         c2s_bosh_refuse(r, s->condition ? s->condition : "item-not-found");
+    } else if (r->rid >= s->next + window_of(s)) {
+        c2s_bosh_refuse(r, "item-not-found");
+        ending(s, "item-not-found", "a request beyond the window came");
     } else {
         struct slot *slot = slot_of(s, r->rid);
         if (slot->state != SLOT_EARLY && !slot->r) /* what was answered eight numbers ago */

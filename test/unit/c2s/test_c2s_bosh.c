@@ -366,6 +366,63 @@ static void acknowledged(void **state)
     client_close(&s.c);
 }
 
+/* Many more than may be under way come in one turn, each over a connection of its own: all but the last are answered,
+ * each with what is its own, and nothing is taken twice or lost. */
+static void overmuch(void **state)
+{
+    enum { MANY = 11 };
+    struct fixture *f = *state;
+    struct session s;
+    struct client c[MANY];
+    char xml[120], second[4096];
+
+    login(&s, &f->w);
+    for (int i = 0; i < MANY; i++)
+        open_door(&c[i], &f->w, TLS);
+    world_settle_down(&f->w); /* nothing of theirs is under way: they are read in the order in which they ask */
+    unsigned long rid = s.rid;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(xml, sizeof(xml), "<message " CLIENT " to='juliet@capulet.example' id='%d'/>", i);
+        ask_at(&s, &c[i], rid + 1 + (unsigned)i, "", xml);
+    }
+    until_in(f, MANY);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(xml, sizeof(xml), "%d", i);
+        assert_string_equal(f->x.in[i]->id, xml);
+    }
+    for (int i = 0; i < MANY - 1; i++)
+        answer(&c[i]);
+    silent(&c[MANY - 1]);
+    snprintf(second, sizeof(second), "%s", c[MANY - 2].got);
+    ask_at(&s, &c[0], rid + MANY - 1, "", ""); /* of the last but one the answer is kept */
+    answer(&c[0]);
+    assert_string_equal(c[0].got, second);
+    for (int i = 0; i < MANY; i++)
+        client_close(&c[i]);
+    client_close(&s.c);
+}
+
+/* Behind the end every request has an answer, also one far beyond. */
+static void beyond_the_end(void **state)
+{
+    struct fixture *f = *state;
+    struct session s;
+    struct client c[3];
+
+    login(&s, &f->w);
+    for (int i = 0; i < 3; i++)
+        open_door(&c[i], &f->w, TLS);
+    ask_at(&s, &c[0], s.rid + 9, "", "");
+    ask_at(&s, &c[1], s.rid + 17, "", "");
+    ask_at(&s, &c[2], s.rid + 25, "", "");
+    for (int i = 0; i < 3; i++) {
+        answer(&c[i]);
+        expect_in(&c[i], " condition='item-not-found'");
+        client_close(&c[i]);
+    }
+    client_close(&s.c);
+}
+
 static void too_often(void **state)
 {
     struct fixture *f = *state;
@@ -599,7 +656,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(http),     BOTH(creation),     BOTH(refused),   BOTH(stanzas),  BOTH(two_connections),  BOTH(repeated),
-        BOTH(lost),     BOTH(beyond_window), BOTH(acknowledged), BOTH(too_often), BOTH(inactive),     BOTH(resumed_over_tcp),
+        BOTH(lost),     BOTH(beyond_window), BOTH(acknowledged), BOTH(too_often), BOTH(overmuch), BOTH(beyond_the_end), BOTH(inactive),     BOTH(resumed_over_tcp),
         BOTH(keys),     BOTH(bad_input),    BOTH(proxied),
         cmocka_unit_test_setup_teardown(few_per_address, setup_few, teardown),
         cmocka_unit_test_setup_teardown(on_two_loops, setup_two_io, teardown),
