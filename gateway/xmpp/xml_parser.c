@@ -172,10 +172,12 @@ static unsigned count_attrs(const char **attrs)
 static size_t guess_size(const struct xml_parser *p, struct span name)
 {
     char end_tag[24];
-    size_t left = (size_t)(p->fed - p->unit_start);
+    size_t left = (size_t)(p->fed - p->unit_start), tag = (size_t)XML_GetCurrentByteCount(p->expat);
     if (left <= LEFT_FEW_BYTES || left > p->piece.len || name.len > sizeof end_tag - 3)
         return left;
     const char *start = p->piece.data + p->piece.len - left;
+    if (tag >= 2 && tag <= left && start[tag - 2] == '/') /* it has none */
+        return tag;
     memcpy(end_tag, "</", 2);
     memcpy(end_tag + 2, name.data, name.len);
     if (left > BLOCK_MAX_BYTES / 3) /* more would not change the hint, and many short ones would each look far */

@@ -15,7 +15,7 @@
 
 enum {
     FREE_MAX = 32,           /* parsers kept of each shape: 10 KiB each */
-    PIECE_BYTES = 64 * 1024, /* limits are looked at after as much */
+    PIECE_BYTES = 4096, /* parsed ahead of who takes the events; limits are looked at after as much */
 };
 
 struct xml_pool {
@@ -44,6 +44,8 @@ struct xml_reader {
     struct header_box *header; /* found; NULL: none, or taken and dropped */
     struct stanza **queue;     /* owned counts; NULL while empty */
     unsigned head, count, cap;
+    struct bytes rest; /* was fed, and is parsed from `rest_at` on when what was found has been taken; empty: nothing */
+    size_t rest_at;
     enum reader_state state;
     enum xml_shape shape;
     bool header_taken, close_taken;
@@ -237,9 +239,25 @@ struct xml_limits xml_reader_limits(const struct xml_reader *r)
     return r->limits;
 }
 
+static void drop_rest(struct xml_reader *r)
+{
+    bytes_fini(&r->rest);
+    r->rest_at = 0;
+}
+
+/* White space that keeps a connection alive needs no parser. */
+static size_t skip_blank(const char *data, size_t len)
+{
+    size_t i = 0;
+    while (i < len && (data[i] == ' ' || data[i] == '\n' || data[i] == '\r' || data[i] == '\t'))
+        i++;
+    return i;
+}
+
 static size_t count_untaken(const struct xml_reader *r)
 {
-    size_t n = r->count - r->head;
+    size_t n = r->count - r->head, left = r->rest.len - r->rest_at;
+    n += left && skip_blank(r->rest.data + r->rest_at, left) < left;
     n += r->header && !r->header_taken;
     n += r->state == READER_CLOSED && !r->close_taken;
     n += r->state == READER_FAILED;
@@ -252,20 +270,12 @@ size_t xml_reader_restart(struct xml_reader *r)
     drop_parser(r);
     drop_header(r);
     drop_queue(r);
+    drop_rest(r);
     mem_free(r->text);
     r->text = NULL;
     r->close_taken = false;
     r->state = READER_HEADER;
     return untaken;
-}
-
-/* White space that keeps a connection alive needs no parser. */
-static size_t skip_blank(const char *data, size_t len)
-{
-    size_t i = 0;
-    while (i < len && (data[i] == ' ' || data[i] == '\n' || data[i] == '\r' || data[i] == '\t'))
-        i++;
-    return i;
 }
 
 static void fail(struct xml_reader *r)
@@ -288,18 +298,39 @@ static void feed_piece(struct xml_reader *r, const char *data, size_t len)
         give_back(r);
 }
 
+static bool is_reading(const struct xml_reader *r)
+{
+    return r->state == READER_HEADER || r->state == READER_STREAM;
+}
+
+/* Until something is found, or all was read; returns how much was. */
+static size_t feed_some(struct xml_reader *r, const char *data, size_t len)
+{
+    size_t at = 0;
+    while (at < len && is_reading(r) && (!r->header || r->header_taken) && r->head == r->count) {
+        if (!r->parser)
+            at += skip_blank(data + at, len - at);
+        size_t piece = len - at < PIECE_BYTES ? len - at : PIECE_BYTES;
+        if (piece > 0)
+            feed_piece(r, data + at, piece);
+        at += piece;
+    }
+    return is_reading(r) ? at : len; /* behind an end nothing counts */
+}
+
+/* A stanza takes many times its bytes: so no more are made of one read than of a piece, before they are taken. */
 void xml_reader_feed(struct xml_reader *r, const char *data, size_t len)
 {
-    while (len > 0 && (r->state == READER_HEADER || r->state == READER_STREAM)) {
-        size_t blank = r->parser ? 0 : skip_blank(data, len);
-        data += blank;
-        len -= blank;
-        size_t piece = len < PIECE_BYTES ? len : PIECE_BYTES;
-        if (piece > 0)
-            feed_piece(r, data, piece);
-        data += piece;
-        len -= piece;
-    }
+    size_t read = r->rest.len ? 0 : feed_some(r, data, len);
+    if (read < len && is_reading(r))
+        bytes_append(&r->rest, data + read, len - read);
+}
+
+static void feed_rest(struct xml_reader *r)
+{
+    r->rest_at += feed_some(r, r->rest.data + r->rest_at, r->rest.len - r->rest_at);
+    if (r->rest_at == r->rest.len || !is_reading(r))
+        drop_rest(r);
 }
 
 /* -- elements that are documents of their own (RFC 7395, XEP-0206) */
@@ -445,6 +476,11 @@ void xml_reader_next(struct xml_reader *r, struct xml_event *ev)
     ev->text[0] = '\0';
     if (r->header_taken)
         drop_header(r);
+    if (!r->header && r->head == r->count) {
+        drop_queue(r);
+        if (r->rest.len)
+            feed_rest(r);
+    }
     if (r->header) {
         r->header_taken = true;
         ev->kind = XML_HEADER;
@@ -453,7 +489,6 @@ void xml_reader_next(struct xml_reader *r, struct xml_event *ev)
         ev->kind = XML_STANZA;
         ev->stanza = r->queue[r->head++];
     } else {
-        drop_queue(r);
         tell_end(r, ev);
     }
 }

@@ -6,7 +6,8 @@
  * pool and are lent to a reader while a stanza is incomplete: an idle reader holds none.
  *
  * The reader is pulled: feed bytes, then take events until there is none. So closing or restarting
- * a stream while its events are handled is harmless. */
+ * a stream while its events are handled is harmless. Of what was fed only a piece is parsed ahead of them: the rest
+ * waits as bytes, however long nobody takes an event. */
 #ifndef CAUSEWAY_XMPP_XML_READ_H
 #define CAUSEWAY_XMPP_XML_READ_H
 

@@ -387,6 +387,49 @@ static void frames(void **state)
     }
 }
 
+/* One read of the smallest stanzas there are: few are made before somebody takes them, each of a small block, and what
+ * comes meanwhile follows in order. */
+static void ahead(void **state)
+{
+    static const char *const shapes[] = {"<iq/>", "<iq></iq>", "<a:iq xmlns:a='jabber:client'></a:iq>",
+                                         "<name-of-an-element-that-is-too-long-to-be-looked-for></name-of-an-element-that-is-too-long-to-be-looked-for>"};
+    struct xml_pool *pool = xml_pool_create();
+    (void)state;
+
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct bytes all = BYTES_EMPTY;
+        struct xml_event ev;
+        unsigned made = 0, came = 0, left;
+        for (; all.len < 65536; made++)
+            bytes_append_text(&all, shapes[i]);
+        for (int taken = 0; taken < 2; taken++) {
+            struct xml_reader *r = xml_reader_create(pool, XML_LIMITS_DEFAULT);
+            xml_reader_feed(r, HEADER, strlen(HEADER));
+            xml_reader_next(r, &ev);
+            assert_int_equal(ev.kind, XML_HEADER);
+            xml_reader_feed(r, all.data, all.len);
+            xml_reader_feed(r, "<last/>", 7);
+            if (!taken) {
+                left = (unsigned)xml_reader_restart(r);
+                if (left > 4096 / strlen(shapes[i]) + 2)
+                    fail_msg("%s: %u were made of %u", shapes[i], left, made);
+            }
+            while (taken && (xml_reader_next(r, &ev), ev.kind == XML_STANZA)) {
+                came++;
+                if (i == 0)
+                    assert_true(ev.stanza->arena.total_bytes < 1024);
+                assert_true((came > made) == (strcmp(ev.stanza->payload->root->name, "last") == 0));
+                stanza_unref(&ev.stanza);
+            }
+            xml_reader_destroy(&r);
+        }
+        assert_int_equal(came, made + 1);
+        bytes_fini(&all);
+    }
+    assert_int_equal(xml_pool_lent(pool), 0);
+    xml_pool_destroy(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,7 +437,7 @@ int main(void)
         cmocka_unit_test(lending),       cmocka_unit_test(restart),
         cmocka_unit_test(odd_headers),   cmocka_unit_test(large_attribute_in_small_pieces),
         cmocka_unit_test(memory_budget), cmocka_unit_test(messages),
-        cmocka_unit_test(frames),
+        cmocka_unit_test(frames),        cmocka_unit_test(ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
