@@ -76,8 +76,11 @@ static void tell(struct change *c)
     log_info(NULL, "%s %s", who->bare,
              c->wish.wish == REGISTER_REMOVE ? "has removed the account" : "has a new password");
     exchange_answer(c->x, build_result(c->iq));
-    if (c->wish.wish == REGISTER_REMOVE)
+    if (c->wish.wish == REGISTER_REMOVE) {
         exchange_take_leave(c->x, who->bare);
+        /* also when somebody has the name again by now, who must not find the former owner's links or logins */
+        exchange_end_links(c->x, jid_to_bare(&a, who), STREAM_NOT_AUTHORIZED, person_loop(c->who), on_links_ended, NULL);
+    }
     exchange_account_changed(c->x, who->bare);
     if (c->wish.wish == REGISTER_ACCOUNT)
         exchange_end_clients(c->x, &(struct exchange_revocation){.account = jid_to_bare(&a, who), .but_link = who},

@@ -502,6 +502,38 @@ static void login_of_before(void **state)
     world_destroy(&w);
 }
 
+static bool give_to_another(struct store_tx *tx, void *user, struct error *e)
+{
+    (void)user;
+    return store_exec(tx, e, "create trigger another after delete on accounts begin insert into accounts"
+                             " (bare, domain, is_admin, disabled, created_us) values (old.bare, old.domain, 0, 0, 1); end", "");
+}
+
+/* XEP-0077 3.2, and the name is somebody else's before anybody looks: the former owner's links end, and what logged in
+ * before binds nothing. */
+static void removed_and_anew(void **state)
+{
+    (void)state;
+    struct world *w = world_create(&(struct world_gateway){.domain = "a.example"}, 1);
+    struct error e = ERROR_INIT;
+    world_account(w, "romeo@a.example");
+    struct peer *one = world_bind(w, "romeo@a.example/1"), *other = world_bind(w, "romeo@a.example/2");
+    uint64_t before = exchange_revocations(world_exchange(w, "a.example"));
+    if (!store_write_wait(world_store(w, "a.example"), give_to_another, NULL, &e))
+        fail_msg("%s", e.text);
+    assert_true(peer_send(one, "<iq type='set' id='r'><query xmlns='jabber:iq:register'><remove/></query></iq>"));
+    world_settle(w);
+    struct stanza *answer = peer_next(one);
+    assert_true(answer && answer->type == IQ_RESULT);
+    assert_int_equal(world_count(w, "a.example", "select count(*) from accounts where bare = 'romeo@a.example'"), 1);
+    assert_int_equal(peer_replaced(one), STREAM_NOT_AUTHORIZED);
+    assert_int_equal(peer_replaced(other), STREAM_NOT_AUTHORIZED);
+    assert_null(world_bind_as_of(w, "romeo@a.example/3", before));
+    assert_int_equal(world_refusal(w), STANZA_NOT_AUTHORIZED);
+    assert_non_null(world_bind(w, "romeo@a.example/4"));
+    world_destroy(&w);
+}
+
 /* Who is not in memory is not loaded for it; what is no account of ours is nothing. */
 static void unknown_account(void **state)
 {
@@ -525,7 +557,7 @@ int main(void)
         cmocka_unit_test(queries_take_turns),
         cmocka_unit_test(deleted_account),
         cmocka_unit_test(disabled_account),
-        cmocka_unit_test(login_of_before),
+        cmocka_unit_test(login_of_before), cmocka_unit_test(removed_and_anew),
         cmocka_unit_test(unknown_account),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
