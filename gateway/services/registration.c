@@ -79,7 +79,8 @@ static void tell(struct change *c)
     if (c->wish.wish == REGISTER_REMOVE) {
         exchange_take_leave(c->x, who->bare);
         /* also when somebody has the name again by now, who must not find the former owner's links or logins */
-        exchange_end_links(c->x, jid_to_bare(&a, who), STREAM_NOT_AUTHORIZED, person_loop(c->who), on_links_ended, NULL);
+        exchange_end_links(c->x, jid_to_bare(&a, who), STREAM_NOT_AUTHORIZED, person_loop(c->who), on_links_ended,
+                           NULL);
     }
     exchange_account_changed(c->x, who->bare);
     if (c->wish.wish == REGISTER_ACCOUNT)

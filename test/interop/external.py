@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""People log in by certificates (SASL EXTERNAL, XEP-0178): slixmpp as it is, and a raw client in both spellings; who is
+"""People log in by certificates (SASL EXTERNAL, XEP-0178): slixmpp as it is, and a raw client in both spellings, over TCP and WebSocket; who is
 revoked, or shows none, logs in by password."""
 import sys
 from pathlib import Path
@@ -10,6 +10,7 @@ from lablib import suite  # noqa: E402
 from lablib.authority import Authority  # noqa: E402
 from lablib.raw import BIND2, SASL, SASL2, SM, condition  # noqa: E402
 from lablib.suite import ask_until, hold  # noqa: E402
+from lablib.web import Bosh, Web  # noqa: E402
 
 HERE = "montague.example"
 ROMEO, BENVOLIO = f"romeo@{HERE}", f"benvolio@{HERE}"
@@ -89,5 +90,43 @@ def taken_back(t):
     hold(raw.auth_plain("romeo", t.lab.account("romeo", HERE)["password"]).tag == SASL + "success", "the password does not open")
 
 
+def websocket(t):
+    """the same over a WebSocket with TLS of ours: in both spellings, a stream begun there resumed over TCP and back; not over BOSH, where
+    requests come over connections of their own, nor by who shows none; who shows one there logs in by password all the same"""
+    people = make(t)
+    shows = people.issue_person("romeo", t.folder, [ROMEO])
+    c = t.lab.community(HERE)
+
+    def come_by_web(shows=None):
+        raw = t.keep(Web(f"wss://{c['websocket']}/xmpp-websocket", HERE, t.lab.state["ca"], shows=shows))
+        raw.secure(HERE)
+        return raw
+    raw = come_by_web(shows)
+    hold(offered(raw)[0] == EXTERNAL, f"offered first: {offered(raw)[0]}")
+    hold(raw.auth_external().tag == SASL + "success", "it does not open")
+    raw.open(HERE)
+    raw.bind("web")
+    hold(raw.jid == f"{ROMEO}/web", f"it is {raw.jid}")
+    raw = come_by_web(shows)
+    answer = raw.authenticate_external("", f"<bind xmlns='{BIND2[1:-1]}'><enable xmlns='{SM[1:-1]}' resume='true'/></bind>")
+    previous = answer.find(f"{BIND2}bound/{SM}enabled").get("id")
+    for by in (come, lambda t, shows: come_by_web(shows)):
+        raw.drop()
+        raw = by(t, shows)
+        answer = raw.authenticate_external("", f"<resume xmlns='{SM[1:-1]}' previd='{previous}' h='0'/>")
+        hold(answer.find(SM + "resumed") is not None, "it was not resumed")
+    raw = come_by_web(shows)
+    hold(raw.auth_plain("romeo", t.lab.account("romeo", HERE)["password"]).tag == SASL + "success", "the password does not open")
+    raw = come_by_web()
+    hold(EXTERNAL not in offered(raw), "offered to who shows no certificate")
+    hold(condition(raw.auth_external(ROMEO)) == "invalid-mechanism", "taken of who shows no certificate")
+    raw = t.keep(Bosh(c["websocket"], HERE, t.lab.state["ca"]))
+    raw.context.load_cert_chain(*shows)
+    raw.secure(HERE)
+    hold(EXTERNAL not in offered(raw), "offered over BOSH")
+    people.revoke(shows)
+    ask_until(lambda: EXTERNAL not in offered(come_by_web(shows)), "the list is read anew")
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, stock, both_spellings, taken_back)
+    suite.main(__doc__, stock, both_spellings, taken_back, websocket)

@@ -22,12 +22,16 @@ FRAMING = "{urn:ietf:params:xml:ns:xmpp-framing}"
 class Web(Raw):
     """As Raw; an element is sent as a message of its own, with its namespaces declared."""
 
-    def __init__(self, url, domain=None, ca=None, patience=PATIENCE, **options):
+    def __init__(self, url, domain=None, ca=None, patience=PATIENCE, shows=None, **options):
+        """`shows`: (certificate, key) of its own."""
         self.ca, self.patience = ca, patience
+        tls = {"ca_certs": str(ca), "server_hostname": domain} if ca else {}
+        if shows:
+            tls |= {"certfile": str(shows[0]), "keyfile": str(shows[1])}
         try:
             sock = websocket.create_connection(
                 url, timeout=patience, enable_multithread=True, subprotocols=["xmpp"],
-                sslopt={"ca_certs": str(ca), "server_hostname": domain} if ca else None, **options)
+                sslopt=tls or None, **options)
         except websocket.WebSocketException as e:
             raise Failed(f"{url}: {e}") from None
         if sock.getsubprotocol() != "xmpp":

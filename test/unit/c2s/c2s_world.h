@@ -62,6 +62,7 @@ struct world {
     const char *const *public_addresses; /* the same */
     const struct pki_files *shown; /* certificate of the clients that come; NULL: none */
     SSL_SESSION *resumed;          /* of their TLS; NULL: none */
+    int tls_max;                   /* the newest version that they know; 0: any */
     bool stopped, threads_ended;
     pthread_mutex_t log_lock;
     char log[16384]; /* what was logged, info and above */
@@ -352,7 +353,7 @@ static inline void client_close(struct client *c)
 static inline void client_secure(struct client *c, const char *alpn)
 {
     c->ctx = SSL_CTX_new(TLS_client_method());
-    SSL_CTX_set_max_proto_version(c->ctx, c->tls_max);
+    SSL_CTX_set_max_proto_version(c->ctx, c->tls_max ? c->tls_max : c->w->tls_max);
     if (c->w->shown) {
         assert_int_equal(SSL_CTX_use_certificate_file(c->ctx, c->w->shown->chain, SSL_FILETYPE_PEM), 1);
         assert_int_equal(SSL_CTX_use_PrivateKey_file(c->ctx, c->w->shown->key, SSL_FILETYPE_PEM), 1);

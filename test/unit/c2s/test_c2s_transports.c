@@ -195,8 +195,36 @@ static void logins(void **state)
     }
 }
 
+/* A client that comes back resumes its TLS, over each transport that has TLS of ours and in both versions; it may then
+ * say nothing before the handshake is over (early data), which could be said again by somebody else. */
+static void tls_again(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int t = 0; t < TRANSPORTS; t++) {
+        for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+            if (t == WS_PROXIED || t == BOSH_PROXIED)
+                continue;
+            f->w.tls_max = version;
+            for (int i = 0; i < 2; i++) {
+                struct way w;
+                begin(&w, &f->w, (enum transport)t);
+                if (SSL_version(w.c.ssl) != version || SSL_session_reused(w.c.ssl) != i)
+                    fail_msg("%s, %s: resumed: %d", names[t], SSL_get_version(w.c.ssl), SSL_session_reused(w.c.ssl));
+                restart_old_way(&w);
+                SSL_SESSION_free(f->w.resumed);
+                f->w.resumed = i ? NULL : SSL_get1_session(w.c.ssl);
+                if (f->w.resumed)
+                    assert_int_equal(SSL_SESSION_get_max_early_data(f->w.resumed), 0);
+                SSL_set_shutdown(w.c.ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* or the session is spoilt */
+                client_close(&w.c);
+            }
+        }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {BOTH(features), BOTH(logins)};
+    const struct CMUnitTest tests[] = {BOTH(features), BOTH(logins), BOTH(tls_again)};
     return cmocka_run_group_tests_name("c2s_transports", tests, NULL, NULL);
 }

@@ -78,11 +78,10 @@ static inline void pki_init(struct pki *p)
 }
 
 /* `san` in OpenSSL's words: "DNS:a.example,otherName:1.3.6.1.5.5.7.8.5;UTF8:a.example". */
-static inline struct pki_files pki_issue(struct pki *p, const char *name, const char *san,
-                                         long days)
+static inline struct pki_files pki_issue_key(struct pki *p, EVP_PKEY *key, const char *name, const char *san,
+                                             long days)
 {
     struct pki_files f;
-    EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = pki_cert(p, key, name, days);
     pki_ext(cert, p->ca, NID_subject_alt_name, san);
     pki_ext(cert, p->ca, NID_ext_key_usage, "serverAuth");
@@ -94,6 +93,11 @@ static inline struct pki_files pki_issue(struct pki *p, const char *name, const 
     X509_free(cert);
     EVP_PKEY_free(key);
     return f;
+}
+
+static inline struct pki_files pki_issue(struct pki *p, const char *name, const char *san, long days)
+{
+    return pki_issue_key(p, EVP_EC_gen("P-256"), name, san, days);
 }
 
 static inline void pki_fini(struct pki *p)

@@ -592,14 +592,28 @@ static const struct {
     const char *proves;
     int version;
     const char *ciphers; /* NULL: OpenSSL's own */
-    bool accepted;
+    bool accepted, rsa;
 } foreign[] = {
-    {"TLS 1.3, with the one ticket", TLS1_3_VERSION, NULL, true},
+    {"TLS 1.3, with the one ticket", TLS1_3_VERSION, NULL, true, false},
     {"TLS 1.2 with forward secrecy and AEAD", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256",
-     true},
-    {"RFC 9325 4.2.1: no CBC", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256", false},
-    {"RFC 9325 3.1.1: no TLS 1.1", TLS1_1_VERSION, "ALL:@SECLEVEL=0", false},
+     true, false},
+    {"RFC 9325 4.2.1: no CBC", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256", false, false},
+    {"RFC 9325 3.1.1: no TLS 1.1", TLS1_1_VERSION, "ALL:@SECLEVEL=0", false, false},
+    {"with an RSA certificate the same", TLS1_2_VERSION, "ECDHE-RSA-AES128-GCM-SHA256", true, true},
+    {"RFC 9325 4.1: no RSA key transport", TLS1_2_VERSION, "AES128-GCM-SHA256:AES256-GCM-SHA384", false, true},
+    {"RFC 9325 4.1: no finite-field Diffie-Hellman", TLS1_2_VERSION, "DHE-RSA-AES128-GCM-SHA256", false, true},
+    {"RFC 9325 4.2.1: no CBC", TLS1_2_VERSION, "ECDHE-RSA-AES128-SHA256:ECDHE-RSA-AES128-SHA:AES128-SHA", false, true},
+    {"RFC 9325 4.1: no encryption of fewer than 112 bits, none of nobody, and not none", TLS1_2_VERSION,
+     "eNULL:aNULL:RC4:3DES:EXPORT:@SECLEVEL=0", false, true},
 };
+
+static void set_rsa(struct world *w)
+{
+    struct error e = ERROR_INIT;
+    struct pki_files f = pki_issue_key(&w->pki, EVP_RSA_gen(2048), "a.example", "DNS:a.example", 30);
+    if (!tls_store_set(w->store, "a.example", f.chain, f.key, &e))
+        fail_msg("%s", e.text);
+}
 
 static bool foreign_handshake(struct world *w, SSL *ssl)
 {
@@ -624,11 +638,13 @@ static void foreign_clients(void **state)
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
         struct world w;
         begin(&w);
+        if (foreign[i].rsa)
+            set_rsa(&w);
         SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
         SSL_CTX_set_min_proto_version(ctx, foreign[i].version);
         SSL_CTX_set_max_proto_version(ctx, foreign[i].version);
         if (foreign[i].ciphers)
-            SSL_CTX_set_cipher_list(ctx, foreign[i].ciphers);
+            assert_int_equal(SSL_CTX_set_cipher_list(ctx, foreign[i].ciphers), 1);
         SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT);
         SSL_CTX_sess_set_new_cb(ctx, on_ticket);
         SSL *ssl = SSL_new(ctx);
