@@ -2,6 +2,7 @@
 /* Clients over BOSH (XEP-0124, XEP-0206): sessions, the window of requests, how long they wait, and that behind them all is
  * as over TCP. A `struct client` is a connection here; a session may use several. */
 #include "test/unit/c2s/scripted_world.h"
+#include "c2s/c2s_bosh.h"
 
 #define BOSH   "xmlns='http://jabber.org/protocol/httpbind'"
 #define XBOSH  "xmlns:xmpp='urn:xmpp:xbosh'"
@@ -402,6 +403,22 @@ static void overmuch(void **state)
     client_close(&s.c);
 }
 
+/* A request for a session of a loop that has closed its door already. */
+static void door_is_closed(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+
+    open_door(&c, &f->w, TLS);
+    world_settle_down(&f->w);
+    c2s_bosh_close(&f->w.c2s->ios[0]);
+    post(&c, "", "<body rid='2' sid='000123456789012345678901' " BOSH "/>");
+    answer(&c);
+    expect_in(&c, " condition='item-not-found'");
+    c2s_bosh_open(&f->w.c2s->ios[0]);
+    client_close(&c);
+}
+
 /* Behind the end every request has an answer, also one far beyond. */
 static void beyond_the_end(void **state)
 {
@@ -656,7 +673,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(http),     BOTH(creation),     BOTH(refused),   BOTH(stanzas),  BOTH(two_connections),  BOTH(repeated),
-        BOTH(lost),     BOTH(beyond_window), BOTH(acknowledged), BOTH(too_often), BOTH(overmuch), BOTH(beyond_the_end), BOTH(inactive),     BOTH(resumed_over_tcp),
+        BOTH(lost),     BOTH(beyond_window), BOTH(acknowledged), BOTH(too_often), BOTH(overmuch), BOTH(beyond_the_end), cmocka_unit_test_setup_teardown(door_is_closed, setup, teardown), BOTH(inactive),     BOTH(resumed_over_tcp),
         BOTH(keys),     BOTH(bad_input),    BOTH(proxied),
         cmocka_unit_test_setup_teardown(few_per_address, setup_few, teardown),
         cmocka_unit_test_setup_teardown(on_two_loops, setup_two_io, teardown),

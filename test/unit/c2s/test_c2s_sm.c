@@ -4,6 +4,7 @@
 #include "test/unit/c2s/c2s_world.h"
 #include "test/unit/c2s/scripted_exchange.h"
 #include "c2s/c2s_internal.h"
+#include "gateway/store/journal.h"
 #include "gateway/store/streams.h"
 #include "test/world/failing_store.h"
 
@@ -723,6 +724,68 @@ static void after_a_restart(void **state)
 #undef OUT_3_9
 }
 
+/* A row whose community is served no more holds up nobody: the others are links, and it stays. */
+static void of_a_community_that_has_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct left_behind gone = {"romeo@gone.example", 7, 4, 4, 2, {0}};
+    struct error e = ERROR_INIT;
+
+    assert_true(store_write_wait(f->w.store, put_left_behind, &gone, &e));
+    if (!c2s_keep_start(f->w.c2s, &e))
+        fail_msg("%s", e.text);
+    world_settle_down(&f->w);
+    assert_int_equal(f->x.resource_count, 0);
+    world_until_logged(&f->w, "its community is no more");
+    assert_true(is_left(f));
+    client_proved_stage(&f->c, &f->w, "romeo", "rose");
+}
+
+static void on_kept(struct store_job *job, const struct error *e)
+{
+    struct keep *k = container_of(job, struct keep, job);
+    assert_int_equal(e->code, ERROR_NONE);
+    stanza_unref(&k->stanza);
+}
+
+/* While it is read what one client has not, the same stream is resumed once more, by a client that counted otherwise: the
+ * first connection ends, and the second is judged by what it says itself. */
+static void resumed_twice_after_a_restart(void **state)
+{
+    enum { MANY = 2500, ENTRY = 12 };
+    static char outs[MANY * ENTRY];
+    struct fixture *f = *state;
+    struct left_behind left = {"romeo@montague.example", 7, 4, 4, 2, {outs, sizeof(outs)}};
+    struct error e = ERROR_INIT;
+    struct client d[2];
+    struct keep k = {.queue = {"u:romeo@montague.example"}, .job = {.reply_on = f->w.loop, .done = on_kept}};
+
+    static const char waits[] = "<message xmlns='jabber:client' id='waits'><body>.</body></message>";
+    k.stanza = stanza_parse(waits, strlen(waits));
+    journal_keep(f->w.store, &k);
+    for (int i = 0; i < PATIENCE_TURNS && k.stanza; i++)
+        world_turn(&f->w);
+    for (uint32_t i = 0; i < MANY; i++) {
+        uint32_t number = i + 3;
+        memcpy(outs + i * ENTRY, &number, 4); /* little endian, as any machine that this runs on */
+        memcpy(outs + i * ENTRY + 4, &k.seq, 8);
+    }
+    assert_true(store_write_wait(f->w.store, put_left_behind, &left, &e));
+    snprintf(f->token, sizeof(f->token), "left");
+    assert_true(c2s_keep_start(f->w.c2s, &e));
+    world_settle_down(&f->w);
+    for (int i = 0; i < 2; i++)
+        client_proved_stage(&d[i], &f->w, "romeo", "rose");
+    client_send(&d[0], "<resume " SM " previd='left' h='2501'/>"); /* one is missing */
+    client_send(&d[1], "<resume " SM " previd='left' h='2'/>");    /* all are: too many */
+    client_expect(&d[0], "<conflict ");
+    client_expect(&d[1], "<item-not-found ");
+    world_settle_down(&f->w);
+    assert_false(f->x.resources[0]->bound);
+    for (int i = 0; i < 2; i++)
+        client_close(&d[i]);
+}
+
 static bool keep_now(struct store_tx *tx, void *user, struct error *e)
 {
     struct settle *s = user;
@@ -843,6 +906,8 @@ int main(void)
         BOTH(resumption_waits_for_commits),
         BOTH(leaves_while_resuming),
         BOTH(resumed_by_another),
+        BOTH(of_a_community_that_has_gone),
+        BOTH(resumed_twice_after_a_restart),
         BOTH(resumed_with_too_much),
         BOTH(not_resumed_in_time),
         BOTH(over_at_once),
