@@ -13,6 +13,7 @@ writes to its partner, and is cut. What it sends is numbered. The `World` holds 
 
 Whether an acknowledgement is known there: it went out before a message of ours which was acknowledged."""
 import collections
+import math
 import os
 import random
 import select
@@ -352,12 +353,17 @@ class Talker(threading.Thread):
 
     def begin(self, link, kind):
         self.full_jid = link.bind(self.resource)
-        link.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
-        answer = link.next()
-        if answer.tag != SM + "enabled":
-            raise Failed(f"{self.jid}: stream management was refused: {ET.tostring(answer)}")
         self.sessions += 1
         s = Session(f"{self.name}.{self.sessions}")
+        link.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+        try:
+            while (answer := link.next()).tag == C + "message":  # to its full JID: there, and outside of what is counted
+                self.take_message(s, answer, math.inf)
+            if answer.tag != SM + "enabled":
+                raise Failed(f"{self.jid}: stream management was refused: {ET.tostring(answer)}")
+        except BROKEN:
+            s.over = True
+            raise
         s.token = answer.get("id")
         self.session = s
         self.note(f"begins session {s.number} by {kind}, {self.full_jid}")
@@ -404,7 +410,7 @@ class Talker(threading.Thread):
         elif name_of(element) in ("message", "presence", "iq"):
             s.handled += 1
             if name_of(element) == "message":
-                self.take_message(s, element)
+                self.take_message(s, element, s.handled)
             elif name_of(element) == "presence":
                 s.present = s.present or (element.get("from") == self.full_jid and element.get("type") is None)
             elif element.get("type") == "get":
@@ -415,13 +421,13 @@ class Talker(threading.Thread):
             if condition(element) not in ("system-shutdown", "conflict"):
                 self.world.fail(f"{self.jid}: stream error {ET.tostring(element)}", None, self.name)
 
-    def take_message(self, s, m):
+    def take_message(self, s, m, place):
         ident = m.get("id") or ""
         if m.get("type") == "error" and ident.count("-") == 2:
             self.world.fail(f"{ident} was refused: {condition(m)}", ident, self.name)
         elif m.find(C + "body") is not None and ident.count("-") == 2:
             stanza_id = m.find("{urn:xmpp:sid:0}stanza-id")
-            self.world.came(self, ident, stanza_id.get("id") if stanza_id is not None else None, s, s.handled)
+            self.world.came(self, ident, stanza_id.get("id") if stanza_id is not None else None, s, place)
 
     @staticmethod
     def answer(s):
