@@ -54,8 +54,8 @@ def cut(t):
     first = f"first {token()}"
     friend.message(ROMEO, token(), first)
     one.hears(first)
-    one.cable.cut()
-    wait_for(lambda: any("connection reset" in line for line in one.lines), "that it notices")
+    one.notices(one.cable.cut)
+    one.is_gone_there()
     one.stop()
     later = [f"later {n} {token()}" for n in range(3)]
     for text in later:

@@ -29,17 +29,20 @@ def chat(t):
 
 
 def cut(t):
-    """its cable is cut, it is written to meanwhile, and it logs in again: all is there, in order"""
+    """its cable is cut, it is written to meanwhile, and it logs in again (told to: by itself it would after a minute): all is there, in order"""
     t.make_lab([HERE], {HERE: ["romeo", "benvolio"]})
     one, friend = Mcabber(t, ROMEO), t.terminal(BENVOLIO)
     one.logged_in()
     connections = one.cable.count
     one.cable.cut()
+    one.is_gone_there()
     meanwhile = [f"meanwhile {n} {token()}" for n in range(5)]
     for text in meanwhile:
         friend.message(ROMEO, token(), text)
     friend.wait_acked()
+    one.screen.wait("Disconnected", "that mcabber notices")
     one.cable.mend()
+    one.screen.type("/connect")
     wait_for(lambda: one.cable.count > connections, "mcabber's return")
     one.reads(BENVOLIO, meanwhile[-1])
     shown = one.screen.wait(".*".join(map(re.escape, meanwhile)), "what was written meanwhile, in order")

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Clients of the terminal, as Debian has them: poezio and mcabber in a tmux of their own, go-sendxmpp as a command. Each is behind a
 cable that can be cut. What was on a screen stays in BUILD/captures/CLIENT-CASE-NAME.txt."""
+import itertools
 import os
 import re
 import shutil
 import subprocess
 import threading
+from pathlib import Path
 
 from lablib import events
 from lablib.cable import Cable
@@ -16,7 +18,16 @@ from lablib.screen import Screen
 from lablib.suite import ask_until, hold, wait_for
 
 
-class OnScreen:
+class Behind:
+    """A client behind a cable."""
+
+    def is_gone_there(self):
+        """The gateway has noticed that its connection is cut: what has no XEP-0198 loses what is sent to it before that."""
+        log = Path(self.t.lab.community(self.jid.split("@")[1])["log"])
+        wait_for(lambda: f"{self.jid}] stream ended" in log.read_text(), "that the gateway notices")
+
+
+class OnScreen(Behind):
     """`command` and `env` are the subclass's, after prepare(host, port, password)."""
     program = None
 
@@ -136,8 +147,11 @@ set roster_width = 8
         self.screen.type(f"/say_to {other} {text}")
 
 
-class GoSendxmpp:
-    """`send` is one run; `listen` starts one that prints what comes."""
+LINES_MAX = 2000  # of go-sendxmpp: after a cut it prints without end
+
+
+class GoSendxmpp(Behind):
+    """`send` is one run; `listen` starts one that prints what comes: what is behind the first lines is not read, so that it waits."""
 
     def __init__(self, t, jid):
         self.t, self.jid = t, jid
@@ -158,7 +172,7 @@ class GoSendxmpp:
         self.ended = None
 
         def read():
-            for line in child.stdout:
+            for line in itertools.islice(child.stdout, LINES_MAX):
                 self.lines.append(line.rstrip("\n"))
             self.ended = child.wait()
             events.happened()
@@ -169,6 +183,12 @@ class GoSendxmpp:
     def stop(self):
         self.child.kill()
         wait_for(lambda: self.ended is not None, "the end of go-sendxmpp")
+
+    def notices(self, do):
+        """That its connection has gone: it says so, in words that are not always the same, or ends."""
+        before = len(self.lines)
+        do()
+        wait_for(lambda: len(self.lines) > before or self.ended is not None, "that go-sendxmpp notices")
 
     def hears(self, text):
         line = wait_for(lambda: next((one for one in self.lines if text in one), None), f"{text!r}, printed by go-sendxmpp")
