@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "contact-router/speech_child.h"
+#include "contact-router/limited_child.h"
 #include "contact-router/speech_text.h"
 #include "contact-router/wav.h"
 #include "gateway/base/log.h"
@@ -28,7 +28,7 @@ struct utterance {
     struct list calls;
     struct bytes wav;      /* ours, with its head */
     /* while SPEAKING */
-    struct speech_child *child;
+    struct limited_child *child;
     struct bytes head;     /* of what the child says, until it is whole; then odd bytes */
     bool head_done;
     SRC_STATE *resampler;
@@ -65,7 +65,7 @@ static void utterance_free(struct utterance *u)
 {
     struct speech *s = u->s;
     if (u->child)
-        speech_child_kill(u->child);
+        limited_child_kill(u->child);
     if (u->state == KEPT)
         s->kept_bytes -= u->wav.len;
     else if (u->state == SPEAKING)
@@ -266,9 +266,9 @@ static void on_end(void *user, const struct error *e, uint64_t cpu_us)
 static bool start(struct utterance *u)
 {
     struct speech *s = u->s;
-    struct speech_child_options o = { .loop = s->o.loop, .program = s->o.program, .voice = speech_text_voice(u->lang),
+    struct limited_child_options o = { .loop = s->o.loop, .program = s->o.program, .voice = speech_text_voice(u->lang),
                                       .text = u->text, .on_output = on_output, .on_end = on_end, .user = u };
-    u->child = speech_child_start(&o, &u->error);
+    u->child = limited_child_start(&o, &u->error);
     if (!u->child)
         return false;
     u->state = SPEAKING;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Text becomes sound: WAV, 8 kHz, one channel, PCM of 16 bits, as telephone providers play it. Spoken by a
- * limited child (speech_child.h), a few at a time, and kept for a while, so that who asks again, or asks for
+ * limited child (limited_child.h), a few at a time, and kept for a while, so that who asks again, or asks for
  * the same, costs nothing. Loop: options.loop. */
 #ifndef CAUSEWAY_CONTACT_ROUTER_SPEECH_H
 #define CAUSEWAY_CONTACT_ROUTER_SPEECH_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* contact-router/speech.c, speech_child.c: real speech by espeak-ng, and programs that misbehave in its place. */
+/* contact-router/speech.c, limited_child.c: real speech by espeak-ng, and programs that misbehave in its place. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "contact-router/speech.h"
-#include "contact-router/speech_child.h"
+#include "contact-router/limited_child.h"
 #include "contact-router/wav.h"
 #include "gateway/base/text.h"
 
@@ -210,7 +210,7 @@ static void test_it_hangs(void **state)
     for (int i = 0; i < 50; i++)
         loop_turn(world.loop);
     assert_int_equal(s.calls, 0);
-    clock_fake_advance(&world.clock, SPEECH_CHILD_TIME_MS + 1000);
+    clock_fake_advance(&world.clock, LIMITED_CHILD_TIME_MS + 1000);
     turn_until(&s, 1);
     assert_int_equal(s.code, ERROR_TIMEOUT);
 }
@@ -235,9 +235,9 @@ static void test_what_the_child_is_given(void **state)
     assert_true(extra >= 37);
     assert_int_equal(counted("ls /proc/$$/fd | grep -c '^[2-9][0-9]'"), 0);
     close(extra);
-    assert_int_equal(counted("ulimit -t"), SPEECH_CHILD_CPU_S);
-    assert_int_equal(counted("echo $(($(ulimit -v) / 1024))"), SPEECH_CHILD_MEMORY_MB);
-    assert_int_equal(counted("ulimit -n"), SPEECH_CHILD_FILES);
+    assert_int_equal(counted("ulimit -t"), LIMITED_CHILD_CPU_S);
+    assert_int_equal(counted("echo $(($(ulimit -v) / 1024))"), LIMITED_CHILD_MEMORY_MB);
+    assert_int_equal(counted("ulimit -n"), LIMITED_CHILD_FILES);
     assert_int_equal(counted("ulimit -f"), 0);
     assert_int_equal(counted("ulimit -c"), 0);
     assert_int_equal(counted("printf %s \"$text\" | wc -c"), 13); /* the text, by standard input */

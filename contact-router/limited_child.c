@@ -2,7 +2,7 @@
 /* posix_spawn with closefrom, because libuv's spawn knows neither limits nor the descriptors of other
  * libraries. The limits are set from outside while the child waits for its text: it has read nothing of
  * it before. Its end is a descriptor (pidfd), so that nobody's SIGCHLD is touched. */
-#include "contact-router/speech_child.h"
+#include "contact-router/limited_child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +17,8 @@
 #include "gateway/base/mem.h"
 #include "gateway/net/timer.h"
 
-struct speech_child {
-    struct speech_child_options o;
+struct limited_child {
+    struct limited_child_options o;
     pid_t pid;        /* 0: reaped */
     int pidfd;
     uv_pipe_t output;
@@ -35,14 +35,14 @@ struct speech_child {
 
 static void on_closed(uv_handle_t *h)
 {
-    struct speech_child *c = h->data;
+    struct limited_child *c = h->data;
     if (--c->handles)
         return;
     close(c->pidfd);
     mem_free(c);
 }
 
-static void reap(struct speech_child *c)
+static void reap(struct limited_child *c)
 {
     struct rusage used;
     if (!c->pid)
@@ -55,7 +55,7 @@ static void reap(struct speech_child *c)
 }
 
 /* From here on only the handles remain. */
-static void shut(struct speech_child *c)
+static void shut(struct limited_child *c)
 {
     c->closed = true;
     timer_stop(&c->limit);
@@ -63,7 +63,7 @@ static void shut(struct speech_child *c)
     uv_close((uv_handle_t *)&c->end, on_closed);
 }
 
-void speech_child_kill(struct speech_child *c)
+void limited_child_kill(struct limited_child *c)
 {
     if (c->pid)
         kill(c->pid, SIGKILL);
@@ -71,18 +71,18 @@ void speech_child_kill(struct speech_child *c)
     shut(c);
 }
 
-static void finish(struct speech_child *c)
+static void finish(struct limited_child *c)
 {
     struct error e = ERROR_INIT;
     if (!c->ended || !c->eof)
         return;
     if (c->too_slow)
-        error_set(&e, ERROR_TIMEOUT, "%s did not end within %d s", c->o.program, SPEECH_CHILD_TIME_MS / 1000);
+        error_set(&e, ERROR_TIMEOUT, "%s did not end within %d s", c->o.program, LIMITED_CHILD_TIME_MS / 1000);
     else if (WIFSIGNALED(c->status))
         error_set(&e, ERROR_LIMIT, "%s was ended by signal %d", c->o.program, WTERMSIG(c->status));
     else if (WEXITSTATUS(c->status))
         error_set(&e, ERROR_TEMPORARY, "%s ended with status %d", c->o.program, WEXITSTATUS(c->status));
-    struct speech_child_options o = c->o;
+    struct limited_child_options o = c->o;
     uint64_t cpu_us = c->cpu_us;
     shut(c);
     o.on_end(o.user, &e, cpu_us);
@@ -90,7 +90,7 @@ static void finish(struct speech_child *c)
 
 static void on_ended(uv_poll_t *poll, int status, int events)
 {
-    struct speech_child *c = poll->data;
+    struct limited_child *c = poll->data;
     (void)status, (void)events;
     uv_poll_stop(poll);
     reap(c);
@@ -100,7 +100,7 @@ static void on_ended(uv_poll_t *poll, int status, int events)
 
 static void on_limit(struct timer *t)
 {
-    struct speech_child *c = container_of(t, struct speech_child, limit);
+    struct limited_child *c = container_of(t, struct limited_child, limit);
     c->too_slow = true;
     c->eof = true; /* whoever else holds the other end does not matter */
     uv_read_stop((uv_stream_t *)&c->output);
@@ -111,14 +111,14 @@ static void on_limit(struct timer *t)
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 {
-    struct speech_child *c = h->data;
+    struct limited_child *c = h->data;
     (void)suggested;
     *buf = uv_buf_init(c->buffer, sizeof c->buffer);
 }
 
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 {
-    struct speech_child *c = s->data;
+    struct limited_child *c = s->data;
     if (n > 0) {
         c->o.on_output(c->o.user, (struct span){ buf->base, (size_t)n });
     } else if (n < 0) {
@@ -138,16 +138,16 @@ static void limit(pid_t pid, __rlimit_resource_t what, rlim_t value)
 
 static void set_limits(pid_t pid)
 {
-    limit(pid, RLIMIT_CPU, SPEECH_CHILD_CPU_S);
-    limit(pid, RLIMIT_AS, (rlim_t)SPEECH_CHILD_MEMORY_MB << 20);
-    limit(pid, RLIMIT_DATA, (rlim_t)SPEECH_CHILD_MEMORY_MB << 20);
+    limit(pid, RLIMIT_CPU, LIMITED_CHILD_CPU_S);
+    limit(pid, RLIMIT_AS, (rlim_t)LIMITED_CHILD_MEMORY_MB << 20);
+    limit(pid, RLIMIT_DATA, (rlim_t)LIMITED_CHILD_MEMORY_MB << 20);
     limit(pid, RLIMIT_FSIZE, 0);
     limit(pid, RLIMIT_CORE, 0);
-    limit(pid, RLIMIT_NOFILE, SPEECH_CHILD_FILES);
+    limit(pid, RLIMIT_NOFILE, LIMITED_CHILD_FILES);
     (void)setpriority(PRIO_PROCESS, (id_t)pid, 5); /* messages go first */
 }
 
-static bool spawn(const struct speech_child_options *o, int in, int out, pid_t *pid, struct error *e)
+static bool spawn(const struct limited_child_options *o, int in, int out, pid_t *pid, struct error *e)
 {
     /* The text is not among them: arguments can be seen by everybody on the machine. */
     const char *argv[] = { o->program, "--stdin", "--stdout", "-s", "150", "-v", o->voice, NULL };
@@ -185,7 +185,7 @@ static void write_text(int fd, const char *text)
     CHECK(n == (ssize_t)len || n < 0); /* < 0: it has ended; its status says why */
 }
 
-static void watch(struct speech_child *c, int output)
+static void watch(struct limited_child *c, int output)
 {
     uv_loop_t *l = loop_uv(c->o.loop);
     CHECK(uv_pipe_init(l, &c->output, 0) == 0 && uv_pipe_open(&c->output, output) == 0);
@@ -194,10 +194,10 @@ static void watch(struct speech_child *c, int output)
     c->handles = 2;
     uv_read_start((uv_stream_t *)&c->output, on_alloc, on_read);
     uv_poll_start(&c->end, UV_READABLE, on_ended);
-    timer_start(&c->limit, c->o.loop, SPEECH_CHILD_TIME_MS, on_limit);
+    timer_start(&c->limit, c->o.loop, LIMITED_CHILD_TIME_MS, on_limit);
 }
 
-struct speech_child *speech_child_start(const struct speech_child_options *o, struct error *e)
+struct limited_child *limited_child_start(const struct limited_child_options *o, struct error *e)
 {
     enum { ATOMIC_MAX = 4096 };
     int in[2], out[2];
@@ -207,7 +207,7 @@ struct speech_child *speech_child_start(const struct speech_child_options *o, st
         error_set(e, ERROR_TEMPORARY, "no pipe: %s", strerror(errno));
         return NULL;
     }
-    struct speech_child *c = NULL;
+    struct limited_child *c = NULL;
     if (pipe2(out, O_CLOEXEC) != 0) {
         error_set(e, ERROR_TEMPORARY, "no pipe: %s", strerror(errno));
         goto close_in;
@@ -224,7 +224,7 @@ struct speech_child *speech_child_start(const struct speech_child_options *o, st
         close(out[0]);
         goto close_out;
     }
-    c = mem_new(struct speech_child);
+    c = mem_new(struct limited_child);
     c->o = *o;
     c->pid = pid;
     c->pidfd = pidfd;

@@ -2,18 +2,18 @@
 /* A program that speaks, as a child with limits: CPU, memory, size of files, descriptors, time on the clock;
  * it inherits no descriptor but its three, and an environment of our own. The text goes in by a pipe,
  * never as an argument; what it says comes out piece by piece. */
-#ifndef CAUSEWAY_CONTACT_ROUTER_SPEECH_CHILD_H
-#define CAUSEWAY_CONTACT_ROUTER_SPEECH_CHILD_H
+#ifndef CAUSEWAY_CONTACT_ROUTER_LIMITED_CHILD_H
+#define CAUSEWAY_CONTACT_ROUTER_LIMITED_CHILD_H
 
 #include "gateway/base/bytes.h"
 #include "gateway/base/error.h"
 #include "gateway/net/loop.h"
 
-struct speech_child;
+struct limited_child;
 
-enum { SPEECH_CHILD_CPU_S = 5, SPEECH_CHILD_TIME_MS = 15000, SPEECH_CHILD_MEMORY_MB = 256, SPEECH_CHILD_FILES = 16 };
+enum { LIMITED_CHILD_CPU_S = 5, LIMITED_CHILD_TIME_MS = 15000, LIMITED_CHILD_MEMORY_MB = 256, LIMITED_CHILD_FILES = 16 };
 
-struct speech_child_options {
+struct limited_child_options {
     struct loop *loop;
     const char *program, *voice; /* of a fixed list: an argument */
     const char *text;            /* shorter than a pipe's buffer (4096) */
@@ -24,8 +24,8 @@ struct speech_child_options {
 };
 
 /* NULL: it could not be started. */
-MUST_USE struct speech_child *speech_child_start(const struct speech_child_options *o, struct error *e);
+MUST_USE struct limited_child *limited_child_start(const struct limited_child_options *o, struct error *e);
 /* It ends now; no callback any more. May be called from on_output. */
-void speech_child_kill(struct speech_child *c);
+void limited_child_kill(struct limited_child *c);
 
 #endif
