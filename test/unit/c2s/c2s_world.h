@@ -110,6 +110,14 @@ static inline void world_turn(struct world *w)
         poll(NULL, 0, 1);
 }
 
+/* Turns until it holds; a test that says how long would be wrong on a busy machine. */
+#define WORLD_UNTIL(w, condition)                                                                  \
+    do {                                                                                           \
+        for (int turn_ = 0; turn_ < PATIENCE_TURNS && !(condition); turn_++)                       \
+            world_turn(w);                                                                         \
+        assert_true(condition);                                                                    \
+    } while (0)
+
 /* A line may come a moment after what the client saw: another thread writes it. */
 static inline void world_until_logged(struct world *w, const char *text)
 {

@@ -293,8 +293,7 @@ static void resumed(void **state)
     show(f, "p1");
     tell(f, RECEIVED, "r1", 2);
     client_send(&c, "<a " SM " h='1'/>"); /* no more was sent: h='2' would be too high */
-    world_settle_down(&f->w);
-    assert_int_equal(f->x.resources[0]->done_count, 1);
+    WORLD_UNTIL(&f->w, f->x.resources[0]->done_count == 1);
     tell(f, "<body>y</body>", "m2", 3);
     client_expect(&c, "id='m2'");
     show(f, "p2");
