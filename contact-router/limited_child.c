@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* posix_spawn with closefrom, because libuv's spawn knows neither limits nor the descriptors of other
- * libraries. The limits are set from outside while the child waits for its text: it has read nothing of
+ * libraries. The limits are set from outside while the child waits for its input: it has read nothing of
  * it before. Its end is a descriptor (pidfd), so that nobody's SIGCHLD is touched. */
 #include "contact-router/limited_child.h"
 
@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #include "gateway/base/mem.h"
+#include "gateway/base/text.h"
 #include "gateway/net/timer.h"
 
 struct limited_child {
-    struct limited_child_options o;
+    struct limited_child_options o; /* without what was borrowed */
+    char program[64]; /* for errors */
     pid_t pid;        /* 0: reaped */
     int pidfd;
     uv_pipe_t output;
@@ -77,11 +79,11 @@ static void finish(struct limited_child *c)
     if (!c->ended || !c->eof)
         return;
     if (c->too_slow)
-        error_set(&e, ERROR_TIMEOUT, "%s did not end within %d s", c->o.program, LIMITED_CHILD_TIME_MS / 1000);
+        error_set(&e, ERROR_TIMEOUT, "%s did not end within %d s", c->program, LIMITED_CHILD_TIME_MS / 1000);
     else if (WIFSIGNALED(c->status))
-        error_set(&e, ERROR_LIMIT, "%s was ended by signal %d", c->o.program, WTERMSIG(c->status));
+        error_set(&e, ERROR_LIMIT, "%s was ended by signal %d", c->program, WTERMSIG(c->status));
     else if (WEXITSTATUS(c->status))
-        error_set(&e, ERROR_TEMPORARY, "%s ended with status %d", c->o.program, WEXITSTATUS(c->status));
+        error_set(&e, ERROR_TEMPORARY, "%s ended with status %d", c->program, WEXITSTATUS(c->status));
     struct limited_child_options o = c->o;
     uint64_t cpu_us = c->cpu_us;
     shut(c);
@@ -136,11 +138,13 @@ static void limit(pid_t pid, __rlimit_resource_t what, rlim_t value)
     (void)prlimit(pid, what, &l, NULL); /* fails only when it has ended already */
 }
 
-static void set_limits(pid_t pid)
+static void set_limits(pid_t pid, unsigned memory_mb)
 {
     limit(pid, RLIMIT_CPU, LIMITED_CHILD_CPU_S);
-    limit(pid, RLIMIT_AS, (rlim_t)LIMITED_CHILD_MEMORY_MB << 20);
-    limit(pid, RLIMIT_DATA, (rlim_t)LIMITED_CHILD_MEMORY_MB << 20);
+    if (memory_mb) {
+        limit(pid, RLIMIT_AS, (rlim_t)memory_mb << 20);
+        limit(pid, RLIMIT_DATA, (rlim_t)memory_mb << 20);
+    }
     limit(pid, RLIMIT_FSIZE, 0);
     limit(pid, RLIMIT_CORE, 0);
     limit(pid, RLIMIT_NOFILE, LIMITED_CHILD_FILES);
@@ -149,8 +153,6 @@ static void set_limits(pid_t pid)
 
 static bool spawn(const struct limited_child_options *o, int in, int out, pid_t *pid, struct error *e)
 {
-    /* The text is not among them: arguments can be seen by everybody on the machine. */
-    const char *argv[] = { o->program, "--stdin", "--stdout", "-s", "150", "-v", o->voice, NULL };
     const char *environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "HOME=/nonexistent", NULL };
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
@@ -171,18 +173,24 @@ static bool spawn(const struct limited_child_options *o, int in, int out, pid_t 
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &all);
-    int rc = posix_spawn(pid, o->program, &files, &attr, (char *const *)argv, (char *const *)environment);
+    int rc = posix_spawn(pid, o->argv[0], &files, &attr, (char *const *)o->argv, (char *const *)environment);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&files);
-    return rc == 0 || error_set(e, ERROR_NOT_FOUND, "%s cannot be started: %s", o->program, strerror(rc));
+    return rc == 0 || error_set(e, ERROR_NOT_FOUND, "%s cannot be started: %s", o->argv[0], strerror(rc));
 }
 
-/* A pipe's buffer takes it as a whole, so this never waits. */
-static void write_text(int fd, const char *text)
+/* The pipe's buffer takes it as a whole, so writing never waits. */
+static bool make_room(int fd, size_t len, struct error *e)
 {
-    size_t len = strlen(text);
-    ssize_t n = write(fd, text, len);
-    CHECK(n == (ssize_t)len || n < 0); /* < 0: it has ended; its status says why */
+    enum { ALWAYS_THERE = 4096 };
+    return len <= ALWAYS_THERE || fcntl(fd, F_SETPIPE_SZ, (int)len) >= (int)len ||
+           error_set(e, ERROR_TEMPORARY, "no pipe of %zu bytes: %s", len, strerror(errno));
+}
+
+static void write_input(int fd, struct span input)
+{
+    ssize_t n = write(fd, input.data, input.len);
+    CHECK(n == (ssize_t)input.len || n < 0); /* < 0: it has ended; its status says why */
 }
 
 static void watch(struct limited_child *c, int output)
@@ -199,10 +207,9 @@ static void watch(struct limited_child *c, int output)
 
 struct limited_child *limited_child_start(const struct limited_child_options *o, struct error *e)
 {
-    enum { ATOMIC_MAX = 4096 };
     int in[2], out[2];
     pid_t pid;
-    CHECK(strlen(o->text) <= ATOMIC_MAX);
+    CHECK(o->input.len <= LIMITED_CHILD_INPUT_MAX);
     if (pipe2(in, O_CLOEXEC) != 0) {
         error_set(e, ERROR_TEMPORARY, "no pipe: %s", strerror(errno));
         return NULL;
@@ -212,7 +219,7 @@ struct limited_child *limited_child_start(const struct limited_child_options *o,
         error_set(e, ERROR_TEMPORARY, "no pipe: %s", strerror(errno));
         goto close_in;
     }
-    if (!spawn(o, in[0], out[1], &pid, e)) {
+    if (!make_room(in[1], o->input.len, e) || !spawn(o, in[0], out[1], &pid, e)) {
         close(out[0]);
         goto close_out;
     }
@@ -226,10 +233,13 @@ struct limited_child *limited_child_start(const struct limited_child_options *o,
     }
     c = mem_new(struct limited_child);
     c->o = *o;
+    c->o.argv = NULL;
+    c->o.input = (struct span){NULL, 0};
+    text_copy(c->program, sizeof c->program, o->argv[0]);
     c->pid = pid;
     c->pidfd = pidfd;
-    set_limits(pid);
-    write_text(in[1], o->text);
+    set_limits(pid, o->memory_mb);
+    write_input(in[1], o->input);
     watch(c, out[0]);
 close_out:
     close(out[1]);

@@ -15,7 +15,7 @@
 #include "gateway/base/map.h"
 #include "gateway/base/mem.h"
 
-enum { RUNNING_MAX = 2, WAITING_MAX = 64, CACHE_BYTES = 16 << 20, PIECE = 4096, OUT_MAX = 8192 };
+enum { MEMORY_MB = 256, RUNNING_MAX = 2, WAITING_MAX = 64, CACHE_BYTES = 16 << 20, PIECE = 4096, OUT_MAX = 8192 };
 
 enum utterance_state { WAITING, SPEAKING, KEPT };
 
@@ -266,8 +266,10 @@ static void on_end(void *user, const struct error *e, uint64_t cpu_us)
 static bool start(struct utterance *u)
 {
     struct speech *s = u->s;
-    struct limited_child_options o = { .loop = s->o.loop, .program = s->o.program, .voice = speech_text_voice(u->lang),
-                                      .text = u->text, .on_output = on_output, .on_end = on_end, .user = u };
+    const char *argv[] = {s->o.program, "--stdin", "--stdout", "-s", "150", "-v", speech_text_voice(u->lang), NULL};
+    struct limited_child_options o = {.loop = s->o.loop, .argv = argv, .memory_mb = MEMORY_MB,
+                                      .input = span_of(u->text),
+                                      .on_output = on_output, .on_end = on_end, .user = u};
     u->child = limited_child_start(&o, &u->error);
     if (!u->child)
         return false;
