@@ -4,8 +4,11 @@
 #include "contact-router/contact_router.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "contact-router/device.h"
+#include "contact-router/mail_address.h"
+#include "contact-router/returns_mail.h"
 #include "contact-router/router_internal.h"
 #include "contact-router/rule_line.h"
 #include "contact-router/speech.h"
@@ -217,6 +220,10 @@ static const char *const *copy_prefixes(struct arena *a, const struct contact_ro
 
 static bool check_community(const struct contact_router_community *c, struct arena *a, struct error *e)
 {
+    if (c->mail_answers && !mail_address_is_base(c->mail_answers))
+        return error_set(e, ERROR_INVALID,
+                         "%s: mail_answers `%.60s`: NAME@DOMAIN, with at most %d characters before the @", c->domain,
+                         c->mail_answers, MAIL_ADDRESS_LOCAL_MAX);
     if (!device_mail(a, c->mail_from))
         return error_set(e, ERROR_INVALID, "%s: `%.60s` is not a mail address", c->domain, c->mail_from);
     if (c->mail_url && !text_starts_with(c->mail_url, "smtp://") && !text_starts_with(c->mail_url, "smtps://"))
@@ -241,7 +248,7 @@ static struct router_community *community_create(const struct contact_router_com
         .mail_from = from->mail_from ? arena_dup(a, from->mail_from) : arena_printf(a, "notify@%s", from->domain),
         .mail_user = dup_or_null(a, from->mail_user),
         .mail_password = dup_or_null(a, from->mail_password),
-        .mail_reply_to = dup_or_null(a, from->mail_reply_to),
+        .mail_answers = dup_or_null(a, from->mail_answers),
         .mail_require_tls = from->mail_require_tls,
         .sms_per_day = from->sms_per_day,
         .calls_per_day = from->calls_per_day,
@@ -363,6 +370,7 @@ struct contact_router *contact_router_create(const struct contact_router_options
     struct contact_router *r = mem_new(struct contact_router);
     arena_init(&r->arena);
     list_init(&r->flights);
+    list_init(&r->mails);
     r->reach.ops = &ops;
     r->exchange = o->exchange;
     r->store = o->store;
@@ -373,6 +381,8 @@ struct contact_router *contact_router_create(const struct contact_router_options
     r->zone_dir = dup_or_null(&r->arena, o->zone_dir);
     zone_cache_init(&r->zones, r->zone_dir);
     r->speech_program = dup_or_null(&r->arena, o->speech_program);
+    r->mail_reader =
+        arena_dup(&r->arena, o->mail_reader ? o->mail_reader : CAUSEWAY_LIBEXEC_DIR "/causeway-mail-reader");
     r->help = arena_printf(&r->arena, "%s\n%s", device_help(), rule_line_help());
     if (!fill(r, o, e))
         contact_router_destroy(&r);
@@ -402,6 +412,16 @@ bool contact_router_load_addresses(struct contact_router *r, struct error *e)
         return false;
     make_inbound_urls(r);
     return true;
+}
+
+static void warn_of_mail(const struct contact_router *r)
+{
+    bool answers = false;
+    for (const struct router_community *rc = r->all_communities; rc; rc = rc->older)
+        answers = answers || rc->c.mail_answers;
+    if (answers && access(r->mail_reader, X_OK) != 0)
+        log_error(NULL, "mail_answers is set, but %s cannot be run: mails that come are refused for now",
+                  r->mail_reader);
 }
 
 /* What an admin who set a budget for calls would want to know. */
@@ -434,6 +454,7 @@ void contact_router_start(struct contact_router *r)
     r->running = true;
     r->speech = speech_create(&(struct speech_options){ .loop = r->loop, .program = r->speech_program });
     warn_of_calls(r);
+    warn_of_mail(r);
     worker_start(r);
     planning_run(r, NULL);
 }
@@ -444,6 +465,7 @@ void contact_router_stop(struct contact_router *r)
         return;
     r->running = false;
     worker_stop(r);
+    returns_mail_stop(r);
     speech_destroy(&r->speech);
 }
 
@@ -487,6 +509,18 @@ void contact_router_on_request(struct contact_router *r, struct http_exchange *x
         voice_http_audio(r, x, in);
     else
         returns_http_request(r, x, in);
+}
+
+const char *contact_router_refuse_recipient(struct contact_router *r, const char *recipient)
+{
+    loop_check(r->loop);
+    return returns_mail_refuse(r, recipient);
+}
+
+void contact_router_on_mail(struct contact_router *r, struct lmtp_mail *m, const struct lmtp_incoming *in)
+{
+    loop_check(r->loop);
+    returns_mail_take(r, m, in);
 }
 
 uint64_t contact_router_hooks_refused(const struct contact_router *r)

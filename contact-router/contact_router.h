@@ -14,6 +14,7 @@
 #include "gateway/exchange/reach.h"
 #include "gateway/net/http_client.h"
 #include "gateway/net/http_server.h"
+#include "gateway/net/lmtp_server.h"
 #include "gateway/net/loop.h"
 #include "gateway/net/mail_client.h"
 #include "gateway/store/store.h"
@@ -41,7 +42,8 @@ struct contact_router_community {
     const char *mail_url;      /* "smtp://host:port" or "smtps://..."; NULL: no e-mail devices */
     const char *mail_from;     /* address; NULL: "notify@DOMAIN" */
     const char *mail_user, *mail_password; /* NULL: none */
-    const char *mail_reply_to; /* NULL: answers by mail are not received (the mail says so) */
+    const char *mail_answers;  /* reply@capulet.example: answers come back to reply+TOKEN there, by LMTP; NULL: answers
+                                * by mail are not received (the mail says so) */
     bool mail_require_tls;
     unsigned sms_per_day;      /* the budget; 0: no text messages and no pages at all */
     unsigned calls_per_day;    /* the budget for telephone calls; 0: none */
@@ -64,6 +66,7 @@ struct contact_router_options {
     const char *profile_dir;   /* shipped profiles; NULL: the installed ones */
     const char *zone_dir;      /* NULL: /usr/share/zoneinfo */
     const char *speech_program; /* NULL: /usr/bin/espeak-ng */
+    const char *mail_reader;    /* NULL: the installed causeway-mail-reader */
 };
 
 /* Checks and copies everything; reads the profiles. NULL and *e filled: what is wrong. A provider whose profile,
@@ -100,6 +103,9 @@ void contact_router_destroy(struct contact_router **r);
  * once, later.
  * Loop: options.loop (the HTTP server must live there). */
 void contact_router_on_request(struct contact_router *r, struct http_exchange *x, const struct http_incoming *in);
+/* Mails that came by LMTP; for lmtp_server_options. Loop: options.loop. */
+const char *contact_router_refuse_recipient(struct contact_router *r, const char *recipient);
+void contact_router_on_mail(struct contact_router *r, struct lmtp_mail *m, const struct lmtp_incoming *in);
 /* Webhooks that were refused because their signature or address was not right. Loop: options.loop. */
 uint64_t contact_router_hooks_refused(const struct contact_router *r);
 /* What the admin enters at the provider as the address for incoming texts. NULL: no such provider, no

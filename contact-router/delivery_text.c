@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "contact-router/mail_quote.h"
 #include "contact-router/sms_text.h"
 #include "gateway/base/utf8.h"
 
@@ -78,6 +79,8 @@ static void mail_message(const struct delivery_text *t, struct bytes *subject, s
 {
     const struct outbox_row *r = t->row;
     notice(t, subject);
+    if (t->answerable)
+        bytes_append_text(body, MAIL_QUOTE_LINE "\n\n");
     if (shows(t)) {
         bytes_printf(body, "%s wrote to you:\n\n%s\n\n", r->peer, r->text);
     } else {

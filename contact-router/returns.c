@@ -18,8 +18,10 @@
 #include "gateway/xmpp/bare.h"
 
 #define WINDOW_US ((int64_t)72 * 3600 * 1000000)
+#define MAIL_WINDOW_US ((int64_t)14 * 24 * 3600 * 1000000) /* mail is answered after the holidays */
+#define HOUR_US ((int64_t)3600 * 1000000)
 #define AGAIN_US ((int64_t)10 * 60 * 1000000) /* the same words without an id are the same text so long */
-enum { REPLIES_A_DAY = 5, CHOICES_MAX = 9, HELD_MAX = 2000 };
+enum { MAILS_AN_HOUR = 10, REPLIES_A_DAY = 5, CHOICES_MAX = 9, HELD_MAX = 2000 };
 
 enum returns_action { ACTION_NONE, ACTION_ANSWER, ACTION_AGAIN /* was done before */ };
 
@@ -35,9 +37,15 @@ struct returning {
     struct reach_answer answer;
     const char *held_key;    /* an answer that was held: its row goes when it is done */
     const char *news_for_log;
+    const char *refusal;     /* why it is not taken, for who wrote it; NULL: it is, or nobody can be told */
     bool sends;
     struct error error;
 };
+
+const char *returns_source(const struct returns_request *q)
+{
+    return q->provider ? q->provider->provider->name : "mail";
+}
 
 static struct returning *begin(const struct returns_request *q,
                                bool (*run)(struct store_tx *tx, struct store_job *job, struct error *e),
@@ -58,10 +66,13 @@ static void end(struct returning *g, const struct error *e)
     if (g->key)
         map_remove(&g->q.r->answering, g->key);
     if (g->news_for_log)
-        log_info(NULL, "%s: %s", g->q.provider->provider->name, g->news_for_log);
+        log_info(NULL, "%s: %s", returns_source(&g->q), g->news_for_log);
     if (g->sends)
         worker_kick(g->q.r);
-    g->q.done(g->q.user, e);
+    struct error told = *e;
+    if (e->code == ERROR_NONE && g->refusal && !g->q.provider)
+        error_set(&told, ERROR_DENIED, "%s", g->refusal);
+    g->q.done(g->q.user, &told);
     arena_fini(&g->arena);
     mem_free(g);
 }
@@ -132,8 +143,8 @@ static void give(struct texting *t, const char *account, const char *peer, enum 
         .via = t->via,
         .text = verb == ANSWER_SAY ? arena_dup(a, text) : NULL,
         .dedup = t->g->has_id
-                     ? arena_printf(a, "%s/%s", t->g->q.provider->provider->name, dedup)
-                     : arena_printf(a, "%s/%s/%lld", t->g->q.provider->provider->name, dedup, (long long)t->first_us),
+                     ? arena_printf(a, "%s/%s", returns_source(&t->g->q), dedup)
+                     : arena_printf(a, "%s/%s/%lld", returns_source(&t->g->q), dedup, (long long)t->first_us),
     };
 }
 
@@ -308,6 +319,8 @@ static bool same_address(struct arena *a, const struct outbox_row *row, const ch
     const char *as = NULL;
     if (row->kind == DEVICE_SMS || row->kind == DEVICE_VOICE)
         as = number(a, from);
+    else if (row->kind == DEVICE_EMAIL)
+        return text_eq_nocase(from, row->address);
     else if (row->kind == DEVICE_PAGER) /* NUMBER@CARRIER is NUMBER, where only that was listed */
         as = device_pager(a, strchr(row->address, '@') ? from : arena_dup_n(a, from, strcspn(from, "@")));
     const char *want = row->address;
@@ -340,6 +353,21 @@ static bool answer_delivery(struct texting *t, const struct outbox_row *row, str
     return true;
 }
 
+static void refuse(struct returning *g, const char *why)
+{
+    g->news_for_log = g->refusal = why;
+}
+
+/* Mail can run in a circle between machines that do not say that they are. */
+static bool is_flood(struct texting *t, const char *ref, bool *is, struct error *e)
+{
+    int64_t seen = 0;
+    if (!t->g->q.provider && !returns_store_count(t->tx, "mail", ref, store_now_us(t->tx) - HOUR_US, &seen, e))
+        return false;
+    *is = seen > MAILS_AN_HOUR;
+    return true;
+}
+
 /* *found: the answer says which delivery it is to, and is dealt with. */
 static bool by_ref(struct texting *t, bool *found, struct error *e)
 {
@@ -353,16 +381,20 @@ static bool by_ref(struct texting *t, bool *found, struct error *e)
     if (!returns_status_delivery(t->tx, &g->q, &g->arena, &row, e))
         return false;
     bool talk = row.d.ref && (row.purpose == OUTBOX_PURPOSE_MESSAGE || row.purpose == OUTBOX_PURPOSE_REQUEST);
-    if (!row.d.ref || row.d.created_us < store_now_us(t->tx) - WINDOW_US)
-        g->news_for_log = "an answer to what was not sent lately";
-    else if (from && *from && !same_address(&g->arena, &row, from))
-        g->news_for_log = "an answer from another device than the one that was asked";
+    int64_t window_us = row.kind == DEVICE_EMAIL ? MAIL_WINDOW_US : WINDOW_US;
+    bool too_many;
+    if (!row.d.ref || row.d.created_us < store_now_us(t->tx) - window_us)
+        refuse(g, "an answer to what was not sent lately");
+    else if (from && !(!*from && g->q.provider) && !same_address(&g->arena, &row, from))
+        refuse(g, "an answer from another device than the one that was asked");
     else if (t->said.word == ANSWER_STOP || t->said.word == ANSWER_START)
         return device_store_refuse(t->tx, row.kind, row.address, t->said.word == ANSWER_STOP, e);
-    else if (!is_listed(t, &row, &listed, e))
+    else if (!is_listed(t, &row, &listed, e) || !is_flood(t, ref, &too_many, e))
         return false;
     else if (!listed || !talk)
-        g->news_for_log = "an answer from a device that is not listed, or to what is no message";
+        refuse(g, "an answer from a device that is not listed, or to what is no message");
+    else if (too_many)
+        refuse(g, "too many answers to one message within an hour");
     else
         return answer_delivery(t, &row, e);
     return true;
@@ -381,9 +413,9 @@ static bool inbound_run(struct store_tx *tx, struct store_job *job, struct error
     struct texting *t = arena_new(&g->arena, struct texting);
     bool was_done, found;
     g->action = ACTION_NONE;
-    g->held_key = g->news_for_log = NULL;
+    g->held_key = g->news_for_log = g->refusal = NULL;
     g->sends = false;
-    if (!returns_store_seen(tx, g->q.provider->provider->name, g->dedup, g->has_id ? 0 : store_now_us(tx) - AGAIN_US,
+    if (!returns_store_seen(tx, returns_source(&g->q), g->dedup, g->has_id ? 0 : store_now_us(tx) - AGAIN_US,
                             &was_done, &t->first_us, e))
         return false;
     t->g = g;
@@ -413,7 +445,7 @@ static bool inbound_run(struct store_tx *tx, struct store_job *job, struct error
 static bool mark_run(struct store_tx *tx, struct store_job *job, struct error *e)
 {
     struct returning *g = container_of(job, struct returning, job);
-    const char *provider = g->q.provider->provider->name;
+    const char *provider = returns_source(&g->q);
     return returns_store_done(tx, provider, g->dedup, e) &&
            (!g->held_key || returns_store_unhold(tx, provider, g->held_key, e));
 }
@@ -434,9 +466,11 @@ static void answered(struct command *cmd)
     struct returning *g = container_of(cmd, struct returning, cmd);
     enum error_code code = g->error.code;
     if (code == ERROR_NONE)
-        log_info(NULL, "a text message went into a conversation of %s", g->answer.callee);
+        log_info(NULL, "an answer by %s went into a conversation of %s", g->answer.via, g->answer.callee);
     else
-        log_warn(NULL, "a text message to %s was not taken: %s", g->answer.callee, g->error.text);
+        log_warn(NULL, "an answer by %s of %s was not taken: %s", g->answer.via, g->answer.callee, g->error.text);
+    if (code != ERROR_NONE)
+        g->refusal = arena_dup(&g->arena, g->error.text);
     /* What can never be taken is done with; what may be taken later is asked for again. */
     if (code == ERROR_NONE || code == ERROR_DENIED || code == ERROR_INVALID || code == ERROR_NOT_FOUND)
         mark(g);
@@ -484,7 +518,7 @@ void returns_inbound(const struct returns_request *q)
 {
     struct returning *g = begin(q, inbound_run, inbound_done);
     g->dedup = dedup_of(&g->arena, q->ref, q->event, &g->has_id);
-    const char *key = arena_printf(&g->arena, "%s %s", q->provider->provider->name, g->dedup);
+    const char *key = arena_printf(&g->arena, "%s %s", returns_source(q), g->dedup);
     if (map_get(&q->r->answering, key)) {
         struct error busy = ERROR_INIT;
         error_set(&busy, ERROR_TEMPORARY, "the same is being answered");

@@ -22,11 +22,12 @@ bool returns_status_delivery(struct store_tx *tx, const struct returns_request *
                              struct outbox_row *row, struct error *e)
 {
     const struct hook_event *ev = q->event;
-    const char *provider = q->provider->provider->name, *ref = q->ref ? q->ref : ev->ref;
+    const char *provider = q->provider ? q->provider->provider->name : "", *ref = q->ref ? q->ref : ev->ref;
     *row = (struct outbox_row){ 0 };
     if (ref && !outbox_store_get(tx, ref, a, row, e))
         return false;
-    if (!row->d.ref && !ref && ev->id && *ev->id && !outbox_store_by_provider_id(tx, provider, ev->id, a, row, e))
+    bool by_id = !row->d.ref && !ref && q->provider && ev->id && *ev->id;
+    if (by_id && !outbox_store_by_provider_id(tx, provider, ev->id, a, row, e))
         return false;
     if (row->d.ref && !text_eq(row->provider, provider)) /* another provider's: not theirs to change */
         row->d.ref = NULL;
@@ -89,6 +90,12 @@ static bool event_of(enum profile_state s, enum outbox_event *out)
     return false;
 }
 
+/* RFC 3463: 5.1 is about the address, 5.2.1 a mailbox that takes no mail. */
+static bool is_bad_mailbox(const char *status)
+{
+    return text_starts_with(status, "5.1.") || text_eq(status, "5.2.1");
+}
+
 /* What the provider's words say of the delivery. false: nothing. */
 static bool read_status(struct report *g, const struct outbox_row *row, struct delivery_word *word)
 {
@@ -101,14 +108,18 @@ static bool read_status(struct report *g, const struct outbox_row *row, struct d
     if (word->event != OUTBOX_SAID_FAILED)
         word->reason = NULL;
     else if (!word->reason)
-        word->reason = arena_printf(&g->arena, "the provider says %.40s%s%.40s %.120s", ev->status,
-                                    *code ? ", code " : "", code, ev->error_text ? ev->error_text : "");
+        word->reason = arena_printf(&g->arena, "the %s says %.40s%s%.40s %.120s",
+                                    g->q.provider ? "provider" : "mail server", ev->status, *code ? ", code " : "",
+                                    code, ev->error_text ? ev->error_text : "");
+    word->blames_device = !g->q.provider && word->event == OUTBOX_SAID_FAILED && is_bad_mailbox(code);
     return true;
 }
 
 static bool is_optout(const struct report *g, const struct outbox_row *row)
 {
     const struct hook_event *ev = g->q.event;
+    if (!g->q.provider)
+        return false;
     const struct profile_send *s =
         profile_send_of(g->q.provider->provider->profile, contact_router_profile_kind(row->kind));
     return ev->state == PROFILE_STATE_OPTOUT ||
@@ -149,7 +160,7 @@ static void status_done(struct store_job *job, const struct error *e)
         worker_kick(g->q.r);
     }
     if (g->for_log)
-        log_info(NULL, "%s: %s", g->q.provider->provider->name, g->for_log);
+        log_info(NULL, "%s: %s", returns_source(&g->q), g->for_log);
     g->q.done(g->q.user, e);
     arena_fini(&g->arena);
     mem_free(g);

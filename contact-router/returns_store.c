@@ -26,6 +26,18 @@ bool returns_store_done(struct store_tx *tx, const char *provider, const char *i
     return store_exec(tx, e, "update hooks_seen set done = 1 where provider = $1 and id = $2", "tt", provider, id);
 }
 
+bool returns_store_count(struct store_tx *tx, const char *provider, const char *ref, int64_t since_us, int64_t *count,
+                         struct error *e)
+{
+    struct store_rows *r = store_query(tx, e,
+                                       "select count(*) from hooks_seen where provider = $1 and id >= $2 || '/'"
+                                       " and id < $2 || '0' and at_us >= $3", /* '0' comes behind '/' */
+                                       "tti", provider, ref, since_us);
+    while (r && store_next(r, e))
+        *count = store_int(r, 0);
+    return r && e->code == ERROR_NONE;
+}
+
 bool returns_store_hold(struct store_tx *tx, const char *provider, const char *address, const char *text,
                         const char *dedup, const char *choices, struct error *e)
 {

@@ -11,6 +11,9 @@
 MUST_USE bool returns_store_seen(struct store_tx *tx, const char *provider, const char *id, int64_t since_us,
                                  bool *was_done, int64_t *first_us, struct error *e);
 MUST_USE bool returns_store_done(struct store_tx *tx, const char *provider, const char *id, struct error *e);
+/* How many whose ids begin with "REF/" came since then. */
+MUST_USE bool returns_store_count(struct store_tx *tx, const char *provider, const char *ref, int64_t since_us,
+                                  int64_t *count, struct error *e);
 
 struct returns_held { const char *text, *dedup, *choices; }; /* NULL: none */
 MUST_USE bool returns_store_hold(struct store_tx *tx, const char *provider, const char *address, const char *text,

@@ -63,6 +63,10 @@ struct contact_router {
     struct timer due_timer, sweep_timer;
     struct list flights;
     unsigned mails_in_flight;
+    /* returns_mail.c */
+    const char *mail_reader;
+    struct list mails;      /* not read yet */
+    unsigned mails_reading; /* children */
     /* returns.c, returns_http.c */
     uint64_t hooks_refused;
     struct map answering;   /* dedup keys of answers under way */

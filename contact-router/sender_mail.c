@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* E-mail by the community's mail server. A 5xx at the recipient is the address's fault; one about
- * authentication is ours, and may be mended. */
+/* E-mail by the community's mail server. Where answers are taken, each mail has an address of its own, which is also
+ * its envelope's sender: so a report that it did not arrive finds it too. A 5xx at the recipient is the fault of the
+ * address; one about authentication is ours, and may be mended. */
 #include <stdio.h>
 #include <string.h>
 
 #include "contact-router/delivery_text.h"
 #include "contact-router/mail_text.h"
+#include "contact-router/returns_mail.h"
 #include "contact-router/sender.h"
 #include "contact-router/signature.h"
 #include "gateway/base/base64.h"
@@ -49,20 +51,21 @@ static const char *thread_id(struct arena *a, const struct outbox_row *row)
     return id;
 }
 
-static bool compose(struct sender_job *job, const struct contact_router_community *c, struct arena *a,
-                    struct bytes *out, struct error *e)
+/* `answers`: its own address for answers; NULL: there is none. */
+static bool compose(struct sender_job *job, const struct contact_router_community *c, const char *answers,
+                    struct arena *a, struct bytes *out, struct error *e)
 {
     struct bytes subject = BYTES_EMPTY, body = BYTES_EMPTY;
-    struct delivery_text t = { .row = job->row, .full_text = job->full_text, .answerable = c->mail_reply_to != NULL };
-    delivery_text_mail(&t, &subject, &body);
     bool talk = job->row->purpose == OUTBOX_PURPOSE_MESSAGE || job->row->purpose == OUTBOX_PURPOSE_REQUEST;
+    struct delivery_text t = {.row = job->row, .full_text = job->full_text, .answerable = talk && answers};
+    delivery_text_mail(&t, &subject, &body);
     struct mail_text m = {.from_name =
                               arena_printf(a, "%s%s%s", talk ? job->row->peer : "", talk ? " via " : "", c->domain),
                           .from = c->mail_from,
                           .to = job->row->address,
                           .subject = bytes_text(&subject),
                           .body = bytes_text(&body),
-                          .reply_to = talk ? c->mail_reply_to : NULL,
+                          .reply_to = talk ? answers : NULL,
                           .message_id = arena_printf(a, "%s@%s", job->row->d.ref, c->domain),
                           .thread = thread_id(a, job->row),
                           .now_us = job->now_us};
@@ -76,14 +79,18 @@ void sender_mail_send(struct sender_job *job)
 {
     const struct contact_router_community *c = contact_router_community(job->router, job->row->community);
     struct error e = ERROR_INIT;
-    struct bytes message = BYTES_EMPTY;
+    struct bytes message = BYTES_EMPTY, address = BYTES_EMPTY;
     struct arena a;
     arena_init(&a);
     bool can = (c && c->mail_url && job->router->mail) ||
                error_set(&e, ERROR_INVALID, "%s has no mail server", job->row->community);
-    if (can && compose(job, c, &a, &message, &e)) {
+    if (can)
+        returns_mail_address(job->router, c, job->row->d.ref, &address);
+    const char *answers = address.len ? address.data : NULL;
+    if (can && compose(job, c, answers, &a, &message, &e)) {
         struct mail_request q = { .url = c->mail_url, .username = c->mail_user, .password = c->mail_password,
-                                  .from = c->mail_from, .to = job->row->address, .message = bytes_span(&message),
+                                  .from = answers ? answers : c->mail_from, .to = job->row->address,
+                                  .message = bytes_span(&message),
                                   .require_tls = c->mail_require_tls };
         job->mail = mail_send(job->router->mail, &q, on_answer, job);
     } else {
@@ -93,6 +100,7 @@ void sender_mail_send(struct sender_job *job)
     }
     arena_fini(&a);
     bytes_fini(&message);
+    bytes_fini(&address);
 }
 
 void sender_mail_cancel(struct sender_job *job)

@@ -21,6 +21,7 @@
 #include "gateway/net/egress.h"
 #include "gateway/net/http_client.h"
 #include "gateway/net/http_server.h"
+#include "gateway/net/lmtp_server.h"
 #include "gateway/net/mail_client.h"
 #include "gateway/net/tls.h"
 #include "gateway/reload.h"
@@ -63,6 +64,7 @@ struct gateway {
     struct http_client *http_client;
     struct mail_client *mail_client;
     struct http_server *http_server;
+    struct lmtp_server *lmtp_server;
     struct exchange *exchange;
     struct s2s *s2s;
     struct c2s *c2s;
@@ -321,6 +323,7 @@ static void stop_devices(struct command *c)
     struct gateway *g = container_of(c, struct gateway, drained);
     contact_router_stop(g->router);
     http_server_close(&g->http_server);
+    lmtp_server_close(&g->lmtp_server);
     settling_begin(&g->settling, g->store, g->exchange_loop, on_all_settled);
 }
 
@@ -395,6 +398,31 @@ static bool start_http(struct gateway *g, struct error *e)
                                                                     .user = g},
                                       e);
     return g->http_server != NULL;
+}
+
+static const char *refuse_recipient(void *user, const char *recipient)
+{
+    return contact_router_refuse_recipient(((struct gateway *)user)->router, recipient);
+}
+
+static void on_mail(void *user, struct lmtp_mail *m, const struct lmtp_incoming *in)
+{
+    contact_router_on_mail(((struct gateway *)user)->router, m, in);
+}
+
+static bool start_lmtp(struct gateway *g, struct error *e)
+{
+    if (!g->c->lmtp_address)
+        return true;
+    g->lmtp_server = lmtp_server_open(&(struct lmtp_server_options){.loop = g->exchange_loop,
+                                                                    .address = g->c->lmtp_address,
+                                                                    .port = g->c->lmtp_port,
+                                                                    .name = g->c->communities[0].exchange.domain,
+                                                                    .refuse_recipient = refuse_recipient,
+                                                                    .on_mail = on_mail,
+                                                                    .user = g},
+                                      e);
+    return g->lmtp_server != NULL;
 }
 
 static void on_links_ended(void *user, unsigned ended)
@@ -477,7 +505,8 @@ bool compose_run(struct gateway *g, struct error *e)
     reload_watch(g->reload);
     exchange_start(g->exchange);
     contact_router_start(g->router);
-    bool started = hang_doorbell(g, e) && s2s_start(g->s2s, e) && start_http(g, e) && c2s_start(g->c2s, e);
+    bool started = hang_doorbell(g, e) && s2s_start(g->s2s, e) && start_http(g, e) && start_lmtp(g, e) &&
+                   c2s_start(g->c2s, e);
     if (started) {
         log_where(g);
         manager_watch_start(&g->watch, g->exchange_loop);
@@ -500,6 +529,7 @@ void compose_destroy(struct gateway **gp)
     *gp = NULL;
     contact_router_stop(g->router);
     http_server_close(&g->http_server);
+    lmtp_server_close(&g->lmtp_server);
     http_client_destroy(&g->http_client);
     mail_client_destroy(&g->mail_client);
     dns_destroy(&g->dns);

@@ -320,6 +320,7 @@ static void read_gateway(struct reader *r, cfg_t *sec)
     c->schema_dir = text_of(r, sec, "schema_dir");
     c->profile_dir = text_of(r, sec, "profile_dir");
     c->speech_program = text_of(r, sec, "speech_program");
+    c->mail_reader = text_of(r, sec, "mail_reader");
     c->durability = text_eq(cfg_getstr(sec, "durability"), "process") ? STORE_PROCESS : STORE_DISK;
     c->io_loops = (unsigned)cfg_getint(sec, "io_loops");
     if (!log_level_parse(cfg_getstr(sec, "log_level"), &c->log_level))
@@ -372,6 +373,19 @@ static void add_web_socket(struct reader *r, cfg_t *sec, const char *address, lo
                                                          .origins = list_of(r, sec, "origins")};
 }
 
+/* Whoever reaches it can answer for anybody whose mail they saw: so it is for the mail server of this machine, unless
+ * an address says otherwise. */
+static void add_lmtp(struct reader *r, cfg_t *sec, long port)
+{
+    struct config *c = r->c;
+    if (c->lmtp_address)
+        mistake(r, sec, "listen: there is one for lmtp already");
+    c->lmtp_address = text_of(r, sec, "address");
+    if (text_eq(c->lmtp_address, "0.0.0.0"))
+        c->lmtp_address = "127.0.0.1";
+    c->lmtp_port = (uint16_t)(port ? port : 2424);
+}
+
 static void add_listener(struct reader *r, cfg_t *sec, const char *service, const char *address, long port)
 {
     struct config *c = r->c;
@@ -386,10 +400,12 @@ static void add_listener(struct reader *r, cfg_t *sec, const char *service, cons
             mistake(r, sec, "listen: there is one for http already");
         c->http_address = address;
         c->http_port = (uint16_t)(port ? port : 5280);
+    } else if (text_eq(service, "lmtp")) {
+        add_lmtp(r, sec, port);
     } else if (text_eq(service, "websocket")) {
         add_web_socket(r, sec, address, port);
     } else {
-        mistake(r, sec, "listen: 'service' is missing: c2s, c2s-tls, s2s, s2s-tls, websocket or http");
+        mistake(r, sec, "listen: 'service' is missing: c2s, c2s-tls, s2s, s2s-tls, websocket, http or lmtp");
     }
 }
 
@@ -564,6 +580,7 @@ static void read_community(struct reader *r, cfg_t *sec, struct config_community
         .mail_from = text_of(r, sec, "mail_from"),
         .mail_user = text_of(r, sec, "mail_user"),
         .mail_password = secret_of(r, sec, text_of(r, sec, "mail_password_file")),
+        .mail_answers = text_of(r, sec, "mail_answers"),
         .mail_require_tls = cfg_getbool(sec, "mail_require_tls"),
         .sms_per_day = (unsigned)cfg_getint(sec, "sms_per_day"),
         .calls_per_day = (unsigned)cfg_getint(sec, "calls_per_day"),
@@ -771,5 +788,6 @@ struct contact_router_options config_router_options(const struct config *c, stru
                                            .provider_count = c->provider_count,
                                            .public_url = c->public_url,
                                            .profile_dir = c->profile_dir,
-                                           .speech_program = c->speech_program};
+                                           .speech_program = c->speech_program,
+                                           .mail_reader = c->mail_reader};
 }

@@ -29,7 +29,7 @@ struct config {
     struct arena arena;
     const char *file;
 
-    const char *store_path, *schema_dir, *profile_dir, *speech_program;
+    const char *store_path, *schema_dir, *profile_dir, *speech_program, *mail_reader;
     enum store_durability durability;
     unsigned io_loops; /* threads of their own for I/O; 0: none, the exchange's loop does it */
     enum log_level log_level;
@@ -40,6 +40,8 @@ struct config {
     unsigned c2s_count;
     struct s2s_listener *s2s;
     unsigned s2s_count;
+    const char *lmtp_address; /* NULL: no mail comes */
+    uint16_t lmtp_port;
     const char *http_address; /* NULL: no HTTP */
     uint16_t http_port;
     const char *public_url, *websocket_url, *bosh_url;

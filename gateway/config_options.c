@@ -73,18 +73,22 @@ const struct option config_options[] = {
     INT("gateway", "resume_seconds", 300, 10, 86400, "seconds", "How long a cut stream can be resumed (XEP-0198)."),
     TEXT("gateway", "schema_dir", NULL, CHECK_ANY, NULL,
          "Folder with the store's migrations; the installed one when not given."),
+    TEXT("gateway", "mail_reader", NULL, CHECK_FILE, NULL,
+         "Program that takes mails apart; the installed causeway-mail-reader when not given."),
     TEXT("gateway", "speech_program", NULL, CHECK_FILE, NULL,
          "Program that speaks in calls, used like espeak-ng; /usr/bin/espeak-ng when not given."),
     TEXT("gateway", "profile_dir", NULL, CHECK_ANY, NULL,
          "Folder with provider profiles; the installed one when not given."),
 
-    TEXT("listen", "service", NULL, CHECK_WORD, "c2s|c2s-tls|s2s|s2s-tls|websocket|http",
+    TEXT("listen", "service", NULL, CHECK_WORD, "c2s|c2s-tls|s2s|s2s-tls|websocket|http|lmtp",
          "Clients with STARTTLS or direct TLS, servers with STARTTLS or direct TLS, clients over WebSocket (RFC 7395) "
          "and BOSH, "
-         "or HTTP (webhooks; plain, for a reverse proxy). The last two tell host-meta (XEP-0156)."),
-    TEXT("listen", "address", "0.0.0.0", CHECK_ADDRESS, NULL, "Numeric address; :: is all of IPv6 and only that."),
+         "HTTP (webhooks; plain, for a reverse proxy), or LMTP (answers to mails, from this machine's mail server). "
+         "websocket and http tell host-meta (XEP-0156)."),
+    TEXT("listen", "address", "0.0.0.0", CHECK_ADDRESS, NULL,
+         "Numeric address; :: is all of IPv6 and only that. lmtp: 127.0.0.1 when not given."),
     INT("listen", "port", 0, 0, 65535, "",
-        "0: 5222, 5223, 5269, 5270, 5443 (websocket; without TLS 5281) or 5280 (http)."),
+        "0: 5222, 5223, 5269, 5270, 5443 (websocket; without TLS 5281), 5280 (http) or 2424 (lmtp)."),
     TEXT("listen", "path", "/xmpp-websocket", CHECK_ANY, NULL, "websocket: where clients ask for it."),
     TEXT("listen", "bosh_path", "/http-bind", CHECK_ANY, NULL,
          "websocket: where BOSH (XEP-0206) is, for clients without WebSockets; \"\": nowhere."),
@@ -148,6 +152,9 @@ const struct option config_options[] = {
     TEXT("community", "mail_server", NULL, CHECK_URL, "smtp|smtps",
          "For e-mail devices: smtp://HOST:PORT; none: no e-mail."),
     TEXT("community", "mail_from", NULL, CHECK_ANY, NULL, "Sender address; notify@DOMAIN when not given."),
+    TEXT("community", "mail_answers", NULL, CHECK_ANY, NULL,
+         "Address to which people answer mails: NAME@DOMAIN, where the mail server of DOMAIN passes all of "
+         "NAME+...@DOMAIN to the listener for lmtp. NAME has at most 11 characters; none: answers are not taken."),
     TEXT("community", "mail_user", NULL, CHECK_ANY, NULL, "Login at the mail server."),
     TEXT("community", "mail_password_file", NULL, CHECK_FILE, NULL, "File with its password."),
     BOOL("community", "mail_require_tls", 0, "Refuse a mail server that offers no TLS."),

@@ -3,6 +3,7 @@
 """Debian's Exim receives the mail of a device: the code comes out of its Maildir and goes back by the person's
 client, then a message to the absent person arrives there as a mail that Python's email package can read."""
 import email
+import email.message
 import email.policy
 import email.utils
 import re
@@ -13,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.client import C  # noqa: E402
-from lablib.devices import list_device, log_off, verify, wait_log  # noqa: E402
+from lablib.devices import deliveries, list_device, log_off, verify, wait_log  # noqa: E402
 from lablib.peers import Exim  # noqa: E402
 from lablib.suite import befriend, hold, token, wait_for  # noqa: E402
 
@@ -23,8 +24,8 @@ ADDRESS = f"juliet@{MAIL}"
 EXIM_PORT = 2526
 
 
-def start_exim(t):
-    exim = Exim(t.folder / "exim", MAIL, f"{t.lab.state['network']}.1", EXIM_PORT, ["juliet"])
+def start_exim(t, **more):
+    exim = Exim(t.folder / "exim", MAIL, f"{t.lab.state['network']}.1", EXIM_PORT, ["juliet"], **more)
     t.keep(exim)
     exim.start()
     return exim
@@ -124,5 +125,72 @@ def while_exim_is_down(t):
     hold(said in check_mail(new_mail(exim, "juliet", 1), CAPULET), "another mail came")
 
 
+def write_back(exim, mail, text, sender=ADDRESS, **headers):
+    """An answer as mail programs write it, over Exim."""
+    answer = email.message.EmailMessage(policy=email.policy.SMTP)
+    answer["From"], answer["To"], answer["Subject"] = sender, str(mail["Reply-To"]), f"Re: {mail['Subject']}"
+    answer["Message-ID"], answer["In-Reply-To"] = f"<{token()}@{MAIL}>", str(mail["Message-ID"])
+    for name, value in headers.items():
+        answer[name.replace("_", "-")] = value
+    quoted = "".join(f"> {line}\n" for line in mail.get_body(("plain",)).get_content().split("\n"))
+    answer.set_content(f"{text}\n\nOn Tuesday, {mail['From']} wrote:\n{quoted}")
+    host, port = exim.server.split(":")
+    with smtplib.SMTP(host, int(port), timeout=suite.PATIENCE) as smtp:
+        smtp.send_message(answer, from_addr=sender, to_addrs=[mail["Reply-To"].addresses[0].addr_spec])
+    return answer
+
+
+ANSWERS = 'mail_answers = "reply@{domain}"'
+
+
+def answered_by_mail(t):
+    """an answer by mail goes into the conversation without what it quotes; a machine's, and a stranger's, do not"""
+    t.make_lab([MONTAGUE, CAPULET], {MONTAGUE: ["romeo"], CAPULET: ["juliet"]}, mail_port=EXIM_PORT, extra=ANSWERS)
+    exim = start_exim(t, answers={CAPULET: t.lab.community(CAPULET)["lmtp"]})
+    juliet = t.slix(JULIET)
+    list_device(juliet, CAPULET, f"add email {ADDRESS}", lambda: check_mail(new_mail(exim, "juliet", 0), CAPULET))
+    romeo = t.slix(ROMEO)
+    befriend(romeo, juliet)
+    log_off(juliet, romeo)
+    romeo.message(JULIET, f"are you there? {token()}")
+    mail = new_mail(exim, "juliet", 1)
+    check_mail(mail, CAPULET)
+    hold(mail["Return-path"].strip("<>") == mail["Reply-To"].addresses[0].addr_spec, f"the envelope is from {mail['Return-path']}")
+
+    write_back(exim, mail, "I am in Mantua until Friday", Auto_Submitted="auto-replied")
+    wait_log(t, CAPULET, "a machine's answer", "the answer of a machine")
+    write_back(exim, mail, "it is me, honestly", sender=f"tybalt@{MAIL}")
+    wait_log(t, CAPULET, "from another device", "the stranger's answer")
+    said = f"I am. \u2665 {token()}"
+    write_back(exim, mail, said)
+    got = romeo.wait(lambda s: s.tag == C + "message" and said[-8:] in (s.findtext(C + "body") or ""), "the answer")
+    hold(got.findtext(C + "body") == said, f"romeo reads {got.findtext(C + 'body')!r}")
+    hold(got.get("from").split("/")[0] == JULIET, f"it is from {got.get('from')}")
+    juliet = t.slix(JULIET)
+    juliet.iq("set", "<query xmlns='urn:xmpp:mam:2' queryid='all'/>")
+    archived = [b.text for s in juliet.seen for b in s.iter(C + "body") if s.find("{urn:xmpp:mam:2}result") is not None]
+    hold(said in archived, f"juliet's archive lacks her own answer: {archived}")
+
+
+def bounced(t):
+    """a report that a mail did not arrive ends the delivery, and its sender hears of it"""
+    t.make_lab([CAPULET], {CAPULET: ["juliet", "nurse"]}, mail_port=EXIM_PORT, extra=ANSWERS)
+    exim = start_exim(t, answers={CAPULET: t.lab.community(CAPULET)["lmtp"]})
+    juliet, nurse = t.slix(JULIET), t.slix(f"nurse@{CAPULET}")
+    list_device(juliet, CAPULET, f"add email {ADDRESS}", lambda: check_mail(new_mail(exim, "juliet", 0), CAPULET))
+    befriend(nurse, juliet)
+    log_off(juliet, nurse)
+    exim.close()
+    exim = Exim(t.folder / "exim2", MAIL, f"{t.lab.state['network']}.1", EXIM_PORT, [], lost=["juliet"],
+                answers={CAPULET: t.lab.community(CAPULET)["lmtp"]})
+    t.keep(exim)
+    exim.start()
+    nurse.message(JULIET, f"Madam! {token()}")
+    wait_for(lambda: deliveries(t, CAPULET, "state, reason", "purpose = 'message' and state = 'failed'"),
+             "the delivery's end")
+    reason = deliveries(t, CAPULET, "reason", "purpose = 'message'")[0][0]
+    hold("the mail server says not delivered" in reason, f"the reason is {reason!r}")
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, exim_itself, by_mail, while_exim_is_down)
+    suite.main(__doc__, exim_itself, by_mail, while_exim_is_down, answered_by_mail, bounced)

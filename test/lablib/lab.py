@@ -17,7 +17,7 @@ from lablib.webhook import call_webhook
 from lablib.process import Failed
 
 ROOT = Path(__file__).resolve().parents[2]
-PORTS = {"c2s": 5222, "c2s_tls": 5223, "s2s": 5269, "s2s_tls": 5270, "http": 5280, "websocket": 5443,
+PORTS = {"c2s": 5222, "c2s_tls": 5223, "s2s": 5269, "s2s_tls": 5270, "http": 5280, "lmtp": 2424, "websocket": 5443,
          "websocket_plain": 5281}
 SMTP_PORT, PROVIDER_PORT, DNS_PORT = 2525, 8025, 5353
 OUR_NUMBER = "+447700900001"
@@ -130,7 +130,7 @@ class Lab:
                             "our_number": OUR_NUMBER}.items():
             providers = providers.replace("{%s}" % name, str(value))
         listeners = "".join(f'listen {{ service = "{service}" address = "{address}" port = {port} }}\n'
-                            for service, port in (("c2s", 5222), ("c2s-tls", 5223), ("s2s", 5269), ("s2s-tls", 5270), ("http", 5280),
+                            for service, port in (("c2s", 5222), ("c2s-tls", 5223), ("s2s", 5269), ("s2s-tls", 5270), ("http", 5280), ("lmtp", 2424),
                                                  ("websocket", 5443)))
         listeners += f'listen {{ service = "websocket" address = "{address}" tls = false }}\n'
         config = folder / "causeway.conf"
@@ -143,6 +143,7 @@ gateway {{
     dns_server = "{self.state['dns'].replace(':', '@')}"
     egress_allow = {{ "any 127.0.0.0/8" }}
     public_url = "http://{address}:5280"
+    mail_reader = "{ROOT}/build/{self.preset}/contact-router/causeway-mail-reader"
     log_level = "{os.environ.get('CAUSEWAY_LAB_LOG', 'info')}"
     io_loops = {os.environ.get('CAUSEWAY_LAB_IO_LOOPS', '0')}
     {options}

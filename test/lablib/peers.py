@@ -175,9 +175,10 @@ modules:
 
 
 class Exim:
-    """Debian's Exim as an unprivileged user: mail for `boxes` at `domain` goes into Maildirs."""
+    """Debian's Exim as an unprivileged user: mail for `boxes` at `domain` goes into Maildirs, for `lost` ones nowhere
+    (which its sender hears); mail for reply+... at each domain of `answers` goes to HOST:PORT there by LMTP."""
 
-    def __init__(self, folder, domain, address, port, boxes):
+    def __init__(self, folder, domain, address, port, boxes, answers=None, lost=()):
         self.folder = Path(folder)
         self.domain = domain
         self.server = f"{address}:{port}"
@@ -190,6 +191,27 @@ class Exim:
         for name in ("spool", "mail"):
             (self.folder / name).mkdir()
         config = self.folder / "exim.conf"
+        answers = dict(answers or {})
+        boxes, lost_boxes = [*boxes, *lost], " : ".join(lost) or "nobody-is-lost"
+        accepted = "".join(f"  accept domains = {answered}\n" for answered in answers)
+        routes = "".join(f"""
+answers_{n}:
+  driver = manualroute
+  domains = {answered}
+  caseful_local_part
+  local_parts = ^reply\\N[+]\\N
+  route_list = * {where.rsplit(":", 1)[0]}
+  transport = answers_{n}
+  self = send
+""" for n, (answered, where) in enumerate(answers.items()))
+        transports = "".join(f"""
+answers_{n}:
+  driver = smtp
+  protocol = lmtp
+  port = {where.rsplit(":", 1)[1]}
+  hosts_try_fastopen =
+  allow_localhost
+""" for n, (_, where) in enumerate(answers.items()))
         config.write_text(f"""exim_user = {self.uid}
 exim_group = {self.gid}
 never_users =
@@ -214,16 +236,25 @@ begin acl
 acl_rcpt:
   accept domains = {domain}
          local_parts = {" : ".join(boxes)}
-  deny message = relay not permitted
+{accepted}  deny message = relay not permitted
 acl_data:
   accept
 begin routers
+{routes}
+lost:
+  driver = redirect
+  domains = {domain}
+  local_parts = {lost_boxes}
+  allow_fail
+  data = :fail: 550 no such person any more
+
 user:
   driver = accept
   domains = {domain}
   local_parts = {" : ".join(boxes)}
   transport = maildir
 begin transports
+{transports}
 maildir:
   driver = appendfile
   directory = {self.folder}/mail/$local_part_data
