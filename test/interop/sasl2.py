@@ -69,6 +69,9 @@ def resumed(t):
         previous = answer.find(f"{BIND2}bound/{SM}enabled").get("id")
         raw.send("<presence/>")
         raw.iq("get", "<ping xmlns='urn:xmpp:ping'/>", HERE)
+        raw.send("<r xmlns='urn:xmpp:sm:3'/>")  # what is not acknowledged may be forgotten by a kill
+        while (element := raw.next()).tag != SM + "a" or element.get("h") != "2":
+            pass
         raw.drop()
         if kill:
             t.lab.kill(HERE)
