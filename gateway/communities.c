@@ -14,6 +14,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/certificates.h"
+#include "gateway/deny_lists.h"
 #include "gateway/net/timer.h"
 #include "gateway/settling.h"
 
@@ -99,6 +100,8 @@ bool communities_add(struct communities *s, const struct config_community *cc,
         return false;
     }
     certificates_add(p->certificates, pair);
+    s2s_set_community(p->s2s, &cc->federation);
+    deny_lists_add(p->deny_lists, cc);
     exchange_add_community(p->exchange, &cc->exchange);
     c2s_add_domain(p->c2s, cc->exchange.domain, open_directory(s, cc));
     log_info(NULL, "serving %s", cc->exchange.domain);

@@ -11,6 +11,7 @@
 struct c2s;
 struct certificates;
 struct certificates_pair;
+struct deny_lists;
 struct communities;
 struct directory;
 struct store;
@@ -21,6 +22,7 @@ struct communities_parts {
     struct exchange *exchange;
     struct c2s *c2s;
     struct s2s *s2s;
+    struct deny_lists *deny_lists;
     struct contact_router *router;
     struct certificates *certificates;
 };

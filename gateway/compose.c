@@ -14,6 +14,7 @@
 #include "gateway/base/text.h"
 #include "gateway/certificates.h"
 #include "gateway/communities.h"
+#include "gateway/deny_lists.h"
 #include "gateway/doorbell.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/manager.h"
@@ -67,6 +68,7 @@ struct gateway {
     struct lmtp_server *lmtp_server;
     struct exchange *exchange;
     struct s2s *s2s;
+    struct deny_lists *deny_lists;
     struct c2s *c2s;
     struct communities *communities;
     struct reload *reload;
@@ -156,6 +158,9 @@ static bool make_s2s(struct gateway *g, struct error *e)
     if (!secret_load(g->store, "dialback", secret, e) || !secret_load(g->store, "queue-epoch", life, e))
         return false;
     memcpy(&epoch, life, sizeof epoch);
+    struct s2s_community *policies = arena_alloc(&g->arena, (c->community_count + 1) * sizeof *policies);
+    for (unsigned i = 0; i < c->community_count; i++)
+        policies[i] = c->communities[i].federation;
     g->s2s = s2s_create(&(struct s2s_options){.loops = g->io_loops,
                                               .loop_count = g->io_loop_count,
                                               .exchange = g->exchange,
@@ -167,6 +172,10 @@ static bool make_s2s(struct gateway *g, struct error *e)
                                               .listeners = c->s2s,
                                               .listener_count = c->s2s_count,
                                               .remotes = c->remotes,
+                                              .communities = policies,
+                                              .community_count = c->community_count,
+                                              .rate = c->s2s_rate,
+                                              .stanza_bytes = c->s2s_stanza_bytes,
                                               .remote_count = c->remote_count,
                                               .dialback_secret = secret,
                                               .queue_epoch = epoch,
@@ -174,6 +183,7 @@ static bool make_s2s(struct gateway *g, struct error *e)
                                               .queue_deadline_s = c->s2s_queue_deadline_s,
                                               .bidi_off = !c->s2s_bidi},
                         e);
+    g->deny_lists = g->s2s ? deny_lists_create(g->exchange_loop, g->s2s, c) : NULL;
     return g->s2s != NULL;
 }
 
@@ -235,6 +245,7 @@ static void make_reload(struct gateway *g)
                                                                    .exchange = g->exchange,
                                                                    .c2s = g->c2s,
                                                                    .s2s = g->s2s,
+                                                                   .deny_lists = g->deny_lists,
                                                                    .router = g->router,
                                                                    .certificates = g->certificates});
     g->reload = reload_create(&(struct reload_options){.loop = g->exchange_loop,
@@ -341,11 +352,17 @@ static void on_terminals_drained(void *user)
     s2s_stop(g->s2s, on_communities_drained, g);
 }
 
+static void on_lists_stopped(void *user)
+{
+    struct gateway *g = user;
+    c2s_stop(g->c2s, g->exchange_loop, on_terminals_drained, g);
+}
+
 /* Communities come and go no more. */
 static void on_reload_stopped(void *user)
 {
     struct gateway *g = user;
-    c2s_stop(g->c2s, g->exchange_loop, on_terminals_drained, g);
+    deny_lists_stop(g->deny_lists, on_lists_stopped, g);
 }
 
 static void drain(struct gateway *g, const char *why)
@@ -503,6 +520,7 @@ bool compose_run(struct gateway *g, struct error *e)
     catch_signals(g);
     certificates_watch(g->certificates);
     reload_watch(g->reload);
+    deny_lists_watch(g->deny_lists);
     exchange_start(g->exchange);
     contact_router_start(g->router);
     bool started = hang_doorbell(g, e) && s2s_start(g->s2s, e) && start_http(g, e) && start_lmtp(g, e) &&
@@ -537,6 +555,7 @@ void compose_destroy(struct gateway **gp)
     reload_destroy(&g->reload);
     communities_destroy(&g->communities);
     store_close(&g->store); /* every job completes, while its owner is still there */
+    deny_lists_destroy(&g->deny_lists);
     s2s_destroy(&g->s2s);
     contact_router_destroy(&g->router);
     adhoc_destroy(&g->adhoc);

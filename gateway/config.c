@@ -4,13 +4,10 @@
  * a value does not stop the reading, so all of them are told at once. */
 #include "gateway/config.h"
 
-#include <arpa/inet.h>
 #include <confuse.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/base/bytes.h"
@@ -19,6 +16,7 @@
 #include "gateway/base/text.h"
 #include "gateway/config_facts.h"
 #include "gateway/config_options.h"
+#include "gateway/config_value.h"
 #include "gateway/net/directory_text.h"
 #include "gateway/net/egress.h"
 #include "gateway/xmpp/jid.h"
@@ -77,51 +75,6 @@ static void on_confuse_error(cfg_t *cfg, const char *fmt, va_list ap)
 
 /* ---- one value ---- */
 
-static bool is_word_of(const char *value, const char *words)
-{
-    size_t len = strlen(value);
-    for (const char *w = words; w; w = strchr(w, '|') ? strchr(w, '|') + 1 : NULL) {
-        size_t n = strcspn(w, "|");
-        if (n == len && strncmp(w, value, n) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool is_url_of(struct reader *r, const char *value, const char *schemes)
-{
-    const char *sep = strstr(value, "://");
-    if (!sep || !sep[3] || strpbrk(value, " \t\r\n\"<>\\"))
-        return false;
-    return is_word_of(arena_dup_n(&r->c->arena, value, (size_t)(sep - value)), schemes);
-}
-
-static bool is_address(const char *value)
-{
-    unsigned char raw[sizeof(struct in6_addr)];
-    return inet_pton(AF_INET, value, raw) == 1 || inet_pton(AF_INET6, value, raw) == 1;
-}
-
-/* Why a file with a secret cannot be used; NULL: it can. `next`: what to do, behind the path. */
-static const char *wrong_with_secret(const char *path, const char **next)
-{
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const char *why = fd < 0 || fstat(fd, &st) != 0 ? strerror(errno) : NULL;
-    *next = "";
-    if (!why && !S_ISREG(st.st_mode))
-        why = "is not a file";
-    if (!why && st.st_size == 0)
-        why = "is empty";
-    if (!why && (st.st_mode & S_IRWXO)) {
-        why = "can be read by everybody";
-        *next = "; chmod o= ";
-    }
-    if (fd >= 0)
-        close(fd);
-    return why;
-}
-
 static void check_secret(struct reader *r, cfg_t *cfg, const struct option *o, const char *value)
 {
     struct arena *a = &r->c->arena;
@@ -130,7 +83,7 @@ static void check_secret(struct reader *r, cfg_t *cfg, const struct option *o, c
         mistake(r, cfg, "%s: '%s' is not NAME=FILE", o->name, value);
         return;
     }
-    why = wrong_with_secret(eq + 1, &next);
+    why = config_value_secret_fault(eq + 1, &next);
     if (!why || map_get(&r->bad_secrets, value))
         return;
     struct bad_secret *bad = arena_new(a, struct bad_secret);
@@ -149,19 +102,13 @@ static void check_egress(struct reader *r, cfg_t *cfg, const struct option *o, c
     egress_destroy(&g);
 }
 
-static bool is_bare_jid(struct reader *r, const char *value, bool domain_only)
-{
-    const struct jid *j = jid_parse_text(&r->c->arena, value);
-    return j && !j->resource && (domain_only ? !j->local : j->local != NULL);
-}
-
 static void check_text(struct reader *r, cfg_t *cfg, const struct option *o, const char *value)
 {
     switch (o->check) {
     case CHECK_ANY:
         break;
     case CHECK_WORD:
-        if (!is_word_of(value, o->range))
+        if (!config_value_is_word(value, o->range))
             mistake(r, cfg, "%s: '%s' is none of %s", o->name, value, o->range);
         break;
     case CHECK_FILE:
@@ -176,19 +123,20 @@ static void check_text(struct reader *r, cfg_t *cfg, const struct option *o, con
             mistake(r, cfg, "%s: '%s' is not NAME=VALUE", o->name, value);
         break;
     case CHECK_DOMAIN:
-        if (!is_bare_jid(r, value, true))
+    case CHECK_PATTERN:
+        if (!config_value_is_domain(&r->c->arena, o->check == CHECK_PATTERN ? config_value_behind_star(value) : value))
             mistake(r, cfg, "%s: '%s' is not a domain", o->name, value);
         break;
     case CHECK_JID:
-        if (!is_bare_jid(r, value, false))
+        if (!config_value_is_account(&r->c->arena, value))
             mistake(r, cfg, "%s: '%s' is not an account like name@domain", o->name, value);
         break;
     case CHECK_ADDRESS:
-        if (!is_address(value))
+        if (!config_value_is_address(value))
             mistake(r, cfg, "%s: '%s' is not a numeric address", o->name, value);
         break;
     case CHECK_URL:
-        if (!is_url_of(r, value, o->range))
+        if (!config_value_is_url(&r->c->arena, value, o->range))
             mistake(r, cfg, "%s: '%s' is not an address that begins with %s and ://", o->name, value, o->range);
         break;
     case CHECK_EGRESS:
@@ -257,6 +205,17 @@ static const char *const *jids_of(struct reader *r, cfg_t *sec, const char *name
     return list;
 }
 
+static const char *const *patterns_of(struct reader *r, cfg_t *sec, const char *name)
+{
+    const char **list = (const char **)list_of(r, sec, name);
+    for (unsigned i = 0; list && list[i]; i++) {
+        const struct jid *j = jid_parse_text(&r->c->arena, config_value_behind_star(list[i]));
+        if (j)
+            list[i] = list[i][0] == '*' ? arena_printf(&r->c->arena, "*.%s", j->domain) : j->domain;
+    }
+    return list;
+}
+
 /* A file that holds a secret: its first line, or the whole when it is a key in PEM. */
 static const char *secret_of(struct reader *r, cfg_t *sec, const char *path)
 {
@@ -313,6 +272,11 @@ static const char *title_domain(struct reader *r, cfg_t *sec)
     return arena_dup(&r->c->arena, cfg_title(sec));
 }
 
+static struct s2s_rate_limits rate_of(cfg_t *sec, const char *stanzas, const char *kib)
+{
+    return (struct s2s_rate_limits){(uint64_t)cfg_getint(sec, stanzas), (uint64_t)cfg_getint(sec, kib) * 1024};
+}
+
 static void read_gateway(struct reader *r, cfg_t *sec)
 {
     struct config *c = r->c;
@@ -335,6 +299,8 @@ static void read_gateway(struct reader *r, cfg_t *sec)
     c->public_addresses = list_of(r, sec, "public_addresses");
     c->s2s_bidi = cfg_getbool(sec, "s2s_bidi");
     c->s2s_queue_deadline_s = (uint64_t)cfg_getint(sec, "s2s_queue_hours") * 3600;
+    c->s2s_rate = rate_of(sec, "s2s_stanzas_per_second", "s2s_kib_per_second");
+    c->s2s_stanza_bytes = (size_t)cfg_getint(sec, "s2s_stanza_kib") * 1024;
     c->s2s_delayed_notice_s = (uint64_t)cfg_getint(sec, "delay_notice_minutes") * 60;
     c->c2s_limits.connections_per_address = (unsigned)cfg_getint(sec, "connections_per_address");
     c->c2s_times.login_ms = (uint64_t)cfg_getint(sec, "login_seconds") * 1000;
@@ -476,7 +442,7 @@ static const char *ldap_password(struct reader *r, cfg_t *sec)
 {
     const char *path = text_of(r, sec, "ldap_password_file"), *next = "", *why = NULL;
     if (path && access(path, R_OK) == 0) /* CHECK_FILE has complained else */
-        why = wrong_with_secret(path, &next);
+        why = config_value_secret_fault(path, &next);
     if (why)
         mistake(r, sec, "ldap_password_file: %s: %s%s%s", path, why, next, *next ? path : "");
     return why ? NULL : secret_of(r, sec, path);
@@ -587,6 +553,14 @@ static void read_community(struct reader *r, cfg_t *sec, struct config_community
         .gather_seconds = (unsigned)cfg_getint(sec, "gather_seconds"),
         .sms_prefixes = list_of(r, sec, "sms_prefixes"),
     };
+    out->federation = (struct s2s_community){
+        .domain = domain,
+        .listed_only = text_eq(cfg_getstr(sec, "federation"), "listed"),
+        .certificate_required = text_eq(cfg_getstr(sec, "federation_certificate"), "required"),
+        .allow = patterns_of(r, sec, "federation_allow"),
+        .deny = patterns_of(r, sec, "federation_deny"),
+        .deny_lists = list_of(r, sec, "federation_deny_files"),
+    };
     out->ldap = read_ldap(r, sec, domain);
     if (out->ldap)
         close_registration(r, sec, &out->exchange);
@@ -610,6 +584,7 @@ static void read_remotes(struct reader *r, cfg_t *cfg)
     c->remotes = arena_alloc(&c->arena, (c->remote_count + 1) * sizeof *c->remotes);
     for (unsigned i = 0; i < c->remote_count; i++) {
         cfg_t *sec = cfg_getnsec(cfg, "remote", i);
+        const char *certificate = cfg_getstr(sec, "certificate");
         c->remotes[i] = (struct s2s_remote){
             .domain = title_domain(r, sec),
             .host = text_of(r, sec, "host"),
@@ -617,6 +592,11 @@ static void read_remotes(struct reader *r, cfg_t *cfg)
             .direct_tls = cfg_getbool(sec, "direct_tls"),
             .tls_optional = text_eq(cfg_getstr(sec, "tls"), "optional"),
             .deny = cfg_getbool(sec, "deny"),
+            .certificate = text_eq(certificate, "required")   ? S2S_CERTIFICATE_REQUIRED
+                           : text_eq(certificate, "optional") ? S2S_CERTIFICATE_OPTIONAL
+                                                              : S2S_CERTIFICATE_AS_COMMUNITY,
+            .rate = rate_of(sec, "stanzas_per_second", "kib_per_second"),
+            .stanza_bytes = (size_t)cfg_getint(sec, "stanza_kib") * 1024,
         };
     }
 }

@@ -21,6 +21,7 @@ struct config_community {
     struct community exchange; /* domain, admins, archive, strangers */
     struct contact_router_community devices;
     const struct directory_options *ldap; /* NULL: the accounts' passwords are ours */
+    struct s2s_community federation;
     const char *certificate, *key; /* PEM files; NULL: none, so no TLS for that domain */
     const char *client_ca, *client_crl; /* PEM files; NULL: nobody logs in by a certificate, none is revoked */
 };
@@ -50,6 +51,8 @@ struct config {
     struct c2s_times c2s_times;
     bool s2s_bidi;
     uint64_t s2s_queue_deadline_s, s2s_delayed_notice_s;
+    struct s2s_rate_limits s2s_rate;
+    size_t s2s_stanza_bytes;
 
     struct config_community *communities;
     unsigned community_count;

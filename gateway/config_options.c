@@ -63,8 +63,14 @@ const struct option config_options[] = {
     INT("gateway", "s2s_queue_hours", 24, 1, 24 * 14, "hours",
         "How long a message waits for a community that cannot be reached."),
     INT("gateway", "delay_notice_minutes", 5, 0, 1440, "minutes",
-        "Who has written to a community that cannot be reached is told after that time, once a conversation and outage; "
-        "0: nobody is told."),
+        "Who has written to a community that cannot be reached is told after that time, once a conversation and "
+        "outage; 0: nobody is told."),
+    INT("gateway", "s2s_stanzas_per_second", 0, 0, 1000000, "stanzas",
+        "A domain that brings more than that by the connections of one thread is read more slowly; nothing is dropped; "
+        "0: any number."),
+    INT("gateway", "s2s_kib_per_second", 0, 0, 10000000, "KiB", "The same in bytes; 0: any number."),
+    INT("gateway", "s2s_stanza_kib", 256, 10, 16384, "KiB",
+        "The largest stanza that is taken from another community, which is told so (XEP-0478)."),
     INT("gateway", "connections_per_address", 200, 1, 1000000, "connections",
         "Client connections from one address (IPv6: one /64)."),
     INT("gateway", "login_seconds", 60, 5, 600, "seconds", "From a client's connection to its bound resource."),
@@ -113,6 +119,17 @@ const struct option config_options[] = {
     INT("community", "held_messages", 20, 1, 1000, "messages",
         "So many wait with a contact request; more are refused."),
     INT("community", "request_days", 7, 1, 90, "days", "A contact request that nobody answers ends then."),
+    TEXT("community", "federation", "open", CHECK_WORD, "open|listed",
+         "Which other communities it federates with: all that are not denied, or only those in federation_allow."),
+    LIST("community", "federation_allow", CHECK_PATTERN, NULL,
+         "These in any case, whatever lists say: \"verona.example\", or \"*.verona.example\" for all below it."),
+    LIST("community", "federation_deny", CHECK_PATTERN, NULL, "Not with these; the same form."),
+    LIST("community", "federation_deny_files", CHECK_FILE, NULL,
+         "Files whose lines are domains, \"*.DOMAIN\", bare JIDs, or SHA-256 of one of these: no streams with such "
+         "domains, nothing from such people. Read anew when they change."),
+    TEXT("community", "federation_certificate", "optional", CHECK_WORD, "optional|required",
+         "required: other communities must prove themselves by a certificate (EXTERNAL, DANE); dialback is not "
+         "enough."),
     TEXT("community", "registration", "invited", CHECK_WORD, "off|invited|open",
          "Accounts made by clients (XEP-0077): none, by an invitation (XEP-0445), or by anybody. open: strangers will "
          "come, and there is "
@@ -173,6 +190,12 @@ const struct option config_options[] = {
     TEXT("remote", "tls", "required", CHECK_WORD, "required|optional",
          "Whether streams without TLS are allowed with this domain."),
     BOOL("remote", "deny", 0, "No streams with this domain."),
+    TEXT("remote", "certificate", "community", CHECK_WORD, "community|optional|required",
+         "Whether it must prove itself by a certificate; as federation_certificate says unless given."),
+    INT("remote", "stanzas_per_second", 0, 0, 1000000, "stanzas",
+        "It is read more slowly when it brings more; 0: s2s_stanzas_per_second."),
+    INT("remote", "kib_per_second", 0, 0, 10000000, "KiB", "The same; 0: s2s_kib_per_second."),
+    INT("remote", "stanza_kib", 0, 0, 16384, "KiB", "The largest stanza that is taken from it; 0: s2s_stanza_kib."),
 
     TEXT("provider", "profile", NULL, CHECK_ANY, NULL,
          "Name of a shipped profile (a file of schemas/provider without .conf) or path of one."),

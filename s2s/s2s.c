@@ -11,6 +11,7 @@
 #include "s2s/s2s_in.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_pair.h"
+#include "s2s/s2s_policy.h"
 #include "s2s/s2s_reception.h"
 
 const struct s2s_remote *s2s_remote_of(const struct s2s *s, const char *domain)
@@ -70,6 +71,7 @@ static void copy_options(struct s2s *s, const struct s2s_options *o)
         map_put(&s->remotes, r->domain, r);
     }
     s->o.remotes = NULL; /* the map has them */
+    s->o.communities = NULL; /* the shards have them */
     if (!s->o.queue_deadline_s)
         s->o.queue_deadline_s = 24 * 3600;
     if (!s->o.queue_bytes)
@@ -102,6 +104,7 @@ struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
         list_init(&sh->receptions);
         s2s_turns_init(&sh->turns, s->o.attempts_max);
         s2s_trace_init(&sh->trace);
+        s2s_policy_begin(sh, o->communities, o->community_count);
         gate_init(&sh->gate, o->store, sh->loop, s2s_reception_gate_open);
         sh->listeners = mem_array(o->listener_count, sizeof *sh->listeners);
         sh->dns = dns_create(sh->loop, &(struct dns_options){s->o.dns_server, s->o.dns_trust_anchor}, e);
@@ -112,6 +115,16 @@ struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
         }
     }
     return s;
+}
+
+void s2s_set_community(struct s2s *s, const struct s2s_community *c)
+{
+    s2s_policy_set_community(s, c);
+}
+
+void s2s_set_deny_list(struct s2s *s, struct s2s_deny_list *l)
+{
+    s2s_policy_set_list(s, l);
 }
 
 struct edge_remote *s2s_edge(struct s2s *s)
@@ -302,6 +315,7 @@ void s2s_destroy(struct s2s **sp)
         map_fini(&sh->ways_back);
         if (sh->s2s)
             s2s_trace_fini(&sh->trace);
+        s2s_policy_fini(sh);
         if (sh->listeners)
             close_listeners(sh);
         dns_destroy(&sh->dns);

@@ -13,14 +13,27 @@
 #include "gateway/net/loop.h"
 #include "gateway/net/tls.h"
 #include "gateway/store/store.h"
+#include "s2s/s2s_rate.h"
 
 struct s2s;
+struct s2s_deny_list;
 
 struct s2s_listener {
     const char *address; /* numeric */
     uint16_t port;       /* 0: 5269, with direct TLS 5270 */
     bool direct_tls;     /* XEP-0368: TLS from the first byte */
 };
+
+/* Whom a community federates with, and how they must prove themselves. */
+struct s2s_community {
+    const char *domain;
+    bool listed_only;              /* with nobody but those in `allow` */
+    bool certificate_required;     /* dialback is not enough */
+    const char *const *allow, *const *deny; /* domains, "*.example" for all below one; end with NULL; NULL: none */
+    const char *const *deny_lists; /* names of lists (s2s_set_deny_list); ends with NULL; NULL: none */
+};
+
+enum s2s_certificate { S2S_CERTIFICATE_AS_COMMUNITY, S2S_CERTIFICATE_OPTIONAL, S2S_CERTIFICATE_REQUIRED };
 
 /* What the admin says of one other domain. */
 struct s2s_remote {
@@ -30,6 +43,9 @@ struct s2s_remote {
     bool direct_tls;    /* there: TLS from the first byte (XEP-0368) */
     bool tls_optional;  /* streams without TLS are allowed with this domain */
     bool deny;          /* no streams with this domain */
+    enum s2s_certificate certificate;
+    struct s2s_rate_limits rate; /* 0: as for all */
+    size_t stanza_bytes;         /* the same */
 };
 
 struct s2s_options {
@@ -44,6 +60,10 @@ struct s2s_options {
     unsigned listener_count;
     const struct s2s_remote *remotes; /* copied */
     unsigned remote_count;
+    const struct s2s_community *communities; /* copied; of those that are not here nothing is said */
+    unsigned community_count;
+    struct s2s_rate_limits rate; /* what one domain may bring by the streams of one loop */
+    size_t stanza_bytes;         /* the largest stanza that is taken; 0: 256 KiB */
     const unsigned char *dialback_secret; /* 32 bytes, the same on every node and after a restart */
     uint64_t queue_epoch;       /* names the life of the store, drawn with it; 0: what is sent has no numbers */
     uint64_t queue_deadline_s;  /* a message waits so long for a peer; 0: 24 h */
@@ -64,6 +84,10 @@ struct edge_remote *s2s_edge(struct s2s *s);
 struct listing s2s_listing(struct s2s *s);
 /* How the last attempts went between the community and one other domain (the key), step by step: "federation". */
 struct listing s2s_explain(struct s2s *s);
+/* From now on that is the policy of a community; any thread. Copied. */
+void s2s_set_community(struct s2s *s, const struct s2s_community *c);
+/* From now on that is the list of its name; any thread. Counted anew. */
+void s2s_set_deny_list(struct s2s *s, struct s2s_deny_list *l);
 /* Begins to accept. Before the loops run; when there is only one, also on it. */
 MUST_USE bool s2s_start(struct s2s *s, struct error *e);
 /* A domain that goes (exchange_close_community). First what leaves in its name ends, once peers have said what they

@@ -27,8 +27,10 @@ void s2s_attempts_failed(struct s2s_attempts *a, enum s2s_failure why, const cha
 {
     forgive(a);
     a->is_well = false;
-    a->refused = why == S2S_NOT_FOUND ? STANZA_REMOTE_SERVER_NOT_FOUND : STANZA_REMOTE_SERVER_TIMEOUT;
-    a->permanent = why == S2S_NOT_FOUND || why == S2S_REFUSED; /* RFC 6120 8.3.3.17: also when negotiation fails */
+    a->refused = why == S2S_NOT_FOUND ? STANZA_REMOTE_SERVER_NOT_FOUND
+                 : why == S2S_DENIED  ? STANZA_NOT_ALLOWED
+                                      : STANZA_REMOTE_SERVER_TIMEOUT; /* RFC 6120 8.3.3.17: or no negotiation */
+    a->permanent = why == S2S_NOT_FOUND || why == S2S_DENIED || why == S2S_REFUSED;
     a->text = mem_dup(text);
 }
 

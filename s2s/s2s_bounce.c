@@ -24,6 +24,14 @@ static void bounce(struct s2s_numbering *n, struct s2s_item *it, enum stanza_err
     s2s_item_free(it);
 }
 
+void s2s_bounce_too_big(struct s2s_numbering *n, struct s2s_item *it, uint64_t max_bytes)
+{
+    char text[128];
+    snprintf(text, sizeof text, "too big: the other server takes no stanza of more than %llu bytes",
+             (unsigned long long)max_bytes);
+    bounce(n, it, STANZA_POLICY_VIOLATION, text);
+}
+
 /* What was kept before that has waited too long. */
 static int64_t oldest_us(const struct s2s_way *way)
 {

@@ -19,6 +19,7 @@
 #include "s2s/s2s_external.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_pair.h"
+#include "s2s/s2s_policy.h"
 #include "s2s/s2s_reception.h"
 #include "s2s/s2s_way.h"
 
@@ -328,14 +329,17 @@ static void send_features(struct s2s_in *in)
     static const char external[] = "<mechanisms xmlns='" NS_SASL "'><mechanism>EXTERNAL</mechanism></mechanisms>";
     bool offer_tls = !in->tls;
     bool offer_dialback = in->state != IN_PLAIN;
-    stream_send_text(in->stream, "<stream:features>%s%s%s%s%s</stream:features>",
+    stream_send_text(in->stream,
+                     "<stream:features>%s%s%s%s%s<limits xmlns='" NS_LIMITS "'><max-bytes>%zu</max-bytes>"
+                     "<idle-seconds>%u</idle-seconds></limits></stream:features>",
                      !offer_tls         ? ""
                      : offer_dialback   ? "<starttls xmlns='" NS_TLS "'/>"
                                         : "<starttls xmlns='" NS_TLS "'><required/></starttls>",
                      external_for(in) ? external : "",
                      offer_dialback ? "<dialback xmlns='" NS_DIALBACK_FEATURE "'><errors/></dialback>" : "",
                      may_go_both_ways(in) ? "<bidi xmlns='" NS_BIDI_FEATURE "'/>" : "",
-                     in->tls ? "<queue xmlns='" NS_QUEUE "'/>" : "");
+                     in->tls ? "<queue xmlns='" NS_QUEUE "'/>" : "",
+                     s2s_policy_stanza_bytes(in->shard->s2s, in->remote), IDLE_MS / 1000);
 }
 
 /* Takes the names of a header. false: it may not have them. */
@@ -385,14 +389,15 @@ static void refuse_header(struct s2s_in *in, const char *wanted, enum stream_err
     s2s_in_close(in, e, text);
 }
 
-static enum stream_error judge_header(const struct s2s_in *in, const struct stream_header *h, const char **text)
+static enum stream_error judge_header(const struct s2s_in *in, const struct stream_header *h,
+                                      char denied[S2S_POLICY_TEXT], const char **text)
 {
     const struct s2s_remote *r = in->remote ? s2s_remote_of(in->shard->s2s, in->remote) : NULL;
     *text = "that domain is not served here";
     if (h->to && !in->local)
         return STREAM_HOST_UNKNOWN;
-    *text = "our policy denies streams with your domain";
-    if (r && r->deny)
+    *text = r ? s2s_policy_denies(in->shard, in->local, in->remote, denied) : NULL;
+    if (*text)
         return STREAM_POLICY_VIOLATION;
     *text = "XMPP 1.0 with TLS is required";
     return !h->version && !in->tls && !(r && r->tls_optional) ? STREAM_UNSUPPORTED_VERSION : STREAM_OK;
@@ -427,6 +432,7 @@ static void trust(struct s2s_in *in);
 static void on_header(struct stream *s, const struct stream_header *h)
 {
     struct s2s_in *in = stream_user(s);
+    char denied[S2S_POLICY_TEXT];
     const char *text;
     bool same = take_names(in, h);
     s2s_trail_note(in->trail, S2S_STEP_STREAM, "%s calls %s", in->remote ? in->remote : "somebody without a name",
@@ -434,7 +440,7 @@ static void on_header(struct stream *s, const struct stream_header *h)
     stream_send_header(s, in->local, in->remote, in->id, h->version ? "1.0" : NULL, NULL);
     log_ctx_set(stream_log(s), "s2s-in %s %s>%s", wire_peer_text(stream_wire(s)), in->remote ? in->remote : "?",
                 in->local ? in->local : "?");
-    enum stream_error e = judge_header(in, h, &text);
+    enum stream_error e = judge_header(in, h, denied, &text);
     if (e == STREAM_OK && !same) {
         e = STREAM_INVALID_FROM;
         text = "EXTERNAL proved another pair than this header names";
@@ -465,7 +471,7 @@ static struct s2s_proved *note_proof(struct s2s_in *in, const char *remote, cons
     struct s2s_proved *pair = s2s_reception_prove(&in->reception, remote, local, how);
     if (!pair)
         return NULL;
-    stream_set_limits(in->stream, XML_LIMITS_DEFAULT);
+    s2s_policy_set_limits(in->shard, in->stream, remote);
     log_info(stream_log(in->stream), "%s proved %s", s2s_proof_name(how), remote);
     s2s_trail_well(in->trail, S2S_STEP_AUTHENTICATION, "%s proved that it is %s, to %s", s2s_proof_name(how), remote,
                    local);
@@ -544,9 +550,13 @@ static enum stanza_error may_ask(struct s2s_in *in, const struct s2s_dialback *d
         return STANZA_ITEM_NOT_FOUND;
     if (exchange_is_local_domain(s2s->o.exchange, d->from))
         return STANZA_NOT_ALLOWED;
-    const struct s2s_remote *r = s2s_remote_of(s2s, d->from);
-    if (r->deny || (!in->tls && !r->tls_optional))
+    char denied[S2S_POLICY_TEXT];
+    if (!in->tls && !s2s_remote_of(s2s, d->from)->tls_optional)
         return STANZA_POLICY_VIOLATION;
+    if (s2s_policy_denies(in->shard, d->to, d->from, denied))
+        return STANZA_POLICY_VIOLATION;
+    if (s2s_policy_wants_certificate(in->shard, d->to, d->from))
+        return STANZA_NOT_AUTHORIZED;
     bool full = in->question_count >= QUESTIONS_MAX || in->reception.proved.count + in->question_count >= PROVED_MAX;
     return full ? STANZA_RESOURCE_CONSTRAINT : STANZA_OK;
 }
@@ -562,7 +572,9 @@ static void on_result(struct s2s_in *in, const struct s2s_dialback *d)
     show_trail(in, d->to, d->from);
     if (e != STANZA_OK) {
         s2s_trail_fail(in->trail, S2S_STEP_AUTHENTICATION,
-                       e == STANZA_ITEM_NOT_FOUND ? S2S_WHY_NOT_SERVED_HERE : S2S_WHY_OUR_POLICY,
+                       e == STANZA_ITEM_NOT_FOUND   ? S2S_WHY_NOT_SERVED_HERE
+                       : e == STANZA_NOT_AUTHORIZED ? S2S_WHY_CERTIFICATE_WANTED
+                                                    : S2S_WHY_OUR_POLICY,
                        "dialback of %s to %s is refused: %s", d->from, d->to, stanza_error_name(e));
         log_warn(stream_log(in->stream), "dialback of %s to %s refused: %s", d->from, d->to, stanza_error_name(e));
         s2s_dialback_send_error(in->stream,

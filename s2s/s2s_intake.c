@@ -3,7 +3,10 @@
 #include "s2s/s2s_intake.h"
 
 #include "gateway/base/mem.h"
+#include "gateway/xmpp/stanza_build.h"
+#include "s2s/s2s_errand.h"
 #include "s2s/s2s_internal.h"
+#include "s2s/s2s_policy.h"
 
 enum { CREDIT_BYTES = 64 * 1024 };
 
@@ -11,6 +14,7 @@ enum { CREDIT_BYTES = 64 * 1024 };
 enum pause {
     PAUSE_CREDIT = 1, /* too much of it is not settled */
     PAUSE_STORE = 2,  /* nothing can be kept: until the shard's gate opens */
+    PAUSE_RATE = 4,   /* its domain has brought more than it may for now */
 };
 
 struct inbound {
@@ -43,6 +47,7 @@ bool s2s_intake_is_held_up(const struct s2s_intake *k)
 void s2s_intake_stop(struct s2s_intake *k)
 {
     k->stream = NULL;
+    timer_stop(&k->rate);
 }
 
 static void pause_reading(struct s2s_intake *k, enum pause why)
@@ -59,6 +64,30 @@ static void resume_reading(struct s2s_intake *k, enum pause why)
     k->pauses &= (uint8_t)~why;
     if (!k->pauses && k->stream)
         stream_resume(k->stream);
+}
+
+static void on_credit(struct timer *t)
+{
+    resume_reading(container_of(t, struct s2s_intake, rate), PAUSE_RATE);
+}
+
+static void hold_to_rate(struct s2s_intake *k, const struct stanza *st)
+{
+    uint64_t wait_ms = s2s_policy_spend(k->shard, st->from->domain, stanza_size(st));
+    if (!wait_ms)
+        return;
+    pause_reading(k, PAUSE_RATE);
+    timer_start(&k->rate, k->shard->loop, wait_ms, on_credit);
+}
+
+/* The sender learns it: a list can be wrong. */
+static void refuse_person(struct s2s_intake *k, struct stanza *st)
+{
+    struct stanza *error =
+        build_error(st, STANZA_POLICY_VIOLATION, "a list of this server's policy keeps you out", NULL);
+    if (error)
+        s2s_errand_send(k->shard->s2s, error, (struct queue_id){0});
+    stanza_unref(&error);
 }
 
 void s2s_intake_gate_open(struct s2s_intake *k)
@@ -113,6 +142,11 @@ static bool proves_what_came_before(const struct stanza *st)
 
 void s2s_intake_take(struct s2s_intake *k, struct stanza *st, const struct s2s_place *place)
 {
+    hold_to_rate(k, st);
+    if (s2s_policy_denies_person(k->shard, st)) {
+        refuse_person(k, st);
+        return;
+    }
     bool waits = proves_what_came_before(st) && !s2s_intake_is_empty(k);
     struct inbound *ib = mem_new(struct inbound);
     ib->intake = k;

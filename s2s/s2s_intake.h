@@ -7,6 +7,7 @@
 
 #include "gateway/base/list.h"
 #include "gateway/net/stream.h"
+#include "gateway/net/timer.h"
 #include "gateway/store/received.h"
 
 struct s2s_shard;
@@ -17,6 +18,7 @@ struct s2s_intake {
     struct list unsettled; /* struct inbound, in the order they came */
     size_t unsettled_bytes;
     uint8_t pauses;        /* why it is not read; 0: it is */
+    struct timer rate;     /* until its domain is in credit again */
     void (*on_empty)(struct s2s_intake *k);
 };
 

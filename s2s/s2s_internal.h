@@ -31,6 +31,9 @@ struct s2s_shard {
     struct map ways_back;        /* "REMOTE LOCAL" -> struct s2s_in by which LOCAL's stanzas can go to REMOTE */
     struct s2s_turns turns;      /* of outs that are not ready */
     struct listener **listeners; /* one a configured address; NULL: closed */
+    struct map communities;      /* of ours -> their policy (s2s_policy.c) */
+    struct map deny_lists;       /* name -> struct s2s_deny_list, counted */
+    struct map rates;            /* other domain -> what it has brought lately (s2s_policy.c) */
     struct s2s_trace trace;      /* of its pairs, and of its incoming streams */
     struct gate gate;            /* while it is shut, incoming streams that brought something are not read */
     unsigned reads;              /* windows of queues that the store is reading for its pairs */

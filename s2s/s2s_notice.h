@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Who waits for a peer that cannot be reached is told once, after a while: one notice a conversation and outage. What
- * waits is read from the store, so that nothing of it must be in memory. After a restart of the gateway an outage counts
- * as a new one. Loop: the pair's. */
+/* Who waits for a peer that cannot be reached is told once, after a while: one notice a conversation and outage.
+ * What waits is read from the store, so that nothing of it must be in memory. After a restart of the gateway an
+ * outage counts as a new one. Loop: the pair's. */
 #ifndef CAUSEWAY_S2S_S2S_NOTICE_H
 #define CAUSEWAY_S2S_S2S_NOTICE_H
 

@@ -13,6 +13,7 @@
 #include "s2s/s2s_external.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_locate.h"
+#include "s2s/s2s_policy.h"
 #include "s2s/s2s_reach.h"
 
 /* clang-format off */
@@ -266,7 +267,8 @@ static bool has_dane(const struct s2s_out *o)
 
 static bool may_do_without_tls(const struct s2s_out *o)
 {
-    return !has_dane(o) && s2s_remote_of(o->shard->s2s, o->remote)->tls_optional;
+    return !has_dane(o) && s2s_remote_of(o->shard->s2s, o->remote)->tls_optional &&
+           !s2s_policy_wants_certificate(o->shard, o->local, o->remote);
 }
 
 static void on_header(struct stream *s, const struct stream_header *h)
@@ -284,6 +286,15 @@ static void on_header(struct stream *s, const struct stream_header *h)
     }
 }
 
+/* XEP-0478; what is no number is no limit. */
+static uint64_t read_max_bytes(const struct stanza *st)
+{
+    const struct element *limits = stanza_child(st, "limits", NS_LIMITS);
+    const struct element *bytes = limits ? element_child(limits, "max-bytes", NS_LIMITS) : NULL;
+    uint64_t n = 0;
+    return bytes && text_to_u64(bytes->text, &n) ? n : 0;
+}
+
 static void read_features(struct s2s_features *f, const struct stanza *st)
 {
     const struct element *dialback = stanza_child(st, "dialback", NS_DIALBACK_FEATURE);
@@ -292,6 +303,7 @@ static void read_features(struct s2s_features *f, const struct stanza *st)
     f->external = s2s_external_is_offered(st);
     f->bidi = stanza_child(st, "bidi", NS_BIDI_FEATURE) != NULL;
     f->queue = stanza_child(st, "queue", NS_QUEUE) != NULL;
+    f->max_bytes = read_max_bytes(st);
 }
 
 static void on_features(struct s2s_out *o, const struct stanza *st)
@@ -351,6 +363,15 @@ static void note_secure(struct s2s_out *o, const struct tls_info *info)
     bytes_fini(&b);
 }
 
+/* What it showed does not prove it. */
+static void require_certificate(struct s2s_out *o)
+{
+    if (!s2s_policy_wants_certificate(o->shard, o->local, o->remote))
+        return;
+    s2s_trail_fail(o->trail, S2S_STEP_POLICY, S2S_WHY_CERTIFICATE_WANTED, "its certificate does not prove it");
+    leave_target(o, S2S_REFUSED, STREAM_POLICY_VIOLATION, "our policy wants a certificate that proves the peer");
+}
+
 static void on_secure(struct stream *s, const struct tls_info *info)
 {
     struct s2s_out *o = stream_user(s);
@@ -365,6 +386,8 @@ static void on_secure(struct stream *s, const struct tls_info *info)
     if (info->dane == TLS_DANE_DIFFERENT)
         leave_target(o, S2S_REFUSED, STREAM_POLICY_VIOLATION,
                      "the peer's certificate is not the one that DNSSEC tells of (TLSA)");
+    else if (!s2s_proof_is_certificate(o->proof))
+        require_certificate(o);
 }
 
 static void on_drained(struct stream *s)
@@ -490,13 +513,15 @@ static void on_located(void *user, const struct s2s_located *l)
 static void begin(struct s2s_turn *t)
 {
     struct s2s_out *o = container_of(t, struct s2s_out, turn);
+    char text[S2S_POLICY_TEXT];
+    const char *denied;
     timer_start(&o->timeout, o->shard->loop, o->shard->s2s->o.connect_timeout_ms, on_timeout);
     enter(o, OUT_LOCATING);
     if (o->shard->stopping) {
         end_early(o, S2S_TIMEOUT, "we are shutting down");
-    } else if (s2s_remote_of(o->shard->s2s, o->remote)->deny) {
-        s2s_trail_fail(o->trail, S2S_STEP_POLICY, S2S_WHY_OUR_POLICY, "our policy denies streams with this domain");
-        end_early(o, S2S_REFUSED, "our policy denies streams with this domain");
+    } else if ((denied = s2s_policy_denies(o->shard, o->local, o->remote, text))) {
+        s2s_trail_fail(o->trail, S2S_STEP_POLICY, S2S_WHY_OUR_POLICY, "%s", denied);
+        end_early(o, S2S_DENIED, denied);
     } else {
         o->locate = s2s_locate_start(o->shard, o->remote, o->trail, on_located, o);
     }

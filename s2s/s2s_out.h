@@ -14,7 +14,8 @@ struct s2s_out;
 /* Why an outgoing stream did not come about, as its users must tell it. */
 enum s2s_failure {
     S2S_NOT_FOUND, /* the domain does not exist or says that it has no server: permanent */
-    S2S_REFUSED,   /* policy of ours or theirs, no TLS: permanent */
+    S2S_DENIED,    /* our admin does not allow it: permanent */
+    S2S_REFUSED,   /* policy of theirs, no TLS or certificate that will do: permanent */
     S2S_TIMEOUT,   /* cannot be reached now */
     S2S_FAULTED,   /* the peer ended the stream for something that it says we did on it */
 };
@@ -26,6 +27,7 @@ struct s2s_features {
     bool external;        /* SASL EXTERNAL: it accepts our certificate */
     bool bidi;            /* XEP-0288 */
     bool queue;           /* urn:causeway:queue:1 */
+    uint64_t max_bytes;   /* XEP-0478: of a stanza; 0: it does not say */
 };
 
 struct s2s_out_events {

@@ -27,10 +27,12 @@
 #include "s2s/s2s_in.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_notice.h"
+#include "s2s/s2s_policy.h"
 #include "s2s/s2s_prove.h"
 
 enum {
     PROOF_TIMEOUT_MS = 30000,
+    STAMP_BYTES = 256,   /* what a delay stamp may add */
     FINISH_MS = 3000, /* how long the gateway's end waits for answers to pings */
     LEAVE_MS = 1000,  /* how often a pair that leaves looks whether anybody still holds it */
 };
@@ -252,8 +254,26 @@ static void on_time(struct timer *t)
 
 /* ---- sending ---- */
 
+/* XEP-0478: better its sender learns that than that the peer ends the stream. */
+static bool is_too_big(const struct s2s_pair *p, const struct s2s_item *it)
+{
+    uint64_t most = p->out ? s2s_out_features(p->out)->max_bytes : 0;
+    if (!most || stanza_size(it->st) + STAMP_BYTES <= most)
+        return false;
+    struct bytes b = BYTES_EMPTY;
+    stanza_write(&b, it->st, NS_SERVER);
+    bool big = b.len + STAMP_BYTES > most;
+    bytes_fini(&b);
+    return big;
+}
+
 static void send_item(struct s2s_pair *p, struct s2s_item *it)
 {
+    if (is_too_big(p, it)) {
+        s2s_queue_take(&p->queue, it);
+        s2s_bounce_too_big(&p->unconfirmed.numbering, it, s2s_out_features(p->out)->max_bytes);
+        return;
+    }
     struct stream *out = stream_of(p);
     struct stanza *st = s2s_item_stamped(it, p->way.local, clock_unix_us(loop_clock(p->way.shard->loop)));
     if (it->seq)
@@ -581,6 +601,14 @@ void s2s_pair_peer_is_alive(struct s2s_pair *p)
     s2s_attempts_start_over(&p->attempts);
     enter(p, PAIR_IDLE);
     pump(p);
+}
+
+void s2s_pair_judge(struct s2s_pair *p)
+{
+    char text[S2S_POLICY_TEXT];
+    const char *denied = s2s_policy_denies(p->way.shard, p->way.local, p->way.remote, text);
+    if (p->state == PAIR_UP && denied)
+        close_stream(p, STREAM_POLICY_VIOLATION, denied);
 }
 
 /* ---- the gateway's end ---- */

@@ -25,6 +25,8 @@ void s2s_pair_answer(struct s2s_pair *p, const char *id);
 /* Of a stream that the peer opened and that goes both ways, if it is this pair's: it takes more; it has ended. */
 void s2s_pair_way_back_drained(struct s2s_pair *p, const struct s2s_in *in);
 void s2s_pair_way_back_ended(struct s2s_pair *p, const struct s2s_in *in, enum s2s_failure why, const char *text);
+/* Policy has changed: a stream that it does not allow any more ends. */
+void s2s_pair_judge(struct s2s_pair *p);
 /* The gateway goes down; s2s_shard_finished follows if the peer is still to say what it has. */
 void s2s_pair_stop(struct s2s_pair *p);
 

@@ -50,6 +50,10 @@
       "chain? `causeway doctor` looks at all of this.")                                                                \
     R(NO_CERTIFICATE, "peer-has-no-certificate",                                                                       \
       "{R} shows no certificate, and the policy here wants one. Whoever runs it has to set one up.")                   \
+    R(CERTIFICATE_WANTED, "certificate-wanted",                                                                        \
+      "The policy here wants a certificate that proves {R}, and dialback is not enough. The certificate step says "    \
+      "what it showed; whoever runs {R} has to mend that, or allow dialback here: remote \"{R}\" { certificate = "     \
+      "\"optional\" }.")                                                                                               \
     R(CERTIFICATE_NAME, "certificate-lacks-the-name",                                                                  \
       "Whoever runs {R} needs a certificate whose names have {R} itself (dNSName); the host's name is not enough, "    \
       "and a wildcard covers one label.")                                                                              \

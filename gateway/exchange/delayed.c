@@ -14,20 +14,27 @@
 
 /* By SESSION_TEXT_LANGUAGES; {T} to whom, {U} until when. */
 static const char *const words[] = {
-    [SESSION_TEXT_EN] = "[Your message to {T} has not arrived yet: the server there cannot be reached. It is tried until "
-                        "{U} UTC; if that fails, you get an error.]",
-    [SESSION_TEXT_DE] = "[Ihre Nachricht an {T} ist noch nicht angekommen: Der Server dort ist nicht erreichbar. Bis {U} "
-                        "UTC wird es weiter versucht; danach bekämen Sie eine Fehlermeldung.]",
-    [SESSION_TEXT_FR] = "[Votre message à {T} n'est pas encore arrivé : son serveur est injoignable. De nouveaux essais "
-                        "sont faits jusqu'au {U} UTC ; en cas d'échec vous recevrez une erreur.]",
-    [SESSION_TEXT_ES] = "[Su mensaje para {T} aún no ha llegado: no se puede contactar con su servidor. Se intentará hasta "
-                        "{U} UTC; si falla, recibirá un error.]",
-    [SESSION_TEXT_NL] = "[Uw bericht aan {T} is nog niet aangekomen: de server daar is niet bereikbaar. Het wordt tot {U} "
-                        "UTC geprobeerd; lukt dat niet, dan krijgt u een foutmelding.]",
-    [SESSION_TEXT_IT] = "[Il tuo messaggio a {T} non è ancora arrivato: il suo server non è raggiungibile. Si proverà fino "
-                        "al {U} UTC; se non riesce, riceverai un errore.]",
-    [SESSION_TEXT_PT] = "[A sua mensagem para {T} ainda não chegou: o servidor de destino não está acessível. Será tentado "
-                        "até {U} UTC; se falhar, receberá um erro.]",
+    [SESSION_TEXT_EN] =
+        "[Your message to {T} has not arrived yet: the server there cannot be reached. It is tried until {U} "
+        "UTC; if that fails, you get an error.]",
+    [SESSION_TEXT_DE] =
+        "[Ihre Nachricht an {T} ist noch nicht angekommen: Der Server dort ist nicht erreichbar. Bis {U} UTC "
+        "wird es weiter versucht; danach bekämen Sie eine Fehlermeldung.]",
+    [SESSION_TEXT_FR] =
+        "[Votre message à {T} n'est pas encore arrivé : son serveur est injoignable. De nouveaux essais sont "
+        "faits jusqu'au {U} UTC ; en cas d'échec vous recevrez une erreur.]",
+    [SESSION_TEXT_ES] =
+        "[Su mensaje para {T} aún no ha llegado: no se puede contactar con su servidor. Se intentará hasta "
+        "{U} UTC; si falla, recibirá un error.]",
+    [SESSION_TEXT_NL] =
+        "[Uw bericht aan {T} is nog niet aangekomen: de server daar is niet bereikbaar. Het wordt tot {U} UTC"
+        " geprobeerd; lukt dat niet, dan krijgt u een foutmelding.]",
+    [SESSION_TEXT_IT] =
+        "[Il tuo messaggio a {T} non è ancora arrivato: il suo server non è raggiungibile. Si proverà fino al"
+        " {U} UTC; se non riesce, riceverai un errore.]",
+    [SESSION_TEXT_PT] =
+        "[A sua mensagem para {T} ainda não chegou: o servidor de destino não está acessível. Será tentado "
+        "até {U} UTC; se falhar, receberá um erro.]",
 };
 
 static void append_words(struct bytes *out, const char *text, const char *to, const char *until)

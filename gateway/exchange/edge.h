@@ -118,11 +118,12 @@ void exchange_remote_settled(struct exchange *x, const char *remote, const char 
 void exchange_remote_done(struct exchange *x, const struct stanza *st, uint64_t seq);
 /* It cannot be delivered: the sender gets the error (RFC 6120 8.3, 10.4; none for errors and
  * results, probes, and for what only accompanies a conversation and was not kept: a client would show the error of a
- * "typing" as that of the message before it), and a kept row leaves its queue in the same transaction that keeps the error. Any loop. */
+ * "typing" as that of the message before it), and a kept row leaves its queue in the same transaction that
+ * keeps the error. Any loop. */
 void exchange_remote_failed(struct exchange *x, struct stanza *st, uint64_t seq, enum stanza_error why,
                             const char *text);
-/* A kept message waits for a server that cannot be reached, and is tried until then: its sender is told, if it is one of
- * our people, by a message that is kept like others and not archived. Any loop. */
+/* A kept message waits for a server that cannot be reached, and is tried until then: its sender is told, if it
+ * is one of our people, by a message that is kept like others and not archived. Any loop. */
 void exchange_remote_delayed(struct exchange *x, const struct stanza *st, int64_t kept_us, int64_t until_us);
 bool exchange_is_local_domain(struct exchange *x, const char *domain); /* any thread */
 

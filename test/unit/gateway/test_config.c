@@ -57,6 +57,15 @@ static void mistakes_are_told(void **state)
     static const struct {
         const char *proves, *text, *told;
     } rows[] = {
+        {"who is federated with", "community \"a.example\" { " FILES " federation = \"listed\" federation_allow = { \"b.example\", \"*.C.example\" } }", ""},
+        {"a pattern has its star in front", "community \"a.example\" { " FILES " federation_deny = { \"b.*.example/x\" } }",
+         "1: federation_deny: 'b.*.example/x' is not a domain\n"},
+        {"nobody is denied by mistake", "community \"a.example\" { " FILES " federation_deny = { \"u@b.example\" } }",
+         "1: federation_deny: 'u@b.example' is not a domain\n"},
+        {"lists are there", "community \"a.example\" { " FILES " federation_deny_files = { \"/nowhere\" } }",
+         "1: federation_deny_files: /nowhere: No such file or directory\n"},
+        {"certificates of others", "community \"a.example\" { " FILES " }\nremote \"b.example\" { certificate = \"maybe\" }",
+         "2: certificate: 'maybe' is none of community|optional|required\n"},
         {"the smallest", "community \"a.example\" { " FILES " }", ""},
         {"nobody lives here", "", " there is no community: add community \"example.org\" { certificate = ... key = ... }\n"},
         {"a word that is none", "gateway { durability = \"often\" }\ncommunity \"a.example\" { " FILES " }",

@@ -389,7 +389,7 @@ static const struct failure {
     {"another purpose's rule does not open it", "peer.test", {.tls_optional = true}, "push 127.0.0.0/8", "",
      NULL, NULL, "remote-server-timeout", "remote-server-timeout", "127.0.0.1"},
     {"the admin denies the domain", "peer.test", {.deny = true, .tls_optional = true}, LOOPBACK, "", NULL, NULL,
-     "remote-server-timeout", "remote-server-timeout", "our policy denies"},
+     "not-allowed", "not-allowed", "our policy denies"},
     {"no TLS is offered", "peer.test", {0}, LOOPBACK, "", NULL, NULL, "remote-server-timeout",
      "remote-server-timeout", "offers no TLS"},
     {"the peer does not know the domain", "peer.test", {.tls_optional = true}, LOOPBACK, NULL, "host-unknown",

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Decided here: which values of options will do. */
+#include "gateway/config_value.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gateway/base/text.h"
+#include "gateway/xmpp/jid.h"
+
+bool config_value_is_word(const char *value, const char *words)
+{
+    size_t len = strlen(value);
+    for (const char *w = words; w; w = strchr(w, '|') ? strchr(w, '|') + 1 : NULL) {
+        size_t n = strcspn(w, "|");
+        if (n == len && strncmp(w, value, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool config_value_is_url(struct arena *a, const char *value, const char *schemes)
+{
+    const char *sep = strstr(value, "://");
+    if (!sep || !sep[3] || strpbrk(value, " \t\r\n\"<>\\"))
+        return false;
+    return config_value_is_word(arena_dup_n(a, value, (size_t)(sep - value)), schemes);
+}
+
+bool config_value_is_address(const char *value)
+{
+    unsigned char raw[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, value, raw) == 1 || inet_pton(AF_INET6, value, raw) == 1;
+}
+
+const char *config_value_secret_fault(const char *path, const char **next)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const char *why = fd < 0 || fstat(fd, &st) != 0 ? strerror(errno) : NULL;
+    *next = "";
+    if (!why && !S_ISREG(st.st_mode))
+        why = "is not a file";
+    if (!why && st.st_size == 0)
+        why = "is empty";
+    if (!why && (st.st_mode & S_IRWXO)) {
+        why = "can be read by everybody";
+        *next = "; chmod o= ";
+    }
+    if (fd >= 0)
+        close(fd);
+    return why;
+}
+
+bool config_value_is_domain(struct arena *a, const char *value)
+{
+    const struct jid *j = jid_parse_text(a, value);
+    return j && !j->resource && !j->local;
+}
+
+bool config_value_is_account(struct arena *a, const char *value)
+{
+    const struct jid *j = jid_parse_text(a, value);
+    return j && !j->resource && j->local;
+}
+
+const char *config_value_behind_star(const char *pattern)
+{
+    return text_starts_with(pattern, "*.") ? pattern + 2 : pattern;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Is one value of the configuration what its option wants? Internal to config*.c. */
+#ifndef CAUSEWAY_CONFIG_VALUE_H
+#define CAUSEWAY_CONFIG_VALUE_H
+
+#include <stdbool.h>
+
+#include "gateway/base/arena.h"
+
+bool config_value_is_word(const char *value, const char *words); /* one of "this|that" */
+bool config_value_is_url(struct arena *a, const char *value, const char *schemes);
+bool config_value_is_address(const char *value); /* numeric */
+bool config_value_is_domain(struct arena *a, const char *value);
+bool config_value_is_account(struct arena *a, const char *value); /* a bare JID with a localpart */
+/* "*.verona.example" is all below verona.example: that; else the pattern itself. */
+const char *config_value_behind_star(const char *pattern);
+/* Why a file with a secret cannot be used; NULL: it can. `next`: what to do, behind the path. */
+const char *config_value_secret_fault(const char *path, const char **next);
+
+#endif
