@@ -68,7 +68,7 @@ def request(t):
     one.screen.wait(one.mark(HERE), "a tab of the community")
     one.turn_to(HERE)
     one.screen.wait(f"{JULIET} would like to write.*{re.escape(asked)}.*accept 1", "the request")
-    one.screen.type("accept 1")
+    one.enter("accept 1")
     one.reads(JULIET, asked)
     one.say(JULIET, answer)
     stranger.wait_body(answer, ROMEO)

@@ -88,18 +88,29 @@ auto_reconnect = true
         self.screen.wait("Your JID is", "poezio's log-in")
 
     def command(self, line):
-        """In the list of contacts only a key of its own opens the line for commands; and what comes at once with its end is taken
-        for something pasted, and not sent."""
+        """In the list of contacts only a key of its own opens the line for commands."""
         self.screen.keys("/")
         self.screen.wait(r"(^|\n)[^\n]{0,24}/ *$", "the line for commands")
-        self.screen.keys(line)
-        typed = line[-20:].strip()
-        self.screen.wait(re.escape(typed), "what was typed")
+        self.enter(line)
 
-        def is_done():
-            self.screen.type("")  # on an empty line it does nothing
-            return typed not in self.screen.look().split("\n")[-1]
-        ask_until(is_done, f"that poezio takes {line!r}")
+    def enter(self, line):
+        """What comes at once with its end is taken for something pasted, and not sent. So is an end that is read late, with what is
+        typed next: it is typed once, and again only when it was not taken for long."""
+        typed = line[-20:].strip()
+
+        def is_typed():
+            return typed in self.screen.look().split("\n")[-1]
+
+        def is_taken():
+            return not is_typed()
+        self.screen.keys(line)
+        ask_until(is_typed, f"{line!r} in poezio's last line")
+        self.screen.type("")
+        try:
+            ask_until(is_taken, f"that poezio takes {line!r}", PATIENCE / 9)
+        except Failed:
+            self.screen.type("")
+            ask_until(is_taken, f"that poezio takes {line!r}")
 
     def mark(self, other):
         return rf"(\d)\.{re.escape(other.split('@')[0].split('.')[0])}"
