@@ -233,14 +233,16 @@ void c2s_auth_token_judged(struct c2s_conn *k, enum sasl_step step)
         go_on(k, step);
 }
 
-void c2s_auth_password_judged(struct c2s_conn *k, enum sasl_failure why)
+void c2s_auth_outside_judged(struct c2s_conn *k, enum sasl_failure why)
 {
     struct sasl *s = k->auth->sasl;
 
-    if (why == SASL_OK || why == SASL_NOT_AUTHORIZED)
-        go_on(k, sasl_judge(s, why == SASL_OK));
-    else
+    if (why != SASL_OK && why != SASL_NOT_AUTHORIZED)
         go_on(k, sasl_refuse(s, why));
+    else if (sasl_takes_certificate(s))
+        go_on(k, sasl_give_account(s, why == SASL_OK));
+    else
+        go_on(k, sasl_judge(s, why == SASL_OK));
 }
 
 /* It tells of a password, and so counts as a guess. */

@@ -61,8 +61,8 @@ void c2s_auth_refuse(struct c2s_conn *k, const struct c2s_profile *p, enum sasl_
 void c2s_auth_prepared(struct c2s_conn *k);
 /* Ends the exchange that is under way, as one that names who failed. */
 void c2s_auth_fail(struct c2s_conn *k, enum sasl_failure why);
-/* A password was looked at elsewhere; SASL_OK: it is right. */
-void c2s_auth_password_judged(struct c2s_conn *k, enum sasl_failure why);
+/* A password was looked at elsewhere, or whom a certificate names; SASL_OK: it is right. */
+void c2s_auth_outside_judged(struct c2s_conn *k, enum sasl_failure why);
 /* A token was looked at. */
 void c2s_auth_token_judged(struct c2s_conn *k, enum sasl_step step);
 /* Who is to be judged is known: `get` is made ready for reading that account, with `done`. */
@@ -78,7 +78,8 @@ void c2s_auth_proved(struct c2s_conn *k);
 
 struct directory;
 struct directory *c2s_directory_of(const struct c2s_conn *k); /* of its domain; NULL: accounts are ours alone */
-/* PLAIN: c2s_auth_password_judged follows; who is right has an account then. */
+/* PLAIN, or a certificate, whose person must be there: c2s_auth_outside_judged follows; who is right has an account
+ * then. */
 void c2s_directory_prove(struct c2s_conn *k);
 /* A token was right: is the person still there? c2s_auth_token_judged follows. */
 void c2s_directory_recheck(struct c2s_conn *k);

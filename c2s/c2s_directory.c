@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A community whose passwords are in a directory outside (gateway/net/directory.h): who shows one by PLAIN is asked
- * about there, and so is whether somebody who shows a token is still there.
+ * about there, and so is whether somebody who shows a token or a certificate is still there. A token lives no longer
+ * than its account; a certificate may bring an account back, so what the directory said a while ago will not do for it.
  *
  * The first right login makes the account; it has no keys, and never gets any. Wrong, locked and expired count alike
  * for the brake on guessing. Which names there are, a directory's time may tell: a name that is not there costs one
@@ -46,7 +47,7 @@ static struct c2s_directory *begin(struct c2s_conn *k)
 static void end(struct c2s_auth *a, enum sasl_failure why)
 {
     if (c2s_auth_end_work(a))
-        c2s_auth_password_judged(a->conn, why);
+        c2s_auth_outside_judged(a->conn, why);
 }
 
 /* ---- a right password: the account ---- */
@@ -152,7 +153,8 @@ void c2s_directory_prove(struct c2s_conn *k)
 {
     c2s_auth_name(k, on_account);
     struct c2s_directory *o = begin(k);
-    o->ask.password = sasl_password(k->auth->sasl);
+    o->ask.fresh = sasl_takes_certificate(k->auth->sasl); /* nobody showed a password */
+    o->ask.password = o->ask.fresh ? NULL : sasl_password(k->auth->sasl);
     o->ask.done = on_proved;
     directory_ask(c2s_directory_of(k), &o->ask);
 }

@@ -3,6 +3,7 @@
  * whichever way SASL is spelt. */
 #include "c2s/c2s_auth.h"
 #include "c2s/c2s_conn.h"
+#include "gateway/net/directory.h"
 #include "gateway/xmpp/ns.h"
 
 /* What is announced, the better first. tls-unique is taken too, for the clients of old that
@@ -30,8 +31,9 @@ unsigned c2s_offer_mechanisms(const struct c2s_conn *k)
     unsigned all = SASL_BIT(SCRAM_SHA_256) | SASL_BIT(SCRAM_SHA_1);
     bool binds = bindings_of(k) != 0;
 
-    if (c2s_directory_of(k)) /* it alone knows the password, and must be shown it */
-        return SASL_BIT(PLAIN);
+    const struct directory *d = c2s_directory_of(k);
+    if (d) /* it alone knows the password, and must be shown it; and who is still there, if it can be asked */
+        return SASL_BIT(PLAIN) | (k->people && directory_can_search(d) ? SASL_BIT(EXTERNAL) : 0);
     if (binds)
         all |= SASL_BIT(SCRAM_SHA_256_PLUS) | SASL_BIT(SCRAM_SHA_1_PLUS);
     if (k->sha512)

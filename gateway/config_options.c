@@ -159,8 +159,8 @@ const struct option config_options[] = {
     TEXT("community", "ldap_dn", NULL, CHECK_ANY, NULL,
          "Instead of ldap_base: the entry itself, \"uid=%u,ou=people,dc=example\", without a search."),
     TEXT("community", "ldap_bind_dn", NULL, CHECK_ANY, NULL,
-         "Who searches; nobody in particular when not given. With ldap_dn it lets clients use tokens (XEP-0484): it "
-         "can tell who has left."),
+         "Who searches; nobody in particular when not given. With ldap_dn it lets clients use tokens (XEP-0484) and "
+         "certificates: it can tell who has left. It must be able to read what %u is compared with."),
     TEXT("community", "ldap_password_file", NULL, CHECK_FILE, NULL, "File with the searcher's password."),
     INT("community", "ldap_timeout_seconds", 5, 1, 15, "seconds",
         "How long one answer of the directory may take; a login may take three."),

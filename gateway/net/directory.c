@@ -151,7 +151,7 @@ void directory_ask(struct directory *d, struct directory_ask *ask)
     ask->since_ms = clock_mono_ms(d->o.clock);
     pthread_mutex_lock(&d->lock);
     CHECK(!d->stopping);
-    if (!over && !ask->password)
+    if (!over && !ask->password && !ask->fresh)
         over = recall(d, ask->user, &outcome);
     if (!over && d->queued >= d->o.queue_max) {
         outcome = DIRECTORY_UNAVAILABLE;

@@ -75,7 +75,8 @@ struct directory_ask {
     struct list node;
     struct command reply;
     const char *user;     /* localpart, prepared */
-    const char *password; /* NULL: is the person there? It may be up to cache_s old */
+    const char *password; /* NULL: is the person there? It may be up to cache_s old, unless */
+    bool fresh;           /* what is remembered will not do */
     struct loop *reply_on;
     void (*done)(struct directory_ask *ask);
     enum directory_outcome outcome;

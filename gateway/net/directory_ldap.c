@@ -15,12 +15,14 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/net/directory_text.h"
+#include "gateway/xmpp/prep.h"
 
 #define SYSTEM_ANCHORS "/etc/ssl/certs/ca-certificates.crt"
 
 enum {
     PAGE = 500,
     FOUND_MAX = 2,
+    COMPARED_MAX = 4, /* times that a filter has %u */
     DN_BYTES_MAX = 8192,
     KEEPALIVE_S = 60,
     KEEPALIVE_PROBES = 3,
@@ -226,8 +228,10 @@ static void await(const struct line *l, LDAP *ld, int id, uint64_t deadline_ms, 
     *a = (struct answer){.code = LDAP_TIMEOUT};
     if (rc == 0)
         ldap_abandon_ext(ld, id, NULL, NULL);
-    else if (rc < 0)
+    if (rc < 0) {
         ldap_get_option(ld, LDAP_OPT_RESULT_CODE, &a->code);
+        a->code = directory_text_failure(a->code);
+    }
     LDAPMessage *last = all;
     for (LDAPMessage *m = all; m; m = ldap_next_message(ld, m))
         last = m;
@@ -290,7 +294,8 @@ static bool ready_searcher(struct line *l, uint64_t deadline_ms, struct error *e
 }
 
 struct query {
-    const char *base, *filter, *attribute; /* NULL: no attribute is wanted */
+    const char *base, *filter;
+    const char *const *attributes; /* ends with NULL; itself NULL: none is wanted */
     int scope, most;
     LDAPControl **controls;
 };
@@ -299,7 +304,7 @@ struct query {
 static bool search(struct line *l, const struct query *q, uint64_t deadline_ms, struct answer *a, LDAPMessage **chain,
                    LDAPControl ***told, struct error *e)
 {
-    const char *none[] = {LDAP_NO_ATTRS, NULL}, *one[] = {q->attribute, NULL};
+    const char *none[] = {LDAP_NO_ATTRS, NULL};
 
     for (;;) {
         bool kept = l->searcher != NULL;
@@ -308,8 +313,8 @@ static bool search(struct line *l, const struct query *q, uint64_t deadline_ms, 
         if (!ready_searcher(l, deadline_ms, e))
             return false;
         *a = (struct answer){.code = ldap_search_ext(l->searcher, q->base, q->scope, q->filter,
-                                                     (char **)(q->attribute ? one : none), 0, q->controls, NULL, &tv,
-                                                     q->most, &id)};
+                                                     (char **)(q->attributes ? q->attributes : none), 0, q->controls,
+                                                     NULL, &tv, q->most, &id)};
         if (a->code == LDAP_SUCCESS)
             await(l, l->searcher, id, deadline_ms, a, chain, told);
         if (!directory_text_is_broken(a->code))
@@ -325,6 +330,60 @@ static bool search(struct line *l, const struct query *q, uint64_t deadline_ms, 
 
 /* ---- finding ---- */
 
+/* What the name is compared with where people are looked for. */
+struct compared {
+    struct directory_listed by[COMPARED_MAX];
+    const char *attributes[COMPARED_MAX + 1]; /* of these */
+    unsigned count; /* 0: it cannot be told */
+};
+
+static void compared_init(struct compared *c, const struct directory_options *o)
+{
+    const char *base;
+
+    *c = (struct compared){0};
+    if (o->base)
+        c->count = directory_text_compared(c->by, COMPARED_MAX, o->filter, o->domain);
+    else if (directory_text_listed_dn(&c->by[0], &base, o->dn, o->domain))
+        c->count = 1;
+    else
+        directory_text_listed_fini(&c->by[0]);
+    for (unsigned i = 0; i < c->count; i++)
+        c->attributes[i] = bytes_text(&c->by[i].attribute);
+}
+
+static void compared_fini(struct compared *c)
+{
+    for (unsigned i = 0; i < c->count; i++)
+        directory_text_listed_fini(&c->by[i]);
+}
+
+static bool value_is(const struct directory_listed *by, const struct berval *value, const char *user)
+{
+    char prepared[PREP_MAX + 1];
+    size_t len;
+    const char *name = directory_text_name(by, value->bv_val, value->bv_len, &len);
+
+    return name && prep_node(prepared, name, len) && strcmp(prepared, user) == 0;
+}
+
+/* A directory compares more loosely than addresses are (spaces, accents, letters that look alike): its answer counts
+ * for the name that it has there, and for no other. What may not be read cannot be compared. */
+static bool is_named(LDAP *ld, LDAPMessage *entry, const struct compared *c, const char *user)
+{
+    bool named = false, seen = false;
+
+    for (unsigned i = 0; i < c->count && !named; i++) {
+        struct berval **values = ldap_get_values_len(ld, entry, c->attributes[i]);
+        for (int v = 0; values && values[v] && !named; v++) {
+            seen = true;
+            named = value_is(&c->by[i], values[v], user);
+        }
+        ldap_value_free_len(values);
+    }
+    return named || !seen;
+}
+
 static bool take_dn(LDAP *ld, LDAPMessage *entry, struct bytes *dn)
 {
     char *name = ldap_get_dn(ld, entry);
@@ -336,8 +395,8 @@ static bool take_dn(LDAP *ld, LDAPMessage *entry, struct bytes *dn)
     return fits;
 }
 
-static enum directory_outcome judge_found(struct line *l, const char *user, const struct answer *a, LDAPMessage *chain,
-                                          struct bytes *dn, struct error *e)
+static enum directory_outcome judge_found(struct line *l, const char *user, const struct compared *c,
+                                          const struct answer *a, LDAPMessage *chain, struct bytes *dn, struct error *e)
 {
     int count = l->searcher ? ldap_count_entries(l->searcher, chain) : 0;
 
@@ -353,6 +412,10 @@ static enum directory_outcome judge_found(struct line *l, const char *user, cons
     }
     if (count == 0)
         return DIRECTORY_WRONG;
+    if (!is_named(l->searcher, ldap_first_entry(l->searcher, chain), c, user)) {
+        error_set(e, ERROR_INVALID, "what the filter finds for '%s' has another name there: nobody is let in", user);
+        return DIRECTORY_WRONG;
+    }
     if (take_dn(l->searcher, ldap_first_entry(l->searcher, chain), dn))
         return DIRECTORY_RIGHT;
     error_set(e, ERROR_INVALID, "the entry of '%s' has no usable name", user);
@@ -367,17 +430,21 @@ static enum directory_outcome search_person(struct line *l, const char *user, st
     struct answer a = {0};
     LDAPMessage *chain = NULL;
     enum directory_outcome outcome = DIRECTORY_UNAVAILABLE;
+    struct compared c;
 
+    compared_init(&c, o);
     if (o->base)
         directory_text_filter(&asked, o->filter, user, o->domain);
     else
         directory_text_dn(&asked, o->dn, user, o->domain);
     struct query q = {.base = o->base ? o->base : bytes_text(&asked),
                       .filter = o->base ? bytes_text(&asked) : "(objectClass=*)",
+                      .attributes = c.count ? c.attributes : NULL,
                       .scope = o->base ? LDAP_SCOPE_SUBTREE : LDAP_SCOPE_BASE,
                       .most = FOUND_MAX};
     if (search(l, &q, deadline_ms, &a, &chain, NULL, e))
-        outcome = judge_found(l, user, &a, chain, dn, e);
+        outcome = judge_found(l, user, &c, &a, chain, dn, e);
+    compared_fini(&c);
     answer_fini(&a);
     ldap_msgfree(chain);
     bytes_fini(&asked);
@@ -469,6 +536,7 @@ enum directory_outcome directory_ldap_find(const struct directory_options *o, co
 
 struct list_call {
     struct directory_listed listed;
+    const char *attributes[2];
     void (*each)(void *user, const char *name, size_t len);
     void *user;
 };
@@ -524,9 +592,10 @@ static bool fill_listed(const struct directory_options *o, struct list_call *c, 
     bool can = o->base ? directory_text_listed(&c->listed, o->filter, o->domain)
                        : directory_text_listed_dn(&c->listed, &base, o->dn, o->domain);
 
+    c->attributes[0] = bytes_text(&c->listed.attribute);
     *q = (struct query){.base = o->base ? o->base : base,
                         .filter = bytes_text(&c->listed.filter),
-                        .attribute = bytes_text(&c->listed.attribute),
+                        .attributes = c->attributes,
                         .scope = o->base ? LDAP_SCOPE_SUBTREE : LDAP_SCOPE_ONELEVEL};
     return can ||
            error_set(e, ERROR_INVALID, "people cannot be listed: %%u is compared with no attribute, as in (uid=%%u)");

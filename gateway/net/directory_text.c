@@ -99,6 +99,14 @@ static const char *find_user(const char *text)
     return NULL;
 }
 
+/* Of the assertion that `user` stands in. */
+static const char *assertion_of(const char *filter, const char *user)
+{
+    while (user > filter && user[-1] != '(')
+        user--;
+    return user;
+}
+
 /* Names of attributes and their rules of matching: "mail", "cn:caseExactMatch:" */
 static bool take_attribute(struct bytes *out, const char *from, const char *to)
 {
@@ -131,12 +139,10 @@ static bool take_assertion(struct directory_listed *out, const char *from, const
 
 bool directory_text_listed(struct directory_listed *out, const char *filter, const char *domain)
 {
-    const char *user = find_user(filter), *from = user;
+    const char *user = find_user(filter);
 
     *out = (struct directory_listed){0};
-    while (from && from > filter && from[-1] != '(')
-        from--;
-    if (!user || !take_assertion(out, from, user, user + strcspn(user, ")"), domain))
+    if (!user || !take_assertion(out, assertion_of(filter, user), user, user + strcspn(user, ")"), domain))
         return false;
     append_template(&out->filter, filter, strlen(filter), NULL, domain, append_in_filter);
     return true;
@@ -152,6 +158,32 @@ bool directory_text_listed_dn(struct directory_listed *out, const char **base, c
     bytes_printf(&out->filter, "(%s=*)", bytes_text(&out->attribute));
     *base = comma + 1;
     return true;
+}
+
+/* Nothing that means more in a filter than it says. */
+static bool is_literal(const struct bytes *text)
+{
+    return !strpbrk(bytes_text(text), "*\\");
+}
+
+unsigned directory_text_compared(struct directory_listed *out, unsigned most, const char *filter, const char *domain)
+{
+    unsigned count = 0;
+    bool can = true;
+
+    for (const char *user = find_user(filter); can && user; user = find_user(user + 2)) {
+        if (count == most) {
+            can = false;
+            break;
+        }
+        struct directory_listed *one = &out[count++];
+        *one = (struct directory_listed){0};
+        can = take_assertion(one, assertion_of(filter, user), user, user + strcspn(user, ")"), domain) &&
+              is_literal(&one->before) && is_literal(&one->behind);
+    }
+    while (!can && count)
+        directory_text_listed_fini(&out[--count]);
+    return count;
 }
 
 void directory_text_listed_fini(struct directory_listed *l)
@@ -219,6 +251,11 @@ enum directory_outcome directory_text_outcome(int code, const char *diagnostic, 
     default: /* of the many others none says anything of the password */
         return DIRECTORY_UNAVAILABLE;
     }
+}
+
+int directory_text_failure(int code)
+{
+    return code == LDAP_SUCCESS ? LDAP_SERVER_DOWN : code;
 }
 
 bool directory_text_is_broken(int code)

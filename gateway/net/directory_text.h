@@ -27,6 +27,9 @@ MUST_USE bool directory_text_listed(struct directory_listed *out, const char *fi
 MUST_USE bool directory_text_listed_dn(struct directory_listed *out, const char **base, const char *dn,
                                        const char *domain);
 void directory_text_listed_fini(struct directory_listed *l);
+/* What %u is compared with, each time that it stands in the filter (their `filter` is empty). 0: it cannot be told, for
+ * one is compared by a rule, with a part of a value, or there are more than `most`. */
+unsigned directory_text_compared(struct directory_listed *out, unsigned most, const char *filter, const char *domain);
 /* The name in a value of that attribute: *len bytes from the result on. NULL: it is none of that shape. */
 const char *directory_text_name(const struct directory_listed *l, const char *value, size_t value_len, size_t *len);
 
@@ -35,6 +38,8 @@ enum directory_policy { DIRECTORY_POLICY_NONE, DIRECTORY_POLICY_EXPIRED, DIRECTO
 
 /* `code`: the result of a person's bind (LDAP_*); `diagnostic`: what was said with it, may be NULL. */
 enum directory_outcome directory_text_outcome(int code, const char *diagnostic, enum directory_policy policy);
+/* What a call that failed left as its result, which is never a success. */
+int directory_text_failure(int code);
 /* The connection is of no use after that result. */
 bool directory_text_is_broken(int code);
 

@@ -330,6 +330,59 @@ def fails(call, words):
     raise Failed(f"it did not fail: {words}")
 
 
+def by_certificate(t):
+    """EXTERNAL beside PLAIN: who is in the directory is in, with an account made by it, and bound by XEP-0388; who was removed is out at
+    once, though it was there a moment ago, and so while the directory cannot be asked; back, it opens again"""
+    people = Authority(t.folder / "people")
+    people.revoke()
+    shows = people.issue_person("romeo", t.folder, [ROMEO])
+    t.make_lab([HERE], {HERE: ["romeo"]}, extra=f'client_ca = "{people.cert}"\n    client_crl = "{people.revoked}"')
+    slapd = t.keep(Slapd(t.folder / "slapd", t.lab.state["ca"], {"romeo": "rose", "mercutio": "queen mab"})).start()
+    configure(t, *searching(t, slapd.url))
+
+    def come(*shows):
+        raw = t.raw(HERE)
+        raw.shows = shows or None
+        raw.secure(HERE)
+        return raw
+
+    def said(raw):
+        answer = raw.auth_external()
+        raw.close()
+        return "success" if answer.tag == SASL + "success" else condition(answer)
+    raw = come(*shows)
+    offered = [m.text for m in raw.features.findall(f"{SASL}mechanisms/{SASL}mechanism")]
+    hold(offered == ["EXTERNAL", "PLAIN"], f"{offered} are offered")
+    hold(said(raw) == "success", "it does not open")
+    hold(mechanisms(t) == {"PLAIN"}, f"{mechanisms(t)} are offered to who shows none")
+    raw = come(*people.issue_person("mercutio", t.folder, [f"mercutio@{HERE}"]))
+    answer = raw.authenticate_external("", BIND)
+    hold(raw.jid.startswith(f"mercutio@{HERE}/Raw"), f"a first login by certificate: {condition(answer)}")
+    hold(said(come(*people.issue_person("nurse", t.folder, [f"nurse@{HERE}"]))) == "not-authorized", "whom the directory does not know")
+    slapd.stop()
+    hold(said(come(*shows)) == "temporary-auth-failure", "while the directory is away")
+    slapd.start()
+    slapd.remove("romeo")
+    hold(said(come(*shows)) == "not-authorized", "the entry is gone, and the certificate opens")
+    t.lab.causeway(HERE, "ldap", "sync")
+    hold(said(come(*shows)) == "not-authorized", "the account is gone, and the certificate brings it back")
+    slapd.add("romeo", "rose")
+    hold(said(come(*shows)) == "success", "back, and the certificate does not open")
+
+
+def another_name(t):
+    """a directory that compares loosely (telephone numbers without their dashes) opens to the name that it has there, and to no other;
+    also where what it is compared with is one of two"""
+    slapd = make(t, {"romeo": "rose"})
+    slapd.change(f"dn: uid=romeo,{PEOPLE}\nchangetype: modify\nadd: telephoneNumber\ntelephoneNumber: 555-0100\n")
+    for looks in ("(telephoneNumber=%u)", "(|(telephoneNumber=%u)(cn=%u))"):
+        configure(t, *searching(t, slapd.url, f'ldap_filter = "{looks}"'))
+        expect(t, "success", "555-0100", "rose", looks)
+        expect(t, "not-authorized", "5550100", "rose", f"{looks}, without its dash")
+    expect(t, "success", "romeo", "rose", "by its other name")
+    hold("555" not in t.lab.causeway(HERE, "account", "list").replace("555-0100", ""), "the loose name has an account")
+
+
 def examined(t):
     """`causeway check` and `doctor` ask each server, and say what is wrong and what to do"""
     slapd = make(t, {"romeo": "rose"})
@@ -357,4 +410,4 @@ def examined(t):
 
 
 if __name__ == "__main__":
-    suite.main(__doc__, logged_in, unknown_before, secrets_over_tls, gone_and_back, slow, who_left, by_name, locked, refused_here, synced, examined)
+    suite.main(__doc__, logged_in, unknown_before, secrets_over_tls, gone_and_back, slow, who_left, by_name, locked, refused_here, synced, by_certificate, another_name, examined)

@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
 from lablib.process import PATIENCE, Failed  # noqa: E402
-from lablib.soaking import Talker, World  # noqa: E402
+from lablib.soaking import TRANSPORTS, Talker, World  # noqa: E402
 from lablib.suite import befriend, hold  # noqa: E402
 
 MONTAGUE, CAPULET = "montague.example", "capulet.example"
@@ -63,7 +63,8 @@ def shown(world):
     minutes, seconds = divmod(int(time.monotonic() - world.began), 60)
     c = world.counts
     cuts = ", ".join(f"{c[k]} {k}" for k in ("rst", "fin", "half dead", "broken", "closed") if c[k])
-    return (f"{minutes:02}:{seconds:02} {c['said']} said, {c['came']} came, {c['again']} again; cut: {cuts}; {c['resumed']} resumed, "
+    by = ", ".join(f"{c[k]} by {k}" for k in TRANSPORTS)
+    return (f"{minutes:02}:{seconds:02} {c['said']} said, {c['came']} came, {c['again']} again; connected: {by}; cut: {cuts}; {c['resumed']} resumed, "
             f"{c['refused']} not, {c['anew']} anew; {c['stop']} stops, {c['kill']} kills")
 
 

@@ -26,7 +26,7 @@ from xml.sax.saxutils import quoteattr
 
 from lablib.process import Failed
 from lablib.raw import SASL, SM, STREAM, C, Ended, Raw, condition, name_of
-from lablib.web import Web
+from lablib.web import Bosh, Web
 
 BROKEN = (Failed, OSError, ValueError, ET.ParseError, EOFError)
 LOST_BEFORE = 2.0  # seconds before the end of its time in which a stream is not counted on
@@ -67,8 +67,12 @@ def stoppable(base):
                 pass
             os.close(self.wake)
 
-        def bare_socket(self):
-            return self.sock.sock if isinstance(self, Web) else self.sock
+        def half_close(self):
+            """We say no more; TLS ends without a word, too."""
+            try:
+                socket.socket.shutdown(self.sock.sock if isinstance(self, Web) else self.sock, socket.SHUT_WR)
+            except (OSError, AttributeError):
+                pass
     return Stoppable
 
 
@@ -91,11 +95,22 @@ class Tcp(stoppable(Raw)):
 WebSocket = stoppable(Web)
 
 
+class Requests(Bosh):
+    """BOSH as the others: it can be stopped already."""
+
+    def forget(self):
+        self.drop()
+
+    def half_close(self):
+        self.each_connection(lambda sock: socket.socket.shutdown(sock, socket.SHUT_WR))
+
+
 # How a client reaches its server: name -> function of (community of the lab, ca, patience). Another transport is a line here.
 TRANSPORTS = {
     "starttls": lambda c, ca, patience: Tcp(c["c2s"], ca, patience),
     "direct": lambda c, ca, patience: Tcp(c["c2s_tls"], ca, patience, direct_for=c["domain"]),
     "websocket": lambda c, ca, patience: WebSocket(f"wss://{c['websocket']}/xmpp-websocket", c["domain"], ca, patience),
+    "bosh": lambda c, ca, patience: Requests(c["websocket"], c["domain"], ca, patience),
 }
 CUTS = {"rst": 4, "fin": 3, "half dead": 4, "closed": 1, "none": 1}  # and how often, to each other
 
@@ -285,6 +300,7 @@ class Talker(threading.Thread):
             link.forget()
             raise
         self.session.life = life
+        self.world.counts[kind] += 1
         self.link, self.link_over = link, None
         self.reader = threading.Thread(target=self.read, args=(link, self.session), daemon=True)
         self.reader.start()
@@ -502,10 +518,7 @@ class Talker(threading.Thread):
         if how == "half dead":
             self.zombies.append(link)
         elif how == "fin":
-            try:
-                socket.socket.shutdown(link.bare_socket(), socket.SHUT_WR)  # TLS ends without a word, too
-            except (OSError, AttributeError):
-                pass
+            link.half_close()
             self.zombies.append(link)
         else:
             link.forget()

@@ -113,6 +113,7 @@ class Bosh(Raw):
         self.changed = threading.Condition()
         self.flying, self.free, self.answers, self.due = {}, [], {}, None
         self.rid, self.sid, self.lasts = random.randrange(1 << 40), None, True
+        self.stopped = self.dropped = False
         self._begin(self)  # whoever closes the socket closes this
         self.domain = domain
 
@@ -134,13 +135,20 @@ class Bosh(Raw):
 
     def _ask(self, number, one, body):
         try:
+            if not one.sock:
+                one.connect()
+            if self.dropped:
+                raise OSError("it was cut")
             one.request("POST", "/http-bind", body, {"Content-Type": "text/xml; charset=utf-8"})
             answer = ET.fromstring(one.getresponse().read())
         except (OSError, http.client.HTTPException, ET.ParseError, AttributeError, ValueError) as e:  # the last two: cut by us
             answer = e
         with self.changed:
             self.flying.pop(number, None)
-            self.free.append(one)
+            if self.dropped:
+                one.close()
+            else:
+                self.free.append(one)
             self.answers[number] = answer
             self.lasts = self.lasts and not isinstance(answer, Exception) and answer.get("type") != "terminate"
             idle = not self.flying and self.lasts and self.sid
@@ -154,8 +162,10 @@ class Bosh(Raw):
 
     def _take(self, deadline):
         with self.changed:
-            if not self.changed.wait_for(lambda: self.due in self.answers, deadline - time.monotonic()):
+            if not self.changed.wait_for(lambda: self.stopped or self.due in self.answers, deadline - time.monotonic()):
                 raise Failed(f"nothing came within {self.patience} s")
+            if self.stopped:
+                raise Ended("stopped")
             answer = self.answers.pop(self.due)
             self.due += 1
         if isinstance(answer, Exception):
@@ -176,16 +186,30 @@ class Bosh(Raw):
 
     secure = Web.secure
 
-    def drop(self):
+    def stop(self):
+        """Nothing is asked or heard any more; the connections are left as they are."""
         with self.changed:
-            self.lasts = False
+            self.stopped, self.lasts = True, False
+            self.changed.notify_all()
+
+    def each_connection(self, do):
+        with self.changed:
             for one in [*self.flying.values(), *self.free]:
-                if one.sock:
-                    one.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                    try:
-                        one.sock.shutdown(socket.SHUT_RDWR)  # wakes who reads
-                    except OSError:
-                        pass
+                try:
+                    if one.sock:
+                        do(one.sock)
+                except OSError:  # it is being made, or broken already
+                    pass
+
+    def drop(self):
+        def cut(sock):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            sock.shutdown(socket.SHUT_RDWR)  # wakes who reads
+        with self.changed:
+            self.lasts, self.dropped = False, True
+            self.each_connection(cut)
+            while self.free:
+                self.free.pop().close()
             self.changed.notify_all()
 
     def say_end(self):

@@ -2,6 +2,7 @@
 /* SASL EXTERNAL by certificates of people (XEP-0178): who is offered it, whom it lets in, and that nobody else notices. */
 #include "test/unit/c2s/client_scram.h"
 #include "test/unit/c2s/scripted_world.h"
+#include "test/unit/gateway/net/scripted_directory.h"
 
 #define DOMAIN "montague.example"
 #define XMPP(address) "otherName:1.3.6.1.5.5.7.8.5;UTF8:" address
@@ -251,10 +252,109 @@ static void resumed_tls(void **state)
     SSL_SESSION_free(f->w.resumed);
 }
 
+/* ---- where a directory has the accounts ---- */
+
+struct outside {
+    struct fixture *f;
+    struct script script;
+};
+
+static int open_outside(void **state, struct directory_options o)
+{
+    struct outside *out = mem_new(struct outside);
+    struct fixture *f = out->f = mem_new(struct fixture);
+
+    o.domain = DOMAIN;
+    script_start(&out->script, o);
+    world_open(&f->w, TOGETHER);
+    f->w.directory = out->script.d;
+    f->x.loop = f->w.loop;
+    f->x.settle_at_once = true;
+    f->w.exchange = &f->x;
+    world_start(&f->w, (struct c2s_limits){.auth_tries = 100});
+    *state = out;
+    return 0;
+}
+
+static int open_seeing(void **state)
+{
+    return open_outside(state, (struct directory_options){.cache_s = 600});
+}
+
+static int open_blind(void **state)
+{
+    return open_outside(state, (struct directory_options){.dn = "uid=%u"});
+}
+
+static int close_outside(void **state)
+{
+    struct outside *out = *state;
+    void *fixture = out->f;
+
+    teardown(&fixture);
+    script_end(&out->script);
+    mem_free(out);
+    return 0;
+}
+
+/* Beside PLAIN, and the person must be there now: what was so a while ago will not do. */
+static void a_directory_is_asked(void **state)
+{
+    static const struct {
+        const char *proves, *san, *want;
+        bool away, is_gone;
+    } rows[] = {
+        {"who is there has an account, and is in", ROMEO, "<success", false, false},
+        {"who has none yet gets one, as by a password", XMPP("nurse@montague.example"), "<success", false, false},
+        {"who has left is out, though somebody was there a while ago", ROMEO, "<not-authorized/>", false, true},
+        {"nobody can be asked", ROMEO, "<temporary-auth-failure/>", true, false},
+    };
+    struct outside *out = *state;
+    struct fixture *f = out->f;
+    struct client c;
+
+    trust_but(&f->w, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        print_message("  %s\n", rows[i].proves);
+        struct pki_files files = issue(&f->w, &(struct person){.san = rows[i].san});
+        f->w.shown = &files;
+        pthread_mutex_lock(&out->script.lock);
+        out->script.away = rows[i].away;
+        out->script.is_gone = rows[i].is_gone;
+        out->script.proofs = 0;
+        pthread_mutex_unlock(&out->script.lock);
+        client_secure_stage(&c, &f->w);
+        assert_non_null(strstr(c.got, "<mechanism>EXTERNAL</mechanism><mechanism>PLAIN</mechanism>"));
+        auth(&c, "");
+        client_expect(&c, rows[i].want);
+        assert_int_equal(out->script.proofs, 0); /* there is no password to ask about */
+        client_close(&c);
+    }
+    assert_string_equal(f->x.changed, "romeo@" DOMAIN " nurse@" DOMAIN " "); /* the accounts are the directory's now */
+}
+
+/* Nobody may look whether somebody is still there. */
+static void not_offered_without_eyes(void **state)
+{
+    struct outside *out = *state;
+    struct pki_files files = issue(&out->f->w, &(struct person){.san = ROMEO});
+    struct client c;
+
+    trust_but(&out->f->w, 0);
+    out->f->w.shown = &files;
+    client_secure_stage(&c, &out->f->w);
+    assert_false(is_offered(&c));
+    auth(&c, "");
+    client_expect(&c, "<invalid-mechanism/>");
+    client_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(who_gets_in), BOTH(off_by_default), BOTH(offered_first), BOTH(bound_at_once), BOTH(resumed_tls),
+        cmocka_unit_test_setup_teardown(a_directory_is_asked, open_seeing, close_outside),
+        cmocka_unit_test_setup_teardown(not_offered_without_eyes, open_blind, close_outside),
     };
     return cmocka_run_group_tests_name("c2s_external", tests, NULL, NULL);
 }

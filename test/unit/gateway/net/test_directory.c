@@ -87,13 +87,18 @@ static void who_exists_is_remembered(void **state)
     b.s.is_gone = true;
     assert_int_equal(asked(&b, "romeo", NULL), DIRECTORY_RIGHT);
     assert_int_equal(b.s.finds, 1);
+    struct asking now = {.ask = {.user = "romeo", .fresh = true, .reply_on = b.loop, .done = on_done}};
+    directory_ask(b.s.d, &now.ask);
+    assert_int_equal(answer(&b, &now), DIRECTORY_WRONG); /* who wants it fresh hears it, and all others from then on */
+    assert_int_equal(b.s.finds, 2);
+    assert_int_equal(asked(&b, "romeo", NULL), DIRECTORY_WRONG);
     clock_fake_advance(&b.clock, 600 * 1000);
     assert_int_equal(asked(&b, "romeo", NULL), DIRECTORY_WRONG);
     b.s.is_gone = false;
     assert_int_equal(asked(&b, "romeo", NULL), DIRECTORY_WRONG); /* that somebody is not there, too */
     assert_int_equal(asked(&b, "romeo", "rose"), DIRECTORY_RIGHT);
     assert_int_equal(asked(&b, "romeo", NULL), DIRECTORY_RIGHT); /* whoever shows a password is seen at once */
-    assert_int_equal(b.s.finds, 3);
+    assert_int_equal(b.s.finds, 4);
     clock_fake_advance(&b.clock, 600 * 1000);
     b.s.away = true;
     assert_int_equal(asked(&b, "romeo", NULL), DIRECTORY_UNAVAILABLE); /* which is not remembered */

@@ -185,10 +185,50 @@ static void loopback_is_known(void **state)
             fail_msg("%s", rows[i].url);
 }
 
+static void a_name_is_compared(void **state)
+{
+    static const struct {
+        const char *proves, *filter, *attributes;
+    } rows[] = {
+        {"the usual", "(uid=%u)", "uid "},
+        {"each of two", "(|(uid=%u)(mail=%u@%d))", "uid mail "},
+        {"a part of a value tells nothing", "(uid=%u*)", ""},
+        {"nor does it beside another", "(|(uid=%u)(cn=*%u))", ""},
+        {"nor what an escape stands for", "(cn=\\28%u)", ""},
+        {"nor a rule of matching", "(|(uid=%u)(cn~=%u))", ""},
+        {"nor more than are wanted", "(|(a=%u)(b=%u)(c=%u))", ""},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct directory_listed by[2];
+        struct bytes all = BYTES_EMPTY;
+        unsigned count = directory_text_compared(by, 2, rows[i].filter, "x.example");
+        for (unsigned k = 0; k < count; k++) {
+            bytes_printf(&all, "%s ", bytes_text(&by[k].attribute));
+            directory_text_listed_fini(&by[k]);
+        }
+        if (strcmp(bytes_text(&all), rows[i].attributes) != 0)
+            fail_msg("%s: %s", rows[i].proves, bytes_text(&all));
+        bytes_fini(&all);
+    }
+}
+
+/* libldap may fail and leave no reason: nobody may be let in by that. */
+static void a_failure_is_no_success(void **state)
+{
+    (void)state;
+    assert_int_equal(directory_text_failure(LDAP_TIMEOUT), LDAP_TIMEOUT);
+    assert_int_equal(directory_text_outcome(directory_text_failure(LDAP_SUCCESS), NULL, DIRECTORY_POLICY_NONE),
+                     DIRECTORY_UNAVAILABLE);
+    assert_true(directory_text_is_broken(directory_text_failure(LDAP_SUCCESS)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_stay_names),       cmocka_unit_test(names_are_escaped),      cmocka_unit_test(templates_are_judged), cmocka_unit_test(everybody_is_listed),
+        cmocka_unit_test(a_name_is_compared), cmocka_unit_test(a_failure_is_no_success),
         cmocka_unit_test(answers_have_a_meaning), cmocka_unit_test(loopback_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
