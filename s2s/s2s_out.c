@@ -295,12 +295,14 @@ static uint64_t read_max_bytes(const struct stanza *st)
     return bytes && text_to_u64(bytes->text, &n) ? n : 0;
 }
 
-static void read_features(struct s2s_features *f, const struct stanza *st)
+/* A certificate is shown under TLS alone. */
+static void read_features(struct s2s_out *o, const struct stanza *st)
 {
+    struct s2s_features *f = &o->features;
     const struct element *dialback = stanza_child(st, "dialback", NS_DIALBACK_FEATURE);
     f->dialback = dialback != NULL;
     f->dialback_errors = dialback && element_child(dialback, "errors", NS_DIALBACK_FEATURE);
-    f->external = s2s_external_is_offered(st);
+    f->external = wire_tls(stream_wire(o->stream)) && s2s_external_is_offered(st);
     f->bidi = stanza_child(st, "bidi", NS_BIDI_FEATURE) != NULL;
     f->queue = stanza_child(st, "queue", NS_QUEUE) != NULL;
     f->max_bytes = read_max_bytes(st);
@@ -308,7 +310,7 @@ static void read_features(struct s2s_features *f, const struct stanza *st)
 
 static void on_features(struct s2s_out *o, const struct stanza *st)
 {
-    read_features(&o->features, st);
+    read_features(o, st);
     if (o->state == OUT_PLAIN && stanza_child(st, "starttls", NS_TLS)) {
         enter(o, OUT_STARTTLS);
         stream_send_text(o->stream, "<starttls xmlns='" NS_TLS "'/>");

@@ -490,7 +490,7 @@ static void on_end(void *user, enum s2s_failure why, const char *text)
     char whole[400];
     p->out = NULL;
     s2s_bidi_close(&p->bidi);
-    s2s_prove_end(&p->prove, whole, sizeof whole, text);
+    why = s2s_prove_end(&p->prove, why, whole, sizeof whole, text);
     stream_ended(p, why, whole);
 }
 

@@ -49,16 +49,27 @@ static void done(struct s2s_prove *pr, struct s2s_out *out, enum s2s_proof how)
 {
     pr->state = S2S_PROVE_DONE;
     pr->how = how;
-    log_info(&pr->way->log, "%s accepted; the way is open", s2s_proof_name(how));
+    log_info(&pr->way->log, "%s accepted; the way is open%s", s2s_proof_name(how), pr->bidi ? ", both ways" : "");
     s2s_trail_well(s2s_out_trail(out), S2S_STEP_AUTHENTICATION, "it accepted our %s%s",
                    how == S2S_PROOF_DIALBACK ? "dialback key" : "certificate (EXTERNAL)",
                    pr->bidi ? "; the stream goes both ways" : "");
+}
+
+/* Some servers take dialback without announcing it, so it is tried all the same. */
+static void note_no_external(struct s2s_prove *pr, struct s2s_out *out)
+{
+    pr->offers_nothing = !s2s_out_features(out)->dialback;
+    snprintf(pr->no_external, sizeof pr->no_external,
+             "it offered no SASL EXTERNAL, so it does not accept the certificate of %.80s%s", pr->way->local,
+             pr->offers_nothing ? ", and no dialback" : "");
+    s2s_trail_note(s2s_out_trail(out), S2S_STEP_AUTHENTICATION, "%s", pr->no_external);
 }
 
 static void begin(struct s2s_prove *pr, struct s2s_out *out)
 {
     const struct s2s_features *f = s2s_out_features(out);
     pr->no_external[0] = '\0';
+    pr->offers_nothing = false;
     ask_for_bidi(pr, out);
     if (f->external) {
         s2s_external_send(s2s_out_stream(out));
@@ -66,9 +77,8 @@ static void begin(struct s2s_prove *pr, struct s2s_out *out)
         pr->state = S2S_PROVE_EXTERNAL;
         return;
     }
-    snprintf(pr->no_external, sizeof pr->no_external,
-             "it offered no SASL EXTERNAL, so it does not accept the certificate of %.80s", pr->way->local);
-    s2s_trail_note(s2s_out_trail(out), S2S_STEP_AUTHENTICATION, "%s", pr->no_external);
+    if (wire_tls(stream_wire(s2s_out_stream(out))))
+        note_no_external(pr, out);
     send_key(pr, out);
 }
 
@@ -88,6 +98,17 @@ static void fail(struct s2s_prove *pr, struct s2s_out *out, enum s2s_failure why
 
 /* ---- EXTERNAL ---- */
 
+/* RFC 6120 6.4.2: our "=" was not taken for an answer. There is no other, so it is given once. */
+static void answer_challenge(struct s2s_prove *pr, struct s2s_out *out)
+{
+    if (pr->state == S2S_PROVE_CHALLENGED) {
+        fail(pr, out, S2S_TIMEOUT, "the peer wants more for SASL EXTERNAL than a certificate");
+        return;
+    }
+    stream_send_text(s2s_out_stream(out), "<response xmlns='" NS_SASL "'>=</response>");
+    pr->state = S2S_PROVE_CHALLENGED;
+}
+
 static bool external_element(struct s2s_prove *pr, struct s2s_out *out, const struct stanza *st)
 {
     const struct element *root = st->payload->root;
@@ -99,8 +120,8 @@ static bool external_element(struct s2s_prove *pr, struct s2s_out *out, const st
         s2s_out_restart(out);
         return true;
     }
-    if (strcmp(root->name, "challenge") == 0) { /* RFC 6120 6.4.2: our "=" was not taken for an answer */
-        stream_send_text(s2s_out_stream(out), "<response xmlns='" NS_SASL "'>=</response>");
+    if (strcmp(root->name, "challenge") == 0) {
+        answer_challenge(pr, out);
         return true;
     }
     if (strcmp(root->name, "failure") != 0)
@@ -158,6 +179,7 @@ bool s2s_prove_element(struct s2s_prove *pr, struct s2s_out *out, const struct s
 {
     switch (pr->state) {
     case S2S_PROVE_EXTERNAL:
+    case S2S_PROVE_CHALLENGED:
         return external_element(pr, out, st);
     case S2S_PROVE_DIALBACK:
         return dialback_element(pr, out, st);
@@ -170,12 +192,14 @@ bool s2s_prove_element(struct s2s_prove *pr, struct s2s_out *out, const struct s
     return false;
 }
 
-void s2s_prove_end(struct s2s_prove *pr, char *out, size_t size, const char *text)
+enum s2s_failure s2s_prove_end(struct s2s_prove *pr, enum s2s_failure why, char *out, size_t size, const char *text)
 {
     bool both = pr->state == S2S_PROVE_DIALBACK || pr->state == S2S_PROVE_FAILED;
-    snprintf(out, size, "%s%s%s", text, both && pr->no_external[0] ? "; " : "",
-             both ? pr->no_external : "");
+    if (both && pr->offers_nothing && why == S2S_FAULTED)
+        why = S2S_REFUSED; /* it takes neither: waiting mends nothing */
+    snprintf(out, size, "%s%s%s", text, both && pr->no_external[0] ? "; " : "", both ? pr->no_external : "");
     pr->state = S2S_PROVE_IDLE;
     pr->bidi = false;
     pr->how = S2S_PROOF_NONE;
+    return why;
 }

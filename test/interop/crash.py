@@ -340,6 +340,7 @@ def federated_held(t):
     juliet.wait_id("m-14")
     romeo.message(JULIET, "m-last")
     juliet.wait_id("m-last")
+    romeo.wait_acked()
     acknowledged = romeo.acknowledged()
     got = [m for m in juliet.live() if m.get("from").startswith(ROMEO)]
     hold([m.get("id") for m in got] == acknowledged, f"{[m.get('id') for m in got]} instead of {acknowledged}")

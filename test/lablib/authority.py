@@ -11,6 +11,8 @@ def run(*args, stdin=None):
 
 
 class Authority:
+    usage = "serverAuth,clientAuth"  # of the certificates that it issues
+
     def __init__(self, folder):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -28,7 +30,7 @@ class Authority:
         chain, key, request = folder / f"{domain}.pem", folder / f"{domain}.key", folder / f"{domain}.csr"
         alt = ",".join([f"DNS:{name}" for name in (domain, f"*.{domain}", *names)] + [f"IP:{address}" for address in addresses])
         extensions = folder / f"{domain}.ext"
-        extensions.write_text(f"subjectAltName={alt}\nextendedKeyUsage=serverAuth,clientAuth\n")
+        extensions.write_text(f"subjectAltName={alt}\nextendedKeyUsage={self.usage}\n")
         run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={domain}",
             "-keyout", str(key), "-out", str(request))
         run("x509", "-req", "-in", str(request), "-CA", str(self.cert), "-CAkey", str(self.key), "-CAcreateserial",

@@ -78,13 +78,14 @@ class Lab:
     # ---- making
 
     def create(self, domains, accounts=2, names=None, remotes=(), extra="", mail_port=SMTP_PORT, options="", providers=PROVIDER,
-               secrets_of=(), direct_s2s=False, dns=()):
+               secrets_of=(), direct_s2s=False, dns=(), trusts=None):
         """Makes everything in the folder and starts it. `names`: {domain: [localpart]} instead of user1...;
         `remotes`: {domain: last number of its address} of servers that are not ours, for DNS; `extra`: more for
         each community's section, with {domain} filled in; `options`: more for the gateway's; `providers`: the [provider] sections, with the
         names of this file's PROVIDER filled in; `secrets_of`: NAME -> value of files for their secrets; `mail_port`: where
         mail goes, the double's unless something else is to listen on the network's first address; `direct_s2s`: DNS
-        says that servers are reached by direct TLS first; `dns`: more lines for dnsmasq, with {network} filled in."""
+        says that servers are reached by direct TLS first; `dns`: more lines for dnsmasq, with {network} filled in; `trusts`: file of
+        the authorities that the gateways trust, the lab's own if not given."""
         if self.state:
             raise Failed(f"{self.file} exists: `test/lab down {self.folder}` first")
         if domains:
@@ -100,7 +101,7 @@ class Lab:
         }
         try:
             for i, domain in enumerate(domains):
-                self.add_community(domain, f"{network}.{10 + i}", authority, extra, options, providers, dict(secrets_of))
+                self.add_community(domain, f"{network}.{10 + i}", authority, extra, options, providers, dict(secrets_of), trusts)
             self.start_dns({d: f"{network}.{n}" for d, n in dict(remotes).items()}, direct_s2s, dns)
             self.start_doubles()
             for domain in domains:
@@ -117,7 +118,7 @@ class Lab:
         part.write_text(json.dumps(self.state, indent=1) + "\n")
         part.replace(self.file)
 
-    def add_community(self, domain, address, authority, extra, options, providers, secrets_of):
+    def add_community(self, domain, address, authority, extra, options, providers, secrets_of, trusts):
         folder = self.folder / domain
         folder.mkdir(exist_ok=True)
         chain, key = authority.issue(domain, folder)
@@ -139,7 +140,7 @@ gateway {{
     store = "{folder}/causeway.db"
     schema_dir = "{ROOT}/schemas/sql"
     profile_dir = "{ROOT}/schemas/provider"
-    ca_file = "{authority.cert}"
+    ca_file = "{trusts or authority.cert}"
     dns_server = "{self.state['dns'].replace(':', '@')}"
     egress_allow = {{ "any 127.0.0.0/8" }}
     public_url = "http://{address}:5280"

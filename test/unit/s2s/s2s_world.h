@@ -451,6 +451,7 @@ struct peer_conn {
     struct peer *peer;
     struct stream *stream; /* NULL: ended */
     struct sockaddr_storage addr;
+    bool is_secure, is_proved; /* by TLS; by SASL */
 };
 
 struct peer {
@@ -460,7 +461,9 @@ struct peer {
     uint16_t port;
     struct peer_conn conns[WORLD_CONNS];
     unsigned conn_count;
-    char heard[WORLD_TEXT]; /* "result ", "verify ", "message:ID[+delay] ", "ping ", "settled:SEQ ", "next:SEQ " */
+    /* "auth ", "bidi ", "result ", "verify ", "message:ID[+delay] ", "ping ", "settled:SEQ ", "next:SEQ " and answers to
+     * dialback: "verify=invalid " */
+    char heard[WORLD_TEXT];
     char ping[64];          /* id of the newest */
     unsigned message_count;
     /* what it does */
@@ -468,24 +471,53 @@ struct peer {
     const char *result_type;   /* of its answers to db:result; NULL: none */
     const char *verify_type;   /* of its answers to db:verify; NULL: none */
     const char *header_error;  /* instead of features */
+    struct tls_store *tls;     /* it wants STARTTLS first; NULL: it has none */
+    const char *auth;          /* its answer to SASL; NULL: none */
+    const char *features_proved; /* after SASL; NULL: as before */
+    bool is_old;               /* its headers have no version, so no features come */
 };
 
 static inline void peer_on_header(struct stream *st, const struct stream_header *h)
 {
-    struct peer *p = ((struct peer_conn *)stream_user(st))->peer;
+    struct peer_conn *c = stream_user(st);
+    struct peer *p = c->peer;
+    const char *features = c->is_proved && p->features_proved ? p->features_proved : p->features;
     if (!p->features && !p->header_error)
         return;
-    stream_send_header(st, p->domain, h->from, "peer-id", "1.0", NULL);
+    stream_send_header(st, p->domain, h->from, "peer-id", p->is_old ? NULL : "1.0", NULL);
     if (p->header_error)
         stream_close(st, stream_error_parse(p->header_error), NULL);
-    else
-        stream_send_text(st, "<stream:features>%s</stream:features>", p->features);
+    else if (!p->is_old)
+        stream_send_text(st, "<stream:features>%s</stream:features>",
+                         p->tls && !c->is_secure ? "<starttls xmlns='" NS_TLS "'/>" : features);
+}
+
+static inline void peer_on_secure(struct stream *st, const struct tls_info *info)
+{
+    (void)info;
+    ((struct peer_conn *)stream_user(st))->is_secure = true;
+}
+
+static inline void peer_on_auth(struct peer_conn *c)
+{
+    world_note(c->peer->heard, "auth ");
+    if (!c->peer->auth)
+        return;
+    stream_send_text(c->stream, "%s", c->peer->auth);
+    if (strstr(c->peer->auth, "<success")) {
+        c->is_proved = true;
+        stream_expect_restart(c->stream);
+    }
 }
 
 static inline void peer_on_dialback(struct peer *p, struct stream *st, const struct stanza *d)
 {
     const char *name = d->payload->root->name, *id = stanza_attr(d, "id");
     const char *type = strcmp(name, "verify") == 0 ? p->verify_type : p->result_type;
+    if (stanza_attr(d, "type")) {
+        world_note(p->heard, "%s=%s ", name, stanza_attr(d, "type"));
+        return;
+    }
     world_note(p->heard, "%s ", name);
     if (!type)
         return;
@@ -503,6 +535,13 @@ static inline void peer_on_stanza(struct stream *st, struct stanza *s)
     const struct element *first = stanza_first(s);
     if (s->kind == STANZA_NONZA && strcmp(s->payload->root->ns, NS_DIALBACK) == 0) {
         peer_on_dialback(p, st, s);
+    } else if (s->kind == STANZA_NONZA && strcmp(s->payload->root->ns, NS_SASL) == 0) {
+        peer_on_auth(stream_user(st));
+    } else if (p->tls && element_is(s->payload->root, "starttls", NS_TLS)) {
+        stream_send_text(st, "<proceed xmlns='" NS_TLS "'/>");
+        stream_accept_tls(st, p->tls, p->domain, TLS_ASK_ANYBODY);
+    } else if (element_is(s->payload->root, "bidi", NS_BIDI)) {
+        world_note(p->heard, stanza_child(s, "queue", NS_QUEUE) ? "bidi+queue " : "bidi ");
     } else if (s->kind == STANZA_NONZA && strcmp(s->payload->root->ns, NS_QUEUE) == 0) {
         world_note(p->heard, "%s:%s ", s->payload->root->name, stanza_attr(s, "seq"));
     } else if (s->kind == STANZA_IQ && first && element_is(first, "ping", NS_PING)) {
@@ -533,11 +572,12 @@ static inline void peer_on_accept(void *user, uv_os_sock_t fd)
                                                 .receiving = true,
                                                 .on_header = peer_on_header,
                                                 .on_stanza = peer_on_stanza,
+                                                .on_secure = peer_on_secure,
                                                 .on_end = peer_on_end};
     struct peer *p = user;
     CHECK(p->conn_count < WORLD_CONNS);
     struct peer_conn *c = &p->conns[p->conn_count++];
-    c->peer = p;
+    *c = (struct peer_conn){.peer = p};
     c->addr = listener_peer(p->listener);
     c->stream = stream_open(wire_open(p->w->loop, fd, &none, NULL), &policy, c, XML_LIMITS_DEFAULT, 0);
 }
