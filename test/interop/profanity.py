@@ -8,11 +8,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
+from lablib.cable import Cable  # noqa: E402
 from lablib.client import C  # noqa: E402
 from lablib.lab import ROOT  # noqa: E402
 from lablib.peers import need  # noqa: E402
 from lablib.screen import Screen  # noqa: E402
-from lablib.suite import PATIENCE, token  # noqa: E402
+from lablib.suite import PATIENCE, hold, token, wait_for  # noqa: E402
 
 CAPULET, MONTAGUE = "capulet.example", "montague.example"
 JULIET, MERCUTIO = f"juliet@{CAPULET}", f"mercutio@{MONTAGUE}"
@@ -30,16 +31,17 @@ def keep(t, screen):
     t.closing.append(close)
 
 
-def profanity(t, jid):
+def profanity(t, jid, cable=None):
     """Logged in, at the console, with the bell on."""
     address, password = t.where(jid)
-    host, port = address.split(":")
+    host, port = (cable.address if cable else address).split(":")
     home = t.folder / "profanity"
     screen = Screen(home, [need("profanity", "profanity")], PATIENCE,
                     env={"XDG_CONFIG_HOME": str(home / "config"), "XDG_DATA_HOME": str(home / "data"), "HOME": str(home)})
     keep(t, screen)
     screen.wait(r"offline\]", "profanity's console")
     screen.type("/beep on")
+    screen.type("/reconnect 1")
     screen.type(f"/connect {jid} server {host} port {port} tls trust")
     screen.wait("Enter password", "the question for the password")
     screen.type(password)
@@ -105,5 +107,33 @@ def devices(t):
     screen.wait("You have listed no devices", "the devices")
 
 
+def cut(t):
+    """its cable is cut, it is written to meanwhile, and it comes back: all is there once, in order, and what it says arrives"""
+    t.make_lab([CAPULET], {CAPULET: ["juliet", "nurse"]})
+    cable = t.keep(Cable(t.where(JULIET)[0]))
+    screen, friend = profanity(t, JULIET, cable), t.terminal(f"nurse@{CAPULET}")
+    before = f"before {token()}"
+    friend.message(JULIET, token(), before)
+    screen.wait("\\(win 2\\)", "the console tells of a message")
+    screen.type("/win 2")
+    screen.wait(before, "what the friend wrote")
+    said, connections = f"ready {token()}", cable.count
+    screen.type(said)
+    friend.wait(lambda: any(said in "".join(m.itertext()) for m in friend.live()), said)
+    cable.cut()
+    meanwhile = [f"meanwhile {n} {token()}" for n in range(3)]
+    for text in meanwhile:
+        friend.message(JULIET, token(), text)
+    friend.wait_acked()
+    cable.mend()
+    wait_for(lambda: cable.count > connections, "profanity's return")
+    screen.wait(".*".join(meanwhile), "what was written meanwhile, in order")
+    after = f"here again {token()}"
+    screen.type(after)
+    friend.wait(lambda: any(after in "".join(m.itertext()) for m in friend.live()), after)
+    shown = screen.look()
+    hold(all(shown.count(text) == 1 for text in meanwhile), f"something is shown twice:\n{shown}")
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, accepted, just_written_to, declined, devices)
+    suite.main(__doc__, accepted, just_written_to, declined, devices, cut)
