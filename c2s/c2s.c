@@ -16,6 +16,7 @@
 #include "c2s/c2s_web.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
+#include "gateway/net/parting.h"
 #include "gateway/store/secret.h"
 
 /* ---- options ---- */
@@ -133,6 +134,8 @@ struct c2s *c2s_create(const struct c2s_options *o)
     c->exchange = o->exchange;
     c->store = o->store;
     c->tls = o->tls;
+    c->take_server = o->take_server;
+    c->take_server_user = o->take_server_user;
     c->refuse_plain = o->refuse_plain;
     c->quota = c2s_quota_create();
     c->websocket_url = o->websocket_url ? mem_dup(o->websocket_url) : NULL;
@@ -176,13 +179,34 @@ static void on_accept(void *user, uv_os_sock_t fd)
 {
     struct c2s_port *port = user;
     struct sockaddr_storage peer = listener_peer(port->listener);
-    c2s_conn_accept(port, fd, &peer);
+    if (port->parting)
+        parting_take(port->parting, fd, &peer);
+    else
+        c2s_conn_accept(port, fd, &peer);
+}
+
+static void on_known(void *user, uv_os_sock_t fd, const struct sockaddr_storage *peer, bool servers)
+{
+    struct c2s_port *port = user;
+    struct c2s *c = port->io->c2s;
+    if (!servers) {
+        c2s_conn_accept(port, fd, peer);
+        return;
+    }
+    listener_forget(port->listener, (const struct sockaddr *)peer);
+    c->take_server(c->take_server_user, port->io->loop, fd, peer);
+}
+
+static void close_port(struct c2s_port *p)
+{
+    listener_close(&p->listener);
+    parting_destroy(&p->parting);
 }
 
 static void close_ports(struct c2s_io *io)
 {
     for (unsigned i = 0; i < io->c2s->listener_count; i++) {
-        listener_close(&io->ports[i].listener);
+        close_port(&io->ports[i]);
         http_server_close(&io->ports[i].web);
     }
 }
@@ -191,6 +215,8 @@ static bool open_port(struct c2s_port *p, struct error *e)
 {
     if (p->o->path)
         return c2s_web_open(p, e);
+    if (p->o->servers)
+        p->parting = parting_create(p->io->loop, on_known, p);
     p->listener = listener_open(p->io->loop, p->o->address, p->o->port, p->io->c2s->limits.connections_per_address,
                                 on_accept, p, e);
     return p->listener != NULL;
@@ -329,7 +355,7 @@ static void on_stop_io(struct command *cmd)
 
     io->stopping = true;
     for (unsigned i = 0; i < io->c2s->listener_count; i++)
-        listener_close(&io->ports[i].listener);
+        close_port(&io->ports[i]);
     list_each (it, &io->conns)
         c2s_conn_close(list_entry(it, struct c2s_conn, node), STREAM_SYSTEM_SHUTDOWN, NULL);
     c2s_io_quiet(io);

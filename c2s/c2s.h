@@ -24,6 +24,7 @@ struct c2s_listener {
     const char *address; /* numeric */
     uint16_t port;       /* 0: the system chooses (c2s_port) */
     bool direct_tls;     /* TLS from the first byte, ALPN xmpp-client; else STARTTLS is required */
+    bool servers;        /* with direct_tls: who offers ALPN xmpp-server there is given to take_server */
     /* A WebSocket at that path (RFC 7395), and host-meta; direct_tls: TLS is ours, else a reverse proxy's, which alone
      * must reach the address: the last address of its X-Forwarded-For is the client's. NULL: plain TCP. */
     const char *path;
@@ -83,6 +84,9 @@ struct c2s_options {
     /* Where the world reaches us, numeric; ends with NULL. NULL: not known, and XEP-0487 has nothing to tell. */
     const char *const *public_addresses;
     uint16_t s2s_tls_port; /* where servers find direct TLS; 0: nowhere */
+    /* Takes over the socket of a server, before its first byte was read. On the I/O loop `l`. */
+    void (*take_server)(void *user, struct loop *l, uv_os_sock_t fd, const struct sockaddr_storage *peer);
+    void *take_server_user;
     bool refuse_plain; /* SASL PLAIN is not offered (it never is without TLS) */
     struct c2s_limits limits;
     struct c2s_times times;

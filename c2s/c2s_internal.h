@@ -38,6 +38,7 @@ struct c2s_port {
     struct c2s_io *io;
     bool direct_tls;
     struct listener *listener; /* owned; NULL: closed, or a WebSocket's */
+    struct parting *parting;   /* owned; NULL: closed, or no servers come here */
     struct http_server *web;   /* owned; NULL: closed, or none */
     const struct c2s_listener *o;
 };
@@ -102,6 +103,8 @@ struct c2s {
     char *websocket_url, *bosh_url; /* owned; NULL: made of the first such listener with TLS */
     const char *const *public_addresses; /* owned; NULL: not known */
     uint16_t s2s_tls_port;
+    void (*take_server)(void *user, struct loop *l, uv_os_sock_t fd, const struct sockaddr_storage *peer);
+    void *take_server_user;
     atomic_bool counting;          /* a count is under way */
     atomic_uint connections, links, hibernating;
     atomic_ullong auth_failures, auth_successes, stanzas_in, stanzas_out;

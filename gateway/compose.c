@@ -204,7 +204,15 @@ static uint16_t s2s_tls_port(const struct config *c)
     for (unsigned i = 0; i < c->s2s_count; i++)
         if (c->s2s[i].direct_tls)
             return c->s2s[i].port;
+    for (unsigned i = 0; i < c->c2s_count; i++)
+        if (c->c2s[i].servers)
+            return c->c2s[i].port;
     return 0;
+}
+
+static void take_server(void *user, struct loop *l, uv_os_sock_t fd, const struct sockaddr_storage *peer)
+{
+    s2s_take(((struct gateway *)user)->s2s, l, fd, peer);
 }
 
 static bool make_c2s(struct gateway *g, struct error *e)
@@ -233,6 +241,8 @@ static bool make_c2s(struct gateway *g, struct error *e)
                                               .bosh_url = c->bosh_url,
                                               .public_addresses = c->public_addresses,
                                               .s2s_tls_port = s2s_tls_port(c),
+                                              .take_server = take_server,
+                                              .take_server_user = g,
                                               .limits = c->c2s_limits,
                                               .times = c->c2s_times});
     return true;

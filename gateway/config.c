@@ -375,6 +375,17 @@ static void add_listener(struct reader *r, cfg_t *sec, const char *service, cons
     }
 }
 
+/* To the listener that was added last. */
+static void let_servers_in(struct reader *r, cfg_t *sec)
+{
+    if (!cfg_getbool(sec, "servers"))
+        return;
+    if (text_eq(cfg_getstr(sec, "service"), "c2s-tls"))
+        r->c->c2s[r->c->c2s_count - 1].servers = true;
+    else
+        mistake(r, sec, "listen: 'servers = true' is for service c2s-tls");
+}
+
 static void read_listeners(struct reader *r, cfg_t *cfg)
 {
     unsigned n = cfg_size(cfg, "listen");
@@ -383,6 +394,7 @@ static void read_listeners(struct reader *r, cfg_t *cfg)
     for (unsigned i = 0; i < n; i++) {
         cfg_t *sec = cfg_getnsec(cfg, "listen", i);
         add_listener(r, sec, text_of(r, sec, "service"), text_of(r, sec, "address"), cfg_getint(sec, "port"));
+        let_servers_in(r, sec);
     }
     static const char *const usual[] = {"c2s", "c2s-tls", "s2s", "s2s-tls"};
     bool none = true; /* those for HTTP and WebSocket alone take nothing away */

@@ -98,6 +98,9 @@ const struct option config_options[] = {
     TEXT("listen", "path", "/xmpp-websocket", CHECK_ANY, NULL, "websocket: where clients ask for it."),
     TEXT("listen", "bosh_path", "/http-bind", CHECK_ANY, NULL,
          "websocket: where BOSH (XEP-0206) is, for clients without WebSockets; \"\": nowhere."),
+    BOOL("listen", "servers", 0,
+         "c2s-tls: servers come by that port too (443, say); who offers ALPN xmpp-server is one (XEP-0368), all else "
+         "is a client."),
     BOOL("listen", "tls", 1,
          "websocket: with TLS; false only on loopback, behind a reverse proxy that has TLS and sets X-Forwarded-For."),
     LIST("listen", "origins", CHECK_URL, "https|http",

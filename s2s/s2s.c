@@ -3,6 +3,7 @@
 #include "s2s/s2s.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "gateway/base/hash.h"
 #include "gateway/base/mem.h"
@@ -106,6 +107,7 @@ struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
         s2s_trace_init(&sh->trace);
         s2s_policy_begin(sh, o->communities, o->community_count);
         gate_init(&sh->gate, o->store, sh->loop, s2s_reception_gate_open);
+        sh->taken.most = s->o.per_address_max;
         sh->listeners = mem_array(o->listener_count, sizeof *sh->listeners);
         sh->dns = dns_create(sh->loop, &(struct dns_options){s->o.dns_server, s->o.dns_trust_anchor}, e);
         if (!sh->dns) {
@@ -140,7 +142,21 @@ struct door {
 static void on_accept(void *user, uv_os_sock_t fd)
 {
     struct door *d = user;
-    s2s_in_accept(d->shard, d->shard->listeners[d->index], d->shard->s2s->o.listeners[d->index].direct_tls, fd);
+    struct listener *li = d->shard->listeners[d->index];
+    struct sockaddr_storage peer = listener_peer(li);
+    s2s_in_accept(d->shard, li, d->shard->s2s->o.listeners[d->index].direct_tls, fd, &peer);
+}
+
+void s2s_take(struct s2s *s, struct loop *l, uv_os_sock_t fd, const struct sockaddr_storage *peer)
+{
+    unsigned i = 0;
+    while (s->shards[i].loop != l)
+        CHECK(++i < s->o.loop_count);
+    struct s2s_shard *sh = &s->shards[i];
+    if (sh->stopping || !sources_add(&sh->taken, (const struct sockaddr *)peer))
+        close(fd);
+    else
+        s2s_in_accept(sh, NULL, true, fd, peer);
 }
 
 bool s2s_start(struct s2s *s, struct error *e)
@@ -319,6 +335,7 @@ void s2s_destroy(struct s2s **sp)
         if (sh->listeners)
             close_listeners(sh);
         dns_destroy(&sh->dns);
+        sources_fini(&sh->taken);
         mem_free(sh->listeners);
     }
     mem_free(s->shards);

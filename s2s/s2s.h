@@ -94,6 +94,8 @@ MUST_USE bool s2s_start(struct s2s *s, struct error *e);
  * have of us, at most 3 s later; then what comes for it. Any thread. */
 void s2s_leave_domain(struct s2s *s, const char *domain);
 void s2s_forget_domain(struct s2s *s, const char *domain);
+/* A connection that somebody else accepted, on the I/O loop `l`: direct TLS begins there. Takes over the socket. */
+void s2s_take(struct s2s *s, struct loop *l, uv_os_sock_t fd, const struct sockaddr_storage *peer);
 /* Any thread: closes listeners; when peers have said what they have of us, or after 3 s, streams (system-shutdown);
  * on_stopped once, on the first loop. */
 void s2s_stop(struct s2s *s, void (*on_stopped)(void *user), void *user);

@@ -731,7 +731,9 @@ static void on_end(struct stream *s, const struct stream_end *end)
     enter(in, IN_ENDED);
     in->stream = NULL;
     tell_pairs_of_end(in, end);
-    if (!in->shard->stopping) /* then the listeners are closed */
+    if (!in->listener)
+        sources_drop(&in->shard->taken, (const struct sockaddr *)&in->peer);
+    else if (!in->shard->stopping) /* then the listeners are closed */
         listener_forget(in->listener, (const struct sockaddr *)&in->peer);
     list_each(node, &in->questions) {
         struct question *q = list_entry(node, struct question, node);
@@ -752,7 +754,8 @@ static const struct stream_policy policy = {
     .on_end = on_end,
 };
 
-void s2s_in_accept(struct s2s_shard *sh, struct listener *li, bool direct_tls, uv_os_sock_t fd)
+void s2s_in_accept(struct s2s_shard *sh, struct listener *li, bool direct_tls, uv_os_sock_t fd,
+                   const struct sockaddr_storage *peer)
 {
     static const struct wire_events none = {0};
     struct s2s_in *in = mem_new(struct s2s_in);
@@ -764,7 +767,7 @@ void s2s_in_accept(struct s2s_shard *sh, struct listener *li, bool direct_tls, u
     struct wire *w = wire_open(sh->loop, fd, &none, NULL);
     if (direct_tls)
         wire_accept_tls(w, sh->s2s->o.tls, NULL, TLS_ASK_ANYBODY, TLS_ALPN_XMPP_SERVER);
-    in->peer = listener_peer(li);
+    in->peer = *peer;
     in->stream = stream_open(w, &policy, in, XML_LIMITS_BEFORE_AUTH, HEADER_TIMEOUT_MS);
     s2s_reception_init(&in->reception, sh, in->stream, on_empty);
     log_ctx_set(stream_log(in->stream), "s2s-in %s", wire_peer_text(w));

@@ -10,7 +10,9 @@
 struct s2s_shard;
 struct s2s_in;
 
-void s2s_in_accept(struct s2s_shard *sh, struct listener *li, bool direct_tls, uv_os_sock_t fd);
+/* `li` NULL: it is counted in the shard's `taken`. */
+void s2s_in_accept(struct s2s_shard *sh, struct listener *li, bool direct_tls, uv_os_sock_t fd,
+                   const struct sockaddr_storage *peer);
 void s2s_in_close(struct s2s_in *in, enum stream_error e, const char *text);
 /* That domain is ours no more: nothing is taken for it. Who spoke to nobody else here is told (host-gone). */
 void s2s_in_forget(struct s2s_in *in, const char *local);

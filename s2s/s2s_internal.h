@@ -9,6 +9,7 @@
 #include "gateway/base/map.h"
 #include "gateway/net/dns.h"
 #include "gateway/net/listener.h"
+#include "gateway/net/sources.h"
 #include "gateway/store/gate.h"
 #include "s2s/s2s.h"
 #include "s2s/s2s_out.h"
@@ -31,6 +32,7 @@ struct s2s_shard {
     struct map ways_back;        /* "REMOTE LOCAL" -> struct s2s_in by which LOCAL's stanzas can go to REMOTE */
     struct s2s_turns turns;      /* of outs that are not ready */
     struct listener **listeners; /* one a configured address; NULL: closed */
+    struct sources taken;        /* incoming streams that came by s2s_take */
     struct map communities;      /* of ours -> their policy (s2s_policy.c) */
     struct map deny_lists;       /* name -> struct s2s_deny_list, counted */
     struct map rates;            /* other domain -> what it has brought lately (s2s_policy.c) */

@@ -52,7 +52,7 @@ static const struct {
     {TLS_ALPN_HTTP, "\x08http/1.1"},
 };
 
-static const char *protocol_wire(enum tls_alpn alpn)
+const char *tls_alpn_wire(enum tls_alpn alpn)
 {
     for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++)
         if (protocols[i].alpn == alpn)
@@ -141,7 +141,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 {
     (void)arg;
     const struct tls_side *side = SSL_get_app_data(ssl);
-    const char *ours = side ? protocol_wire(side->alpn) : NULL;
+    const char *ours = side ? tls_alpn_wire(side->alpn) : NULL;
     if (!ours)
         return SSL_TLSEXT_ERR_NOACK;
     unsigned len = (unsigned char)*ours;
@@ -423,7 +423,7 @@ SSL *tls_session_connect(struct tls_store *s, const struct tls_peer *p, struct t
     SSL_set_verify(ssl, SSL_VERIFY_PEER, on_verify);
     if (p->name && !is_numeric(name))
         SSL_set_tlsext_host_name(ssl, name);
-    const char *wire = protocol_wire(side->alpn);
+    const char *wire = tls_alpn_wire(side->alpn);
     if (wire)
         SSL_set_alpn_protos(ssl, (const unsigned char *)wire, (unsigned)strlen(wire));
     if (p->dane_count)
@@ -584,17 +584,4 @@ bool tls_cert_matches(X509 *cert, const char *domain)
     GENERAL_NAMES_free(names);
     ERR_clear_error();
     return found;
-}
-
-bool tls_peer_proves(const struct tls_info *info, const char *domain)
-{
-    switch (info->dane) {
-    case TLS_DANE_MATCHED:
-        return true;
-    case TLS_DANE_DIFFERENT:
-        return false;
-    case TLS_DANE_NONE:
-        return info->peer_chain_valid && tls_cert_matches(info->peer_cert, domain);
-    }
-    return false;
 }

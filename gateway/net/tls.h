@@ -32,6 +32,8 @@ MUST_USE bool tls_store_set_people(struct tls_store *s, const char *domain, cons
 
 /* The parts below are for wire_tls.c, s2s and c2s. */
 enum tls_alpn { TLS_ALPN_NONE, TLS_ALPN_XMPP_CLIENT, TLS_ALPN_XMPP_SERVER, TLS_ALPN_HTTP };
+/* Its name behind a byte with the name's length (RFC 7301 3.1); NULL for NONE. */
+const char *tls_alpn_wire(enum tls_alpn alpn);
 
 /* Whom a server asks for a certificate; nobody must show one. */
 enum tls_ask {
@@ -79,8 +81,6 @@ struct tls_peer {
     unsigned dane_count;
 };
 
-/* Does what is known of this peer prove that it is that domain's: by DANE, or by its chain and names? */
-bool tls_peer_proves(const struct tls_info *info, const char *domain);
 /* Does the certificate prove this XMPP domain (RFC 6125, dNSName with one-label wildcard, SRV-ID,
  * XmppAddr)? */
 bool tls_cert_matches(X509 *cert, const char *domain);

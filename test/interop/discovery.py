@@ -3,6 +3,9 @@
 """How two Causeways find each other: the zones are real (Debian's nsd, signed by ldns), so are the ways. SRV of both services,
 targets that are of no use, direct TLS, DNSSEC and DANE, and what an admin is told of it."""
 import os
+import re
+import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -21,16 +24,17 @@ ERRORS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 
 class Scene:
     """romeo's community and one whose zone is given by `lines` ({here}, {there}, {tlsa}, {other} filled in). That one's certificate is
-    its own work: no authority vouches for it."""
+    its own work: no authority vouches for it; unless `vouched`. `change` is done to the text of its configuration."""
 
-    def __init__(self, t, lines, signed=(THERE,), broken=()):
+    def __init__(self, t, lines, signed=(THERE,), broken=(), vouched=False, change=lambda text: text):
         self.t = t
         lab = t.make_lab([HERE, THERE], {HERE: ["romeo"], THERE: ["juliet"]})
         network = lab.state["network"]
         here, there = (lab.community(d)["address"] for d in (HERE, THERE))
         cert, key = (Path(lab.community(THERE)["config"]).parent / f"{THERE}.{end}" for end in ("pem", "key"))
-        authority.run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
-                      "-subj", "/CN=self", "-addext", f"subjectAltName=DNS:{THERE}", "-keyout", str(key), "-out", str(cert))
+        if not vouched:
+            authority.run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                          "-subj", "/CN=self", "-addext", f"subjectAltName=DNS:{THERE}", "-keyout", str(key), "-out", str(cert))
         values = {"here": here, "there": there, "tlsa": tlsa(cert), "other": tlsa(lab.state["ca"])}
         zones = {HERE: [STARTTLS, f"xmpp A {here}"], THERE: [line.format(**values) for line in lines]}
         served = t.keep(Zones(t.folder / "zones", f"{network}.3", zones, signed, broken)).start()
@@ -41,7 +45,8 @@ class Scene:
             old = f'dns_server = "{lab.state["dns"].replace(":", "@")}"'
             hold(old in text, "the lab's configuration names no resolver")
             trust = f'\n    dns_trust_anchor = "{served.anchor}"' if signed else ""
-            config.write_text(text.replace(old, f'dns_server = "{served.server}"{trust}'))
+            text = text.replace(old, f'dns_server = "{served.server}"{trust}')
+            config.write_text(change(text) if domain == THERE else text)
             lab.start(domain)
         self.romeo = t.slix(ROMEO)
 
@@ -138,5 +143,27 @@ def to_ourselves(t):
     has(told, "leads-to-ourselves")
 
 
+def one_port(t):
+    """servers and clients by one port with direct TLS: ALPN tells them apart, and who shows none is a client"""
+    def change(text):
+        text, n = re.subn(r'listen \{ service = "s2s-tls".*\n', "", text)
+        hold(n == 1, "the lab has other listeners")
+        return text.replace('service = "c2s-tls"', 'service = "c2s-tls" servers = true').replace("port = 5223", "port = 5270")
+    scene = Scene(t, [DIRECT, "xmpp A {there}"], signed=(), vouched=True, change=change)
+    has(scene.reached(), "connected to xmpp." + THERE, ":5270")
+    t.lab.community(THERE)["c2s_tls"] = t.lab.community(THERE)["s2s_tls"]
+    juliet = t.slix(f"juliet@{THERE}", direct_tls=True)
+    hold(juliet.iq("get", "<ping xmlns='urn:xmpp:ping'/>", HERE).get("type") == "result", "juliet does not reach the other community")
+    context = ssl.create_default_context(cafile=t.lab.state["ca"])
+    for alpn, namespace in (("xmpp-client", "jabber:client"), ("xmpp-server", "jabber:server")):
+        context.set_alpn_protocols([alpn])
+        host, port = t.lab.community(THERE)["s2s_tls"].rsplit(":", 1)
+        with context.wrap_socket(socket.create_connection((host, int(port))), server_hostname=THERE) as sock:
+            hold(sock.selected_alpn_protocol() == alpn, f"{alpn} was not chosen, but {sock.selected_alpn_protocol()}")
+            sock.sendall(f"<stream:stream xmlns='{namespace}' xmlns:stream='http://etherx.jabber.org/streams' to='{THERE}' version='1.0'>".encode())
+            answer = sock.recv(4096)
+            hold(f"xmlns='{namespace}'".encode() in answer and b"invalid-namespace" not in answer, f"{alpn} was answered {answer}")
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, dane_starttls, dane_direct, dane_other, not_signed, forged, next_targets, not_here, own_address, to_ourselves)
+    suite.main(__doc__, dane_starttls, dane_direct, dane_other, not_signed, forged, next_targets, not_here, own_address, to_ourselves, one_port)

@@ -209,10 +209,12 @@ static inline void world_start(struct world *w, struct c2s_limits limits)
 {
     static const char *const domains[] = {"montague.example", NULL};
     static const char *const origins[] = {"https://chat.example", NULL};
-    static const struct c2s_listener listeners[] = {{"127.0.0.1", 0, false, NULL, NULL, NULL},
-                                                    {"127.0.0.1", 0, true, NULL, NULL, NULL},
-                                                    {"127.0.0.1", 0, true, "/ws", origins, "/bosh"},
-                                                    {"127.0.0.1", 0, false, "/ws", NULL, "/bosh"}};
+    static const struct c2s_listener listeners[] = {
+        {.address = "127.0.0.1"},
+        {.address = "127.0.0.1", .direct_tls = true},
+        {.address = "127.0.0.1", .direct_tls = true, .path = "/ws", .origins = origins, .bosh_path = "/bosh"},
+        {.address = "127.0.0.1", .path = "/ws", .bosh_path = "/bosh"},
+    };
     struct error e = ERROR_INIT;
 
     w->c2s = c2s_create(&(struct c2s_options){

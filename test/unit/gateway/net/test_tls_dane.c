@@ -27,7 +27,8 @@ static void on_secure(void *user, const struct tls_info *info)
     struct end *s = user;
     s->info = *info;
     s->secured = true;
-    s->proves = info->peer_cert && tls_peer_proves(info, "montague.example");
+    s->proves = info->dane == TLS_DANE_MATCHED ||
+                (info->dane == TLS_DANE_NONE && info->peer_chain_valid && tls_cert_matches(info->peer_cert, "montague.example"));
 }
 
 static void on_end(void *user, enum wire_end end, const struct error *e)
