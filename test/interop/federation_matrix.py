@@ -70,9 +70,7 @@ def prosody(row):
         def __init__(self, folder, domain, address, dns, authority, accounts, hosts):
             super().__init__(folder, domain, address, dns, Issuer(Path(folder).parent, authority, row), accounts, hosts)
             (self.folder / "mod_refuses_external.lua").write_text(REFUSES_EXTERNAL)
-            direct = "s2s_direct_tls_ports = { 5270 }\n" if row.tls == "direct" else ""
-            self.config.write_text(self.config.read_text().replace(
-                "s2s_ports", f'plugin_paths = {{ "{self.folder}" }}\n{direct}s2s_ports', 1))
+            self.config.write_text(f'plugin_paths = {{ "{self.folder}" }}\n' + self.config.read_text())
     return Server
 
 
