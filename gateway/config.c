@@ -127,6 +127,10 @@ static void check_text(struct reader *r, cfg_t *cfg, const struct option *o, con
         if (!config_value_is_domain(&r->c->arena, o->check == CHECK_PATTERN ? config_value_behind_star(value) : value))
             mistake(r, cfg, "%s: '%s' is not a domain", o->name, value);
         break;
+    case CHECK_NODE:
+        if (!config_value_is_node(&r->c->arena, value))
+            mistake(r, cfg, "%s: '%s' is not SERVICE/NODE", o->name, value);
+        break;
     case CHECK_JID:
         if (!config_value_is_account(&r->c->arena, value))
             mistake(r, cfg, "%s: '%s' is not an account like name@domain", o->name, value);
@@ -572,6 +576,7 @@ static void read_community(struct reader *r, cfg_t *sec, struct config_community
         .allow = patterns_of(r, sec, "federation_allow"),
         .deny = patterns_of(r, sec, "federation_deny"),
         .deny_lists = list_of(r, sec, "federation_deny_files"),
+        .block_lists = list_of(r, sec, "federation_block_lists"),
     };
     out->ldap = read_ldap(r, sec, domain);
     if (out->ldap)

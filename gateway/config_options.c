@@ -130,6 +130,9 @@ const struct option config_options[] = {
     LIST("community", "federation_deny_files", CHECK_FILE, NULL,
          "Files whose lines are domains, \"*.DOMAIN\", bare JIDs, or SHA-256 of one of these: no streams with such "
          "domains, nothing from such people. Read anew when they change."),
+    LIST("community", "federation_block_lists", CHECK_NODE, NULL,
+         "Block lists that others keep in real time, \"SERVICE/NODE\": pubsub nodes of SHA-256 of domains or bare "
+         "JIDs, like \"xmppbl.org/muc_bans_sha256\". The same as federation_deny_files otherwise."),
     TEXT("community", "federation_certificate", "optional", CHECK_WORD, "optional|required",
          "required: other communities must prove themselves by a certificate (EXTERNAL, DANE); dialback is not "
          "enough."),

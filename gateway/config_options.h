@@ -14,6 +14,7 @@ enum option_check {
     CHECK_SECRET,  /* NAME=FILE, where nobody but owner and group may read FILE; else that provider is off */
     CHECK_PAIR,    /* NAME=VALUE */
     CHECK_DOMAIN,  /* a domain, prepared */
+    CHECK_NODE,    /* a domain, a slash, and something */
     CHECK_PATTERN, /* a domain, or "*." and one */
     CHECK_JID,     /* a bare JID */
     CHECK_ADDRESS, /* a numeric address */

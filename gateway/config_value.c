@@ -68,6 +68,12 @@ bool config_value_is_account(struct arena *a, const char *value)
     return j && !j->resource && j->local;
 }
 
+bool config_value_is_node(struct arena *a, const char *value)
+{
+    const char *slash = strchr(value, '/');
+    return slash && slash[1] && config_value_is_domain(a, arena_dup_n(a, value, (size_t)(slash - value)));
+}
+
 const char *config_value_behind_star(const char *pattern)
 {
     return text_starts_with(pattern, "*.") ? pattern + 2 : pattern;

@@ -7,6 +7,7 @@
 
 #include "gateway/base/hash.h"
 #include "gateway/base/mem.h"
+#include "s2s/s2s_block_list.h"
 #include "gateway/base/text.h"
 #include "s2s/s2s_errand.h"
 #include "s2s/s2s_in.h"
@@ -47,6 +48,18 @@ static const char *copy(struct s2s *s, const char *text)
     return text ? arena_dup(&s->arena, text) : NULL;
 }
 
+static const char *const *copy_names(struct s2s *s, const char *const *names)
+{
+    unsigned n = 0;
+    while (names && names[n])
+        n++;
+    const char **to = arena_alloc(&s->arena, (n + 1) * sizeof *to);
+    for (unsigned i = 0; i < n; i++)
+        to[i] = copy(s, names[i]);
+    to[n] = NULL;
+    return to;
+}
+
 static void copy_options(struct s2s *s, const struct s2s_options *o)
 {
     s->o = *o;
@@ -72,7 +85,13 @@ static void copy_options(struct s2s *s, const struct s2s_options *o)
         map_put(&s->remotes, r->domain, r);
     }
     s->o.remotes = NULL; /* the map has them */
-    s->o.communities = NULL; /* the shards have them */
+    struct s2s_community *first = arena_alloc(&s->arena, (o->community_count + 1) * sizeof *first);
+    for (unsigned i = 0; i < o->community_count; i++)
+        first[i] = (struct s2s_community){.domain = copy(s, o->communities[i].domain),
+                                          .block_lists = copy_names(s, o->communities[i].block_lists)};
+    s->first = first;
+    s->first_count = o->community_count;
+    s->o.communities = NULL; /* the shards have the rest of them */
     if (!s->o.queue_deadline_s)
         s->o.queue_deadline_s = 24 * 3600;
     if (!s->o.queue_bytes)
@@ -93,6 +112,7 @@ struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
     struct s2s *s = mem_new(struct s2s);
     s->edge.ops = &ops;
     arena_init(&s->arena);
+    list_init(&s->block_lists);
     copy_options(s, o);
     s->shards = mem_array(o->loop_count, sizeof *s->shards);
     for (unsigned i = 0; i < o->loop_count; i++) {
@@ -122,6 +142,7 @@ struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
 void s2s_set_community(struct s2s *s, const struct s2s_community *c)
 {
     s2s_policy_set_community(s, c);
+    s2s_block_list_want(s, c);
 }
 
 void s2s_set_deny_list(struct s2s *s, struct s2s_deny_list *l)
@@ -171,6 +192,8 @@ bool s2s_start(struct s2s *s, struct error *e)
             if (!s->shards[i].listeners[k])
                 return error_wrap(e, "s2s");
         }
+    for (unsigned i = 0; i < s->first_count; i++)
+        s2s_block_list_want(s, &s->first[i]);
     return true;
 }
 
@@ -301,6 +324,8 @@ static void run_stop(struct command *c)
     sh->stopping = true;
     sh->finishing = 1; /* this walk: else the first pair that has finished would end it */
     close_listeners(sh);
+    if (sh->index == 0)
+        s2s_block_list_stop(sh->s2s);
     struct s2s_pair *p;
     for (size_t i = 0; (p = map_next(&sh->pairs, &i));)
         s2s_pair_stop(p);
@@ -338,6 +363,7 @@ void s2s_destroy(struct s2s **sp)
         sources_fini(&sh->taken);
         mem_free(sh->listeners);
     }
+    s2s_block_list_fini(s);
     mem_free(s->shards);
     map_fini(&s->remotes);
     arena_fini(&s->arena);

@@ -31,6 +31,7 @@ struct s2s_community {
     bool certificate_required;     /* dialback is not enough */
     const char *const *allow, *const *deny; /* domains, "*.example" for all below one; end with NULL; NULL: none */
     const char *const *deny_lists; /* names of lists (s2s_set_deny_list); ends with NULL; NULL: none */
+    const char *const *block_lists; /* of lists that are asked for, "SERVICE/NODE"; the same */
 };
 
 enum s2s_certificate { S2S_CERTIFICATE_AS_COMMUNITY, S2S_CERTIFICATE_OPTIONAL, S2S_CERTIFICATE_REQUIRED };

@@ -4,6 +4,7 @@
 
 #include "gateway/base/mem.h"
 #include "gateway/xmpp/stanza_build.h"
+#include "s2s/s2s_block_list.h"
 #include "s2s/s2s_errand.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_policy.h"
@@ -147,6 +148,8 @@ void s2s_intake_take(struct s2s_intake *k, struct stanza *st, const struct s2s_p
         refuse_person(k, st);
         return;
     }
+    if (s2s_block_list_take(k->shard->s2s, st))
+        return;
     bool waits = proves_what_came_before(st) && !s2s_intake_is_empty(k);
     struct inbound *ib = mem_new(struct inbound);
     ib->intake = k;

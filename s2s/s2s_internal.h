@@ -51,6 +51,9 @@ struct s2s {
     struct s2s_options o;    /* texts copied */
     struct map remotes;      /* domain -> struct s2s_remote */
     struct s2s_shard *shards;
+    struct list block_lists; /* s2s_block_list.c; first loop only */
+    const struct s2s_community *first; /* of the start: which lists they name */
+    unsigned first_count;
     unsigned shards_finishing; /* stopping: shards with pairs that are; first loop only */
     unsigned shards_left;    /* stopping: shards that still hold streams; first loop only */
     void (*on_stopped)(void *user);

@@ -22,15 +22,22 @@ struct terms {
     struct arena arena;
 };
 
-static const char *const *copy_list(struct arena *a, const char *const *from)
+static unsigned count_of(const char *const *list)
 {
     unsigned n = 0;
-    while (from && from[n])
+    while (list && list[n])
         n++;
-    const char **to = arena_alloc(a, (n + 1) * sizeof *to);
-    for (unsigned i = 0; i < n; i++)
-        to[i] = arena_dup(a, from[i]);
-    to[n] = NULL;
+    return n;
+}
+
+/* Both, one behind the other. */
+static const char *const *copy_lists(struct arena *a, const char *const *one, const char *const *other)
+{
+    unsigned n = count_of(one), m = count_of(other);
+    const char **to = arena_alloc(a, (n + m + 1) * sizeof *to);
+    for (unsigned i = 0; i < n + m; i++)
+        to[i] = arena_dup(a, i < n ? one[i] : other[i - n]);
+    to[n + m] = NULL;
     return to;
 }
 
@@ -40,9 +47,10 @@ static struct terms *terms_new(const struct s2s_community *c)
     arena_init(&t->arena);
     t->c = *c;
     t->c.domain = arena_dup(&t->arena, c->domain);
-    t->c.allow = copy_list(&t->arena, c->allow);
-    t->c.deny = copy_list(&t->arena, c->deny);
-    t->c.deny_lists = copy_list(&t->arena, c->deny_lists);
+    t->c.allow = copy_lists(&t->arena, c->allow, NULL);
+    t->c.deny = copy_lists(&t->arena, c->deny, NULL);
+    t->c.deny_lists = copy_lists(&t->arena, c->deny_lists, c->block_lists);
+    t->c.block_lists = NULL; /* who asks for them is another question */
     return t;
 }
 

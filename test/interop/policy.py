@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Whom a community federates with, and what its admin is told when a way is not open: with Debian's Prosody as the other
 one, by the words of `causewayctl federation explain`."""
+import hashlib
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from adhoc import as_json, ctl  # noqa: E402
 from lablib import suite  # noqa: E402
 from lablib.authority import Authority  # noqa: E402
 from lablib.client import C  # noqa: E402
-from lablib.federation import OURS, ROMEO, TYBALT, VERONA, talk  # noqa: E402
+from lablib.federation import OURS, PARIS, ROMEO, TYBALT, VERONA, talk  # noqa: E402
 from lablib.peers import Prosody  # noqa: E402
 from lablib.suite import ask_until, befriend, hold, token  # noqa: E402
 
@@ -130,5 +131,38 @@ def certificates(t):
         has(notes[way], "is open since")
 
 
+def block_list(t):
+    """somebody on a list that Prosody's pubsub keeps is refused; taken off it, they are heard"""
+    service = f"lists.{VERONA}"
+    make(t, remotes={service: 101}, extra=f'federation_block_lists = {{ "{service}/spam" }}')
+    verona = t.peer_server(VERONA, 101, ["tybalt", "paris"])
+    verona.stop()
+    with verona.config.open("a") as config:
+        config.write(f'Component "{service}" "pubsub"\n    admins = {{ "{TYBALT}" }}\n')
+    verona.start()
+    tybalt, paris, romeo = t.slix(TYBALT), t.slix(PARIS), t.strophe(ROMEO)
+    log = Path(t.lab.community(OURS)["log"])
+    entry = hashlib.sha256(PARIS.encode()).hexdigest()
+
+    def ask(inside):
+        answer = tybalt.iq("set", f"<pubsub xmlns='http://jabber.org/protocol/pubsub'>{inside}</pubsub>", service)
+        hold(answer.get("type") == "result", f"the service refuses {inside}: {[e.tag for e in answer.iter()]}")
+    ask("<create node='spam'/>")
+    ask("<publish node='spam'><item id='{}'><entry xmlns='urn:example:entry'/></item></publish>".format(hashlib.sha256(b"nobody@padua.example").hexdigest()))
+    ask_until(lambda: f"block list {service}/spam: 1 entries" in log.read_text(), "the list")  # asked again: it came after us
+    ask(f"<publish node='spam'><item id='{entry}'><entry xmlns='urn:example:entry'/></item></publish>")
+    ask_until(lambda: f"block list {service}/spam: 2 entries" in log.read_text(), "the new entry")
+    befriend(romeo, tybalt)
+    talk(romeo, tybalt)
+    ident = token()
+    paris.message(ROMEO, "let me in", ident=ident)
+    error = paris.wait(lambda s: s.get("type") == "error" and s.get("id") == ident, "the refusal")
+    hold(error.find(f"{C}error/{STANZAS}policy-violation") is not None, "the refusal is another")
+    ask(f"<retract node='spam' notify='1'><item id='{entry}'/></retract>")
+    ask_until(lambda: log.read_text().count(f"block list {service}/spam: 1 entries") == 2, "the entry to be gone")
+    paris.message(ROMEO, "and now?")
+    romeo.wait(lambda s: "and now?" in (s.findtext(C + "body") or ""), "the request of one who is not blocked any more")
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, explanations, denied, certificates, peer=Prosody)
+    suite.main(__doc__, explanations, denied, certificates, block_list, peer=Prosody)

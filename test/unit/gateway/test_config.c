@@ -62,6 +62,8 @@ static void mistakes_are_told(void **state)
          "1: federation_deny: 'b.*.example/x' is not a domain\n"},
         {"nobody is denied by mistake", "community \"a.example\" { " FILES " federation_deny = { \"u@b.example\" } }",
          "1: federation_deny: 'u@b.example' is not a domain\n"},
+        {"a block list is a node of a service", "community \"a.example\" { " FILES " federation_block_lists = { \"bl.example/a/b\", \"bl.example\" } }",
+         "1: federation_block_lists: 'bl.example' is not SERVICE/NODE\n"},
         {"lists are there", "community \"a.example\" { " FILES " federation_deny_files = { \"/nowhere\" } }",
          "1: federation_deny_files: /nowhere: No such file or directory\n"},
         {"certificates of others", "community \"a.example\" { " FILES " }\nremote \"b.example\" { certificate = \"maybe\" }",
