@@ -24,9 +24,10 @@ ERRORS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 
 class Scene:
     """romeo's community and one whose zone is given by `lines` ({here}, {there}, {tlsa}, {other} filled in). That one's certificate is
-    its own work: no authority vouches for it; unless `vouched`. `change` is done to the text of its configuration."""
+    its own work: no authority vouches for it; unless `vouched`. `strict`: romeo's takes no other proof than a certificate. `change` is
+    done to the text of the other's configuration."""
 
-    def __init__(self, t, lines, signed=(THERE,), broken=(), vouched=False, change=lambda text: text):
+    def __init__(self, t, lines, signed=(THERE,), broken=(), vouched=False, strict=False, change=lambda text: text):
         self.t = t
         lab = t.make_lab([HERE, THERE], {HERE: ["romeo"], THERE: ["juliet"]})
         network = lab.state["network"]
@@ -46,7 +47,8 @@ class Scene:
             hold(old in text, "the lab's configuration names no resolver")
             trust = f'\n    dns_trust_anchor = "{served.anchor}"' if signed else ""
             text = text.replace(old, f'dns_server = "{served.server}"{trust}')
-            config.write_text(change(text) if domain == THERE else text)
+            must = f'remote "{THERE}" {{ certificate = "required" }}\n' if strict else ""
+            config.write_text(change(text) if domain == THERE else text + must)
             lab.start(domain)
         self.romeo = t.slix(ROMEO)
 
@@ -83,14 +85,20 @@ def has(text, *words):
 
 
 def dane_starttls(t):
-    """a certificate of nobody's is proved by its TLSA record alone, over STARTTLS"""
-    has(Scene(t, [STARTTLS, "xmpp A {there}", "_5269._tcp.xmpp TLSA {tlsa}"]).reached(), "port 5269 (DNSSEC)", "DNSSEC proves it (TLSA)")
+    """a certificate of nobody's is proved by its TLSA record alone, over STARTTLS, where a certificate is required"""
+    has(Scene(t, [STARTTLS, "xmpp A {there}", "_5269._tcp.xmpp TLSA {tlsa}"], strict=True).reached(), "port 5269 (DNSSEC)", "DNSSEC proves it (TLSA)")
 
 
 def dane_direct(t):
     """the same over direct TLS, which SRV prefers; the record of a key that is to come does no harm"""
     lines = [DIRECT, "_xmpp-server._tcp SRV 9 0 5269 xmpp", "xmpp A {there}", "_5270._tcp.xmpp TLSA {other}", "_5270._tcp.xmpp TLSA {tlsa}"]
     has(Scene(t, lines).reached(), "port 5270 (direct TLS) (DNSSEC)", ":5270", "DNSSEC proves it (TLSA)")
+
+
+def no_dane(t):
+    """the same without a record: the certificate is nobody's"""
+    text, told = Scene(t, [STARTTLS, "xmpp A {there}"], strict=True).refused("remote-server-timeout")
+    has(told, "certificate-not-trusted")
 
 
 def dane_other(t):
@@ -166,4 +174,4 @@ def one_port(t):
 
 
 if __name__ == "__main__":
-    suite.main(__doc__, dane_starttls, dane_direct, dane_other, not_signed, forged, next_targets, not_here, own_address, to_ourselves, one_port)
+    suite.main(__doc__, dane_starttls, dane_direct, no_dane, dane_other, not_signed, forged, next_targets, not_here, own_address, to_ourselves, one_port)

@@ -551,6 +551,31 @@ static void next_target(void **state)
     }
 }
 
+/* The first server's name has no answer: the second one is tried beside it after a second, long before the first is
+ * given up. */
+static void head_start(void **state)
+{
+    (void)state;
+    struct duo d;
+    world_open(&d.w);
+    peer_open(&d.p, &d.w, "two.test");
+    world_dns(&d.w, STARTTLS_SRV, "SRV 1 1 5269 silent.test");
+    world_dns(&d.w, STARTTLS_SRV, "SRV 2 1 %u host.test", d.p.port);
+    world_dns(&d.w, "silent.test", "SILENT");
+    world_dns(&d.w, "host.test", "A 127.0.0.1");
+    struct s2s_remote r = {.domain = "two.test", .tls_optional = true};
+    side_open(&d.a, &d.w, "a.test", world_free_port(&d.w), LOOPBACK,
+              (struct s2s_options){.remotes = &r, .remote_count = 1});
+    world_say(&d.a.x, "message", "two.test", "1");
+    world_until(&d.w, d.w.dns.asked >= 4); /* both services, both families of the first host */
+    world_calm(&d.w);
+    assert_int_equal(d.p.conn_count, 0);
+    world_advance(&d.w, 1100);
+    world_until(&d.w, d.p.message_count == 1);
+    assert_null(strstr(d.w.log, "silent.test"));
+    duo_close(&d);
+}
+
 /* Many domains that take connections and say nothing: a domain that was well is not behind all of them, nor is
  * a question that a peer waits for. */
 static void turns(void **state)
@@ -629,6 +654,7 @@ int main(void)
         cmocka_unit_test(deadline),          cmocka_unit_test(failing),
         cmocka_unit_test(permanent_failure_drains), cmocka_unit_test(silent_peers),
         cmocka_unit_test(many_dead_domains), cmocka_unit_test(next_target),
+        cmocka_unit_test(head_start),
         cmocka_unit_test(turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
