@@ -192,5 +192,38 @@ def bounced(t):
     hold("the mail server says not delivered" in reason, f"the reason is {reason!r}")
 
 
+def hostile_mail(t):
+    """mails as nobody should write them: each is refused or harmless, and the next answer arrives"""
+    t.make_lab([CAPULET], {CAPULET: ["juliet", "nurse"]}, mail_port=EXIM_PORT, extra=ANSWERS)
+    exim = start_exim(t)
+    juliet, nurse = t.slix(JULIET), t.slix(f"nurse@{CAPULET}")
+    list_device(juliet, CAPULET, f"add email {ADDRESS}", lambda: check_mail(new_mail(exim, "juliet", 0), CAPULET))
+    befriend(nurse, juliet)
+    log_off(juliet, nurse)
+    nurse.message(JULIET, f"Madam! {token()}")
+    to = new_mail(exim, "juliet", 1)["Reply-To"].addresses[0].addr_spec
+    host, port = t.lab.community(CAPULET)["lmtp"].split(":")
+    head = f"From: {ADDRESS}\r\nMIME-Version: 1.0\r\n"
+    deep = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n" for n in range(12000))
+    large = head + "Message-ID: <large@x>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nLarge.\r\n--b\r\n" \
+        "Content-Type: image/png\r\n\r\n"
+    large += ("x" * 70 + "\r\n") * ((1024 * 1024 - len(large)) // 72 - 1) + "--b--\r\n"
+    rows = [("nothing", "", 550), ("a thousand rooms in one another", head + deep, 550), ("bytes", "\0\xff\r\n" * 1000, 550),
+            ("too large", "x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 15000, 552), ("as large as may be", large, 250)]
+    with smtplib.LMTP(host, int(port)) as lmtp:
+        lmtp.ehlo("mail.example")
+        for wrong in (to.replace("+", "+a", 1), "reply@" + CAPULET, "juliet@" + CAPULET):
+            lmtp.mail(ADDRESS)
+            hold(lmtp.rcpt(wrong)[0] == 550, f"{wrong} is taken")
+            lmtp.rset()
+        for name, mail, code in rows:
+            lmtp.mail(ADDRESS)
+            hold(lmtp.rcpt(to)[0] == 250, "the right address is refused")
+            got = lmtp.data(mail.encode("latin-1"))
+            hold(got[0] == code or (code == 550 and got[0] == 554), f"{name}: {got}")
+    got = nurse.wait(lambda s: s.tag == C + "message" and "Large." in (s.findtext(C + "body") or ""), "the large one's text")
+    hold("1 attachment" in got.findtext(C + "body"), f"the attachment is not spoken of: {got.findtext(C + 'body')!r}")
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, exim_itself, by_mail, while_exim_is_down, answered_by_mail, bounced)
+    suite.main(__doc__, exim_itself, by_mail, while_exim_is_down, answered_by_mail, bounced, hostile_mail)
