@@ -8,6 +8,7 @@
 
 #include "contact-router/device.h"
 #include "contact-router/mail_address.h"
+#include "contact-router/retry.h"
 #include "contact-router/returns_mail.h"
 #include "contact-router/router_internal.h"
 #include "contact-router/rule_line.h"
@@ -192,7 +193,26 @@ static const char *on_help(struct reach *reach)
     return container_of(reach, struct contact_router, reach)->help;
 }
 
-static const struct reach_ops ops = { .wake = on_wake, .stop = on_stop, .command = on_command, .help = on_help };
+static void run_retry(struct command *cmd)
+{
+    struct call *c = container_of(cmd, struct call, cmd);
+    retry_run(c->r, c->domain, c->line, c->reply, c->user);
+    call_end(c);
+}
+
+static void on_retry(struct reach *reach, const char *domain, const char *ref,
+                     void (*reply)(void *user, enum stanza_error refused, const char *text), void *user)
+{
+    struct call *c = call_new(reach, run_retry, domain);
+    c->domain = arena_dup(&c->arena, domain);
+    c->line = arena_dup(&c->arena, ref);
+    c->reply = reply;
+    c->user = user;
+    loop_post(c->r->loop, &c->cmd);
+}
+
+static const struct reach_ops ops = {
+    .wake = on_wake, .stop = on_stop, .command = on_command, .retry = on_retry, .help = on_help};
 
 /* -- creation -- */
 

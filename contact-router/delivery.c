@@ -95,7 +95,9 @@ bool delivery_step(struct delivery_batch *b, struct outbox_row *row, const struc
     unsigned effects = outbox_step(&row->d, &in, &policy);
     if (before != row->d.state) /* why it is as it is: a word that changes nothing does not change that */
         changed(row, before, word->reason);
-    if (outbox_is_ended(row->d.state) && !row->ended_us)
+    if (!outbox_is_ended(row->d.state)) /* one that was revived */
+        row->ended_us = 0;
+    else if (!row->ended_us)
         row->ended_us = in.now_us;
     /* In doubt counts as told: the person may answer it. */
     if (!row->told_us && (outbox_is_reached(row->d.state) || row->d.state == OUTBOX_IN_DOUBT))

@@ -106,7 +106,8 @@ static unsigned said(struct outbox_delivery *d, enum outbox_event event)
         set(d, OUTBOX_FAILED);
         return OUTBOX_NEXT_STEP;
     case OUTBOX_TRY: case OUTBOX_ACCEPTED: case OUTBOX_REFUSED_NOW: case OUTBOX_REFUSED: case OUTBOX_UNCLEAR:
-    case OUTBOX_RESTARTED: case OUTBOX_STOPPED: case OUTBOX_HOPELESS: case OUTBOX_EVENT_COUNT:
+    case OUTBOX_RESTARTED: case OUTBOX_STOPPED: case OUTBOX_REVIVED: case OUTBOX_HOPELESS:
+    case OUTBOX_EVENT_COUNT:
         break;
     }
     return 0;
@@ -154,9 +155,19 @@ static unsigned sending(struct outbox_delivery *d, const struct outbox_input *in
         return unclear(d, in, p);
     case OUTBOX_SAID_SENT: case OUTBOX_SAID_DELIVERED: case OUTBOX_SAID_READ: case OUTBOX_SAID_FAILED:
         return said(d, in->event); /* the webhook overtook the answer */
-    case OUTBOX_TRY: case OUTBOX_STOPPED: case OUTBOX_HOPELESS: case OUTBOX_EVENT_COUNT:
+    case OUTBOX_TRY: case OUTBOX_STOPPED: case OUTBOX_REVIVED: case OUTBOX_HOPELESS:
+    case OUTBOX_EVENT_COUNT:
         break;
     }
+    return 0;
+}
+
+/* Its life begins again. */
+static unsigned revived(struct outbox_delivery *d, const struct outbox_input *in)
+{
+    set(d, OUTBOX_PLANNED);
+    d->attempts = 0;
+    d->due_us = d->created_us = in->now_us;
     return 0;
 }
 
@@ -168,15 +179,17 @@ unsigned outbox_step(struct outbox_delivery *d, const struct outbox_input *in, c
         return waiting(d, in, p);
     case OUTBOX_SENDING:
         return sending(d, in, p);
-    case OUTBOX_SENT:
     case OUTBOX_IN_DOUBT:
+        return in->event == OUTBOX_REVIVED ? revived(d, in) : said(d, in->event);
+    case OUTBOX_SENT:
         return said(d, in->event);
     case OUTBOX_DELIVERED:
         return in->event == OUTBOX_SAID_READ ? said(d, in->event) : 0;
-    case OUTBOX_READ:
     case OUTBOX_FAILED:
-    case OUTBOX_CANCELLED:
     case OUTBOX_DEAD:
+        return in->event == OUTBOX_REVIVED ? revived(d, in) : 0;
+    case OUTBOX_READ:
+    case OUTBOX_CANCELLED:
     case OUTBOX_STATE_COUNT:
         break;
     }

@@ -19,10 +19,11 @@
     S(SENT,      "sent",      TO(DELIVERED) | TO(READ) | TO(FAILED)) /* a provider or mail server has it      */ \
     S(DELIVERED, "delivered", TO(READ)) /* the device confirmed                                               */ \
     S(READ,      "read",      0)        /* the end of all wishes                                              */ \
-    S(FAILED,    "failed",    0)        /* refused for good                                                   */ \
-    S(IN_DOUBT,  "in doubt",  TO(SENT) | TO(DELIVERED) | TO(READ) | TO(FAILED)) /* nobody knows; not repeated */ \
+    S(FAILED,    "failed",    TO(PLANNED)) /* refused for good, but for an admin's wish                       */ \
+    S(IN_DOUBT,  "in doubt",  TO(SENT) | TO(DELIVERED) | TO(READ) | TO(FAILED) |                                \
+                              TO(PLANNED)) /* nobody knows; not repeated, but for an admin's wish             */ \
     S(CANCELLED, "cancelled", 0)        /* not needed any more; never sent                                    */ \
-    S(DEAD,      "dead",      0)        /* given up: tried too often or too long; the admin's list            */
+    S(DEAD,      "dead",      TO(PLANNED)) /* given up: tried too often or too long; the admin's list         */
 
 enum outbox_state {
 #define S(name, word, next) OUTBOX_##name,
@@ -39,6 +40,7 @@ enum outbox_event {
     OUTBOX_UNCLEAR,       /* it may have gone out; no answer */
     OUTBOX_RESTARTED,     /* the process died; this was read from the store */
     OUTBOX_STOPPED,       /* the person logged on, read or answered */
+    OUTBOX_REVIVED,       /* an admin wants another try of what came to nothing, or is in doubt */
     OUTBOX_HOPELESS,      /* nobody is there who could send it, and it waited long enough */
     OUTBOX_SAID_SENT,     /* what comes back: on its way */
     OUTBOX_SAID_DELIVERED,

@@ -160,13 +160,14 @@ bool outbox_store_update(struct store_tx *tx, const struct outbox_row *row, stru
 {
     static const char sql[] =
         "update deliveries set state = $1, attempts = $2, due_us = $3, told_us = $4, ended_us = $5,"
-        " provider_id = $6, reason = $7, text = case when $8 = 1 then '' else text end"
-        " where ref = $9";
+        " provider_id = $6, reason = $7, text = case when $8 = 1 then '' else text end,"
+        " created_us = $9 where ref = $10";
     bool erase = row->purpose == OUTBOX_PURPOSE_CODE && outbox_is_ended(row->d.state) &&
                  !is_calling(row);
-    return store_exec(tx, e, sql, "tiiiittit", outbox_state_name(row->d.state),
+    return store_exec(tx, e, sql, "tiiiittiit", outbox_state_name(row->d.state),
                       (int64_t)row->d.attempts, row->d.due_us, row->told_us, row->ended_us,
-                      row->provider_id, row->reason, (int64_t)erase, row->d.ref);
+                      row->provider_id, row->reason, (int64_t)erase, row->d.created_us,
+                      row->d.ref);
 }
 
 bool outbox_store_hand_over(struct store_tx *tx, const char *ref, const char *provider,

@@ -49,6 +49,26 @@ static void run_delivery(struct adhoc_call *c)
     adhoc_listing_ask(c, "outbox", adhoc_text(c, "ref"), 1, adhoc_listing_show_one);
 }
 
+static void on_retried(void *user, enum stanza_error refused, const char *text)
+{
+    struct adhoc_call *c = user;
+    if (refused != STANZA_OK) {
+        adhoc_refuse(c, refused, "%s", text);
+        return;
+    }
+    adhoc_note(c, "%s", text);
+    adhoc_finish(c);
+}
+
+static void run_retry(struct adhoc_call *c)
+{
+    struct reach *r = exchange_reach(adhoc_exchange(c));
+    if (r)
+        r->ops->retry(r, adhoc_domain(c), adhoc_text(c, "ref"), on_retried, c);
+    else
+        adhoc_refuse(c, STANZA_FEATURE_NOT_IMPLEMENTED, "devices are not available here");
+}
+
 static void run_providers(struct adhoc_call *c)
 {
     adhoc_listing_show(c, "providers", NULL);
@@ -116,6 +136,10 @@ static const struct adhoc_stage explain_stages[] = {
 static const struct adhoc_stage sessions_stages[] = {{.title = "Messaging sessions", .fields = account_fields}};
 static const struct adhoc_stage outbox_stages[] = {{.title = "The outbox to devices", .fields = account_fields}};
 static const struct adhoc_stage reports_stages[] = {{.title = "Reports of spam and abuse", .fields = reports_fields}};
+static const struct adhoc_stage retry_stages[] = {
+    {.title = "Try a delivery once more",
+     .instructions = "One that failed, died or is in doubt, while its text is kept: a day.",
+     .fields = delivery_fields}};
 static const struct adhoc_stage delivery_stages[] = {{.title = "One delivery", .fields = delivery_fields}};
 
 #define COMMAND(node_, name_, stages_, run_) \
@@ -127,6 +151,7 @@ const struct adhoc_command admin_tables[] = {
     COMMAND("sessions", "Messaging sessions", sessions_stages, run_sessions),
     COMMAND("outbox", "The outbox to devices", outbox_stages, run_outbox),
     COMMAND("delivery", "One delivery", delivery_stages, run_delivery),
+    COMMAND("retry-delivery", "Try a delivery once more", retry_stages, run_retry),
     COMMAND("reports", "Reports of spam and abuse", reports_stages, run_reports),
     {.node = NODE("providers"), .name = "Providers", .who = ADHOC_ADMIN, .run = run_providers},
     {0},

@@ -32,6 +32,10 @@ struct reach_ops {
      * text says it to the person. false: not a command that concerns devices; reply is not called. */
     bool (*command)(struct reach *r, const struct jid *account, const char *line,
                     void (*reply)(void *user, enum stanza_error refused, const char *text), void *user);
+    /* An admin of `domain` has a delivery that came to nothing tried once more. As command answers, on the loop of
+     * `domain`. */
+    void (*retry)(struct reach *r, const char *domain, const char *ref,
+                  void (*reply)(void *user, enum stanza_error refused, const char *text), void *user);
     /* The lines for "help". */
     const char *(*help)(struct reach *r);
 };

@@ -157,7 +157,8 @@ static inline const char *reach_help(struct reach *r)
     return "devices - what reaches you";
 }
 
-static const struct reach_ops reach_table = {reach_wake, reach_stop, reach_command, reach_help};
+static const struct reach_ops reach_table = {
+    .wake = reach_wake, .stop = reach_stop, .command = reach_command, .help = reach_help};
 
 /* ---- time ---- */
 
