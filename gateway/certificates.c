@@ -266,7 +266,7 @@ struct certificates_pair *certificates_read(struct tls_store *tls, const struct 
         p->files[i] = dup_or_null(&p->arena, files[i]);
     if (read_pair(tls, p))
         return p;
-    error_set(e, p->error.code, "community \"%s\": %s", p->domain, p->error.text);
+    error_set(e, p->error.code, "certificate of %s: %s", p->domain, p->error.text);
     pair_free(p);
     return NULL;
 }
@@ -340,6 +340,21 @@ void certificates_watch(struct certificates *s)
         folder_open(list_entry(node, struct folder, node));
 }
 
+struct certificates_pair *certificates_read_component(struct tls_store *tls, const struct config_component *cc,
+                                                      struct error *e)
+{
+    const struct config_community as = {
+        .exchange.domain = cc->exchange.domain, .certificate = cc->certificate, .key = cc->key};
+    return certificates_read(tls, &as, e);
+}
+
+static bool add_read(struct certificates *s, struct certificates_pair *p)
+{
+    if (p)
+        certificates_add(s, p);
+    return p != NULL;
+}
+
 struct certificates *certificates_create(struct loop *l, const struct config *c, struct tls_store *tls, struct error *e)
 {
     struct certificates *s = mem_new(struct certificates);
@@ -348,14 +363,14 @@ struct certificates *certificates_create(struct loop *l, const struct config *c,
     list_init(&s->pairs);
     list_init(&s->joining);
     list_init(&s->folders);
-    for (unsigned i = 0; i < c->community_count; i++) {
-        struct certificates_pair *p = certificates_read(tls, &c->communities[i], e);
-        if (!p) {
-            certificates_destroy(&s);
-            return NULL;
-        }
-        certificates_add(s, p);
-    }
+    bool good = true;
+    for (unsigned i = 0; good && i < c->community_count; i++)
+        good = add_read(s, certificates_read(tls, &c->communities[i], e));
+    for (unsigned i = 0; good && i < c->component_count; i++)
+        if (c->components[i].certificate)
+            good = add_read(s, certificates_read_component(tls, &c->components[i], e));
+    if (!good)
+        certificates_destroy(&s);
     return s;
 }
 

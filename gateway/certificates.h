@@ -10,6 +10,7 @@ struct certificates;
 struct certificates_pair;
 struct config;
 struct config_community;
+struct config_component;
 struct loop;
 struct tls_store;
 
@@ -25,6 +26,9 @@ void certificates_look(struct certificates *s); /* now */
  * over), or given back. NULL and *e: as in create. */
 MUST_USE struct certificates_pair *certificates_read(struct tls_store *tls, const struct config_community *cc,
                                                      struct error *e);
+/* The same of a service that attaches and has one. */
+MUST_USE struct certificates_pair *certificates_read_component(struct tls_store *tls, const struct config_component *cc,
+                                                               struct error *e);
 void certificates_give_back(struct certificates_pair **p);
 void certificates_add(struct certificates *s, struct certificates_pair *p);
 /* And one that goes: nobody is shown its certificate any more. */

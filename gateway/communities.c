@@ -165,6 +165,30 @@ void communities_remove(struct communities *s, const char *const *domains, unsig
     }
 }
 
+/* ---- services ---- */
+
+void communities_attach_service(struct communities *s, const struct config_component *cc,
+                                struct certificates_pair *pair)
+{
+    const struct communities_parts *p = &s->parts;
+    if (pair)
+        certificates_add(p->certificates, pair);
+    s2s_add_component(p->s2s, &(struct s2s_component){cc->exchange.domain, cc->secret});
+    exchange_add_attached(p->exchange, &cc->exchange);
+    log_info(NULL, "serving %s for the component that attaches", cc->exchange.domain);
+}
+
+void communities_detach_service(struct communities *s, const char *domain)
+{
+    const struct communities_parts *p = &s->parts;
+    exchange_remove_attached(p->exchange, domain);
+    s2s_remove_component(p->s2s, domain);
+    s2s_leave_domain(p->s2s, domain);
+    s2s_forget_domain(p->s2s, domain);
+    certificates_remove(p->certificates, domain);
+    log_info(NULL, "no more serving %s", domain);
+}
+
 /* ---- beginning and end ---- */
 
 struct communities *communities_create(const struct config *c)

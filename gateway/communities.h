@@ -40,6 +40,11 @@ MUST_USE bool communities_add(struct communities *s, const struct config_communi
  * again; one call at a time. */
 void communities_remove(struct communities *s, const char *const *domains, unsigned count,
                         void (*on_gone)(void *user), void *user);
+/* Services that attach: at once, both ways. `pair` is taken over; NULL: it has none. */
+void communities_attach_service(struct communities *s, const struct config_component *cc,
+                                struct certificates_pair *pair);
+/* Its stream ends; what waits for it stays in the store. */
+void communities_detach_service(struct communities *s, const char *domain);
 /* The gateway goes down: a removal that is under way goes no further. */
 void communities_stop(struct communities *s);
 /* After the parts. */

@@ -142,10 +142,15 @@ static void make_exchange(struct gateway *g)
     struct community *communities = arena_alloc(&g->arena, c->community_count * sizeof *communities);
     for (unsigned i = 0; i < c->community_count; i++)
         communities[i] = c->communities[i].exchange;
+    struct attached *attached = arena_alloc(&g->arena, (c->component_count + 1) * sizeof *attached);
+    for (unsigned i = 0; i < c->component_count; i++)
+        attached[i] = c->components[i].exchange;
     g->exchange = exchange_create(&(struct exchange_options){.loops = &g->exchange_loop,
                                                              .loop_count = 1,
                                                              .store = g->store,
                                                              .communities = communities,
+                                                             .attached = attached,
+                                                             .attached_count = c->component_count,
                                                              .community_count = c->community_count,
                                                              .services = services});
 }
@@ -161,6 +166,9 @@ static bool make_s2s(struct gateway *g, struct error *e)
     struct s2s_community *policies = arena_alloc(&g->arena, (c->community_count + 1) * sizeof *policies);
     for (unsigned i = 0; i < c->community_count; i++)
         policies[i] = c->communities[i].federation;
+    struct s2s_component *components = arena_alloc(&g->arena, (c->component_count + 1) * sizeof *components);
+    for (unsigned i = 0; i < c->component_count; i++)
+        components[i] = (struct s2s_component){c->components[i].exchange.domain, c->components[i].secret};
     g->s2s = s2s_create(&(struct s2s_options){.loops = g->io_loops,
                                               .loop_count = g->io_loop_count,
                                               .exchange = g->exchange,
@@ -171,6 +179,10 @@ static bool make_s2s(struct gateway *g, struct error *e)
                                               .dns_trust_anchor = c->dns_trust_anchor,
                                               .listeners = c->s2s,
                                               .listener_count = c->s2s_count,
+                                              .component_listeners = c->component,
+                                              .component_listener_count = c->component_listener_count,
+                                              .components = components,
+                                              .component_count = c->component_count,
                                               .remotes = c->remotes,
                                               .communities = policies,
                                               .community_count = c->community_count,
@@ -513,6 +525,10 @@ static void log_where(const struct gateway *g)
 {
     for (unsigned i = 0; i < g->c->community_count; i++)
         log_info(NULL, "serving %s", g->c->communities[i].exchange.domain);
+    for (unsigned i = 0; i < g->c->component_count; i++)
+        log_info(NULL, "serving %s for the component that attaches", g->c->components[i].exchange.domain);
+    for (unsigned i = 0; g->c->component_count && i < g->c->component_listener_count; i++)
+        log_info(NULL, "components on %s port %u", g->c->component[i].address, g->c->component[i].port);
     for (unsigned i = 0; i < g->c->c2s_count; i++) {
         const struct c2s_listener *l = &g->c->c2s[i];
         log_info(NULL, "clients on %s port %u%s%s", l->address, c2s_port(g->c2s, i), transport_of(l),

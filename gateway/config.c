@@ -18,7 +18,6 @@
 #include "gateway/config_options.h"
 #include "gateway/config_value.h"
 #include "gateway/net/directory_text.h"
-#include "gateway/net/egress.h"
 #include "gateway/xmpp/jid.h"
 
 struct reader {
@@ -93,64 +92,13 @@ static void check_secret(struct reader *r, cfg_t *cfg, const struct option *o, c
     map_put(&r->bad_secrets, arena_dup(a, value), bad);
 }
 
-static void check_egress(struct reader *r, cfg_t *cfg, const struct option *o, const char *value)
-{
-    struct egress *g = egress_create();
-    struct error e = ERROR_INIT;
-    if (!egress_allow(g, value, &e))
-        mistake(r, cfg, "%s: %s", o->name, e.text);
-    egress_destroy(&g);
-}
-
 static void check_text(struct reader *r, cfg_t *cfg, const struct option *o, const char *value)
 {
-    switch (o->check) {
-    case CHECK_ANY:
-        break;
-    case CHECK_WORD:
-        if (!config_value_is_word(value, o->range))
-            mistake(r, cfg, "%s: '%s' is none of %s", o->name, value, o->range);
-        break;
-    case CHECK_FILE:
-        if (access(value, R_OK) != 0)
-            mistake(r, cfg, "%s: %s: %s", o->name, value, strerror(errno));
-        break;
-    case CHECK_SECRET:
+    const char *wrong = config_value_fault(&r->c->arena, o, value);
+    if (wrong)
+        mistake(r, cfg, "%s: %s", o->name, wrong);
+    if (o->check == CHECK_SECRET)
         check_secret(r, cfg, o, value);
-        break;
-    case CHECK_PAIR:
-        if (!strchr(value, '=') || value[0] == '=')
-            mistake(r, cfg, "%s: '%s' is not NAME=VALUE", o->name, value);
-        break;
-    case CHECK_DOMAIN:
-    case CHECK_PATTERN:
-        if (!config_value_is_domain(&r->c->arena, o->check == CHECK_PATTERN ? config_value_behind_star(value) : value))
-            mistake(r, cfg, "%s: '%s' is not a domain", o->name, value);
-        break;
-    case CHECK_NODE:
-        if (!config_value_is_node(&r->c->arena, value))
-            mistake(r, cfg, "%s: '%s' is not SERVICE/NODE", o->name, value);
-        break;
-    case CHECK_JID:
-        if (!config_value_is_account(&r->c->arena, value))
-            mistake(r, cfg, "%s: '%s' is not an account like name@domain", o->name, value);
-        break;
-    case CHECK_ADDRESS:
-        if (!config_value_is_address(value))
-            mistake(r, cfg, "%s: '%s' is not a numeric address", o->name, value);
-        break;
-    case CHECK_URL:
-        if (!config_value_is_url(&r->c->arena, value, o->range))
-            mistake(r, cfg, "%s: '%s' is not an address that begins with %s and ://", o->name, value, o->range);
-        break;
-    case CHECK_EGRESS:
-        check_egress(r, cfg, o, value);
-        break;
-    case CHECK_PREFIX:
-        if (value[0] != '+' || !value[1] || value[1 + strspn(value + 1, "0123456789")])
-            mistake(r, cfg, "%s: '%s' is not + and digits", o->name, value);
-        break;
-    }
 }
 
 static const struct option *find_option(const char *section, const char *name)
@@ -345,37 +293,40 @@ static void add_web_socket(struct reader *r, cfg_t *sec, const char *address, lo
 
 /* Whoever reaches it can answer for anybody whose mail they saw: so it is for the mail server of this machine, unless
  * an address says otherwise. */
-static void add_lmtp(struct reader *r, cfg_t *sec, long port)
+static void add_lmtp(struct reader *r, cfg_t *sec, const char *address, long port)
 {
     struct config *c = r->c;
     if (c->lmtp_address)
         mistake(r, sec, "listen: there is one for lmtp already");
-    c->lmtp_address = text_of(r, sec, "address");
-    if (text_eq(c->lmtp_address, "0.0.0.0"))
-        c->lmtp_address = "127.0.0.1";
+    c->lmtp_address = address;
     c->lmtp_port = (uint16_t)(port ? port : 2424);
 }
 
-static void add_listener(struct reader *r, cfg_t *sec, const char *service, const char *address, long port)
+static void add_listener(struct reader *r, cfg_t *sec, const char *service, const char *given, long port)
 {
     struct config *c = r->c;
+    bool is_for_here = text_eq(service, "component") || text_eq(service, "lmtp");
+    const char *address = given ? given : is_for_here ? "127.0.0.1" : "0.0.0.0";
     bool direct = text_eq(service, "c2s-tls") || text_eq(service, "s2s-tls");
     if (text_eq(service, "c2s") || text_eq(service, "c2s-tls")) {
         c->c2s[c->c2s_count++] = (struct c2s_listener){
             .address = address, .port = (uint16_t)(port ? port : direct ? 5223 : 5222), .direct_tls = direct};
     } else if (text_eq(service, "s2s") || text_eq(service, "s2s-tls")) {
         c->s2s[c->s2s_count++] = (struct s2s_listener){address, (uint16_t)(port ? port : direct ? 5270 : 5269), direct};
+    } else if (text_eq(service, "component")) {
+        c->component[c->component_listener_count++] =
+            (struct s2s_listener){.address = address, .port = (uint16_t)(port ? port : 5347)};
     } else if (text_eq(service, "http")) {
         if (c->http_address)
             mistake(r, sec, "listen: there is one for http already");
         c->http_address = address;
         c->http_port = (uint16_t)(port ? port : 5280);
     } else if (text_eq(service, "lmtp")) {
-        add_lmtp(r, sec, port);
+        add_lmtp(r, sec, address, port);
     } else if (text_eq(service, "websocket")) {
         add_web_socket(r, sec, address, port);
     } else {
-        mistake(r, sec, "listen: 'service' is missing: c2s, c2s-tls, s2s, s2s-tls, websocket, http or lmtp");
+        mistake(r, sec, "listen: 'service' is missing: c2s, c2s-tls, s2s, s2s-tls, component, websocket, http or lmtp");
     }
 }
 
@@ -395,6 +346,7 @@ static void read_listeners(struct reader *r, cfg_t *cfg)
     unsigned n = cfg_size(cfg, "listen");
     r->c->c2s = arena_alloc(&r->c->arena, (n + 4) * sizeof *r->c->c2s);
     r->c->s2s = arena_alloc(&r->c->arena, (n + 4) * sizeof *r->c->s2s);
+    r->c->component = arena_alloc(&r->c->arena, (n + 1) * sizeof *r->c->component);
     for (unsigned i = 0; i < n; i++) {
         cfg_t *sec = cfg_getnsec(cfg, "listen", i);
         add_listener(r, sec, text_of(r, sec, "service"), text_of(r, sec, "address"), cfg_getint(sec, "port"));
@@ -405,8 +357,10 @@ static void read_listeners(struct reader *r, cfg_t *cfg)
     for (unsigned i = 0; i < r->c->c2s_count; i++)
         none = none && r->c->c2s[i].path;
     none = none && r->c->s2s_count == 0;
+    if (r->c->component_listener_count == 0)
+        add_listener(r, cfg, "component", NULL, 0);
     for (unsigned i = 0; none && i < 4; i++) {
-        add_listener(r, cfg, usual[i], "0.0.0.0", 0);
+        add_listener(r, cfg, usual[i], NULL, 0);
         if (access("/proc/self/net/if_inet6", F_OK) == 0)
             add_listener(r, cfg, usual[i], "::", 0);
     }
@@ -446,22 +400,22 @@ static struct community_joining read_joining(struct reader *r, cfg_t *sec, const
     };
 }
 
+/* A file that owner and group alone may read. */
+static const char *private_secret(struct reader *r, cfg_t *sec, const char *option)
+{
+    const char *path = text_of(r, sec, option), *next = "", *why = NULL;
+    if (path && access(path, R_OK) == 0) /* CHECK_FILE has complained else */
+        why = config_value_secret_fault(path, &next);
+    if (why)
+        mistake(r, sec, "%s: %s: %s%s%s", option, path, why, next, *next ? path : "");
+    return why ? NULL : secret_of(r, sec, path);
+}
+
 /* ---- a directory ---- */
 
 static bool is_given(struct reader *r, cfg_t *sec, const char *name)
 {
     return map_get(&r->seen, arena_printf(&r->c->arena, "%p %s", (void *)sec, name)) != NULL;
-}
-
-/* The file of the searcher's password may be read by its owner and group alone. */
-static const char *ldap_password(struct reader *r, cfg_t *sec)
-{
-    const char *path = text_of(r, sec, "ldap_password_file"), *next = "", *why = NULL;
-    if (path && access(path, R_OK) == 0) /* CHECK_FILE has complained else */
-        why = config_value_secret_fault(path, &next);
-    if (why)
-        mistake(r, sec, "ldap_password_file: %s: %s%s%s", path, why, next, *next ? path : "");
-    return why ? NULL : secret_of(r, sec, path);
 }
 
 static void check_ldap_urls(struct reader *r, cfg_t *sec, const struct directory_options *o)
@@ -512,7 +466,7 @@ static const struct directory_options *read_ldap(struct reader *r, cfg_t *sec, c
         .filter = text_of(r, sec, "ldap_filter"),
         .dn = text_of(r, sec, "ldap_dn"),
         .bind_dn = text_of(r, sec, "ldap_bind_dn"),
-        .bind_password = ldap_password(r, sec),
+        .bind_password = private_secret(r, sec, "ldap_password_file"),
         .timeout_s = (unsigned)cfg_getint(sec, "ldap_timeout_seconds"),
         .cache_s = (unsigned)cfg_getint(sec, "ldap_cache_seconds"),
     };
@@ -592,6 +546,63 @@ static void read_communities(struct reader *r, cfg_t *cfg)
         read_community(r, cfg_getnsec(cfg, "community", i), &c->communities[i]);
     if (c->community_count == 0)
         mistake(r, NULL, "there is no community: add community \"example.org\" { certificate = ... key = ... }");
+}
+
+/* ---- components ---- */
+
+/* The longest name of a community that ends this one. */
+static const struct config_community *parent_of(const struct config *c, const char *domain)
+{
+    const struct config_community *found = NULL;
+    for (const char *dot = strchr(domain, '.'); dot && !found; dot = strchr(dot + 1, '.'))
+        for (unsigned i = 0; i < c->community_count; i++)
+            if (text_eq(c->communities[i].exchange.domain, dot + 1))
+                found = &c->communities[i];
+    return found;
+}
+
+static const struct config_community *community_of(struct reader *r, cfg_t *sec, const char *domain)
+{
+    const char *given = text_of(r, sec, "community");
+    const struct jid *j = given ? jid_parse_text(&r->c->arena, given) : NULL;
+    for (unsigned i = 0; j && i < r->c->community_count; i++)
+        if (text_eq(r->c->communities[i].exchange.domain, j->domain))
+            return &r->c->communities[i];
+    if (given)
+        mistake(r, sec, "community: '%s' is none of ours", given);
+    return parent_of(r->c, domain);
+}
+
+static void read_component(struct reader *r, cfg_t *sec, struct config_component *out)
+{
+    const char *domain = title_domain(r, sec);
+    const struct config_community *community = community_of(r, sec, domain);
+    const char *key = arena_printf(&r->c->arena, "served %s", domain);
+    if (map_put(&r->seen, key, (void *)key))
+        mistake(r, sec, "component \"%s\": that domain is served already", domain);
+    *out = (struct config_component){
+        .exchange = {domain, community ? community->exchange.domain : NULL},
+        .secret = private_secret(r, sec, "secret_file"),
+        .certificate = text_of(r, sec, "certificate"),
+        .key = text_of(r, sec, "key"),
+    };
+    if (!text_of(r, sec, "secret_file"))
+        mistake(r, sec, "component \"%s\": 'secret_file' is needed", domain);
+    if (!out->certificate != !out->key)
+        mistake(r, sec, "component \"%s\": 'certificate' and 'key' are of no use alone", domain);
+    if (!out->certificate && community) {
+        out->certificate = community->certificate;
+        out->key = community->key;
+    }
+}
+
+static void read_components(struct reader *r, cfg_t *cfg)
+{
+    struct config *c = r->c;
+    c->component_count = cfg_size(cfg, "component");
+    c->components = arena_alloc(&c->arena, (c->component_count + 1) * sizeof *c->components);
+    for (unsigned i = 0; i < c->component_count; i++)
+        read_component(r, cfg_getnsec(cfg, "component", i), &c->components[i]);
 }
 
 static void read_remotes(struct reader *r, cfg_t *cfg)
@@ -757,6 +768,7 @@ bool config_read(struct config *c, const char *file, void (*complain)(void *, co
         read_gateway(&r, cfg_getsec(cfg, "gateway"));
         read_listeners(&r, cfg);
         read_communities(&r, cfg);
+        read_components(&r, cfg);
         read_remotes(&r, cfg);
         read_providers(&r, cfg);
         config_facts_gather(c, cfg);

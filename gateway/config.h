@@ -26,6 +26,13 @@ struct config_community {
     const char *client_ca, *client_crl; /* PEM files; NULL: nobody logs in by a certificate, none is revoked */
 };
 
+/* A service outside that attaches (XEP-0114). */
+struct config_component {
+    struct attached exchange; /* domain, and the community that lists it */
+    const char *secret;
+    const char *certificate, *key; /* PEM files; NULL: none, so other servers get no TLS for it */
+};
+
 struct config {
     struct arena arena;
     const char *file;
@@ -43,6 +50,8 @@ struct config {
     unsigned s2s_count;
     const char *lmtp_address; /* NULL: no mail comes */
     uint16_t lmtp_port;
+    struct s2s_listener *component; /* open while there is a component */
+    unsigned component_listener_count;
     const char *http_address; /* NULL: no HTTP */
     uint16_t http_port;
     const char *public_url, *websocket_url, *bosh_url;
@@ -56,6 +65,8 @@ struct config {
 
     struct config_community *communities;
     unsigned community_count;
+    struct config_component *components;
+    unsigned component_count;
     struct s2s_remote *remotes;
     unsigned remote_count;
     struct contact_router_provider *providers;

@@ -64,6 +64,8 @@ static const char *title_of(struct config *c, const struct option_section *s, cf
 {
     if (strcmp(s->name, "community") == 0)
         return c->communities[at].exchange.domain;
+    if (strcmp(s->name, "component") == 0)
+        return c->components[at].exchange.domain;
     if (s->title)
         return arena_dup(&c->arena, cfg_title(sec));
     return s->multi ? arena_printf(&c->arena, "%u", at + 1) : "";
@@ -94,23 +96,46 @@ void config_facts_gather(struct config *c, cfg_t *cfg)
 
 /* ---- comparing ---- */
 
-static struct map domains_of(const struct config *c)
+static const char *section_key(const char *section, const char *domain, struct arena *a)
+{
+    return arena_printf(a, "%s %s", section, domain);
+}
+
+/* The sections that come and go. */
+static struct map domains_of(const struct config *c, struct arena *a)
 {
     struct map m = MAP_EMPTY;
     for (unsigned i = 0; i < c->community_count; i++)
-        map_put(&m, c->communities[i].exchange.domain, &c->communities[i]);
+        map_put(&m, section_key("community", c->communities[i].exchange.domain, a), &c->communities[i]);
+    for (unsigned i = 0; i < c->component_count; i++)
+        map_put(&m, section_key("component", c->components[i].exchange.domain, a), &c->components[i]);
     return m;
 }
 
 /* Those of `c` that `other` has not. */
-static unsigned missing(const struct config *c, const struct map *other,
-                        const struct config_community **out)
+static unsigned communities_missing(const struct config *c, const struct map *other,
+                                    const struct config_community **out, struct arena *a)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < c->community_count; i++)
-        if (!map_get(other, c->communities[i].exchange.domain))
+        if (!map_get(other, section_key("community", c->communities[i].exchange.domain, a)))
             out[n++] = &c->communities[i];
     return n;
+}
+
+static unsigned components_missing(const struct config *c, const struct map *other,
+                                   const struct config_component **out, struct arena *a)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < c->component_count; i++)
+        if (!map_get(other, section_key("component", c->components[i].exchange.domain, a)))
+            out[n++] = &c->components[i];
+    return n;
+}
+
+static bool comes_and_goes(const struct config_fact *f)
+{
+    return strcmp(f->section, "community") == 0 || strcmp(f->section, "component") == 0;
 }
 
 static const char *key_of(const struct config_fact *f, struct arena *a)
@@ -119,14 +144,14 @@ static const char *key_of(const struct config_fact *f, struct arena *a)
 }
 
 /* The facts of `c` that `others` has not, or has otherwise: said once, under their key, in `told`.
- * Communities that come or go are no such fact. */
+ * What comes or goes as a whole is no such fact. */
 static void differing(const struct config *c, const struct map *others,
                       const struct map *other_domains, struct map *told,
                       struct config_change *change, struct arena *a)
 {
     for (unsigned i = 0; i < c->fact_count; i++) {
         const struct config_fact *f = &c->facts[i];
-        if (strcmp(f->section, "community") == 0 && !map_get(other_domains, f->title))
+        if (comes_and_goes(f) && !map_get(other_domains, section_key(f->section, f->title, a)))
             continue;
         char *key = (char *)key_of(f, a);
         const struct config_fact *there = map_get(others, key);
@@ -149,16 +174,20 @@ static struct map facts_of(const struct config *c, struct arena *a)
 struct config_change config_facts_compare(const struct config *older, const struct config *newer,
                                           struct arena *a)
 {
-    struct map old_domains = domains_of(older), new_domains = domains_of(newer);
+    struct map old_domains = domains_of(older, a), new_domains = domains_of(newer, a);
     struct map old_facts = facts_of(older, a), new_facts = facts_of(newer, a), told = MAP_EMPTY;
     struct config_change change = {
         .added = arena_alloc(a, (newer->community_count + 1) * sizeof *change.added),
         .removed = arena_alloc(a, (older->community_count + 1) * sizeof *change.removed),
+        .attached = arena_alloc(a, (newer->component_count + 1) * sizeof *change.attached),
+        .detached = arena_alloc(a, (older->component_count + 1) * sizeof *change.detached),
         .others =
             arena_alloc(a, (older->fact_count + newer->fact_count + 1) * sizeof *change.others),
     };
-    change.added_count = missing(newer, &old_domains, change.added);
-    change.removed_count = missing(older, &new_domains, change.removed);
+    change.added_count = communities_missing(newer, &old_domains, change.added, a);
+    change.removed_count = communities_missing(older, &new_domains, change.removed, a);
+    change.attached_count = components_missing(newer, &old_domains, change.attached, a);
+    change.detached_count = components_missing(older, &new_domains, change.detached, a);
     differing(newer, &old_facts, &old_domains, &told, &change, a);
     differing(older, &new_facts, &new_domains, &told, &change, a);
     map_fini(&old_domains);

@@ -23,6 +23,8 @@ struct config_change {
     unsigned added_count;
     const struct config_community **removed; /* of the older one */
     unsigned removed_count;
+    const struct config_component **attached, **detached; /* the same */
+    unsigned attached_count, detached_count;
     const char **others; /* all else: "community \"capulet.example\": archive" */
     unsigned other_count;
 };

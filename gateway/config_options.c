@@ -21,6 +21,7 @@ const struct option_section config_options_sections[] = {
      "Where to listen. Without any for clients or servers: clients on 5222 and 5223, servers on 5269 and 5270, on all "
      "addresses."},
     {"community", "its domain", 1, "A local domain, as many as you like."},
+    {"component", "its domain", 1, "A service outside that attaches here (XEP-0114), like a gateway to IRC."},
     {"remote", "its domain", 1, "What is special about one other domain."},
     {"provider", "a name: a-z 0-9 -", 1, "An account at an outside API that sends for us."},
 };
@@ -86,15 +87,16 @@ const struct option config_options[] = {
     TEXT("gateway", "profile_dir", NULL, CHECK_ANY, NULL,
          "Folder with provider profiles; the installed one when not given."),
 
-    TEXT("listen", "service", NULL, CHECK_WORD, "c2s|c2s-tls|s2s|s2s-tls|websocket|http|lmtp",
-         "Clients with STARTTLS or direct TLS, servers with STARTTLS or direct TLS, clients over WebSocket (RFC 7395) "
-         "and BOSH, "
+    TEXT("listen", "service", NULL, CHECK_WORD, "c2s|c2s-tls|s2s|s2s-tls|component|websocket|http|lmtp",
+         "Clients with STARTTLS or direct TLS, servers with STARTTLS or direct TLS, services that attach (XEP-0114; "
+         "without TLS, so for this machine or a network that you trust), clients over WebSocket (RFC 7395) and BOSH, "
          "HTTP (webhooks; plain, for a reverse proxy), or LMTP (answers to mails, from this machine's mail server). "
          "websocket and http tell host-meta (XEP-0156)."),
-    TEXT("listen", "address", "0.0.0.0", CHECK_ADDRESS, NULL,
-         "Numeric address; :: is all of IPv6 and only that. lmtp: 127.0.0.1 when not given."),
+    TEXT("listen", "address", NULL, CHECK_ADDRESS, NULL,
+         "Numeric address; :: is all of IPv6 and only that. When not given: 0.0.0.0, for component and lmtp "
+         "127.0.0.1."),
     INT("listen", "port", 0, 0, 65535, "",
-        "0: 5222, 5223, 5269, 5270, 5443 (websocket; without TLS 5281), 5280 (http) or 2424 (lmtp)."),
+        "0: 5222, 5223, 5269, 5270, 5347 (component), 5443 (websocket; without TLS 5281), 5280 (http) or 2424 (lmtp)."),
     TEXT("listen", "path", "/xmpp-websocket", CHECK_ANY, NULL, "websocket: where clients ask for it."),
     TEXT("listen", "bosh_path", "/http-bind", CHECK_ANY, NULL,
          "websocket: where BOSH (XEP-0206) is, for clients without WebSockets; \"\": nowhere."),
@@ -189,6 +191,14 @@ const struct option config_options[] = {
     LIST(
         "community", "sms_prefixes", CHECK_PREFIX, NULL,
         "Numbers that may be listed as devices, for text messages or calls, begin with one of these; none by default."),
+
+    TEXT("component", "secret_file", NULL, CHECK_FILE, NULL, "File with the secret that it shows: its first line."),
+    TEXT("component", "community", NULL, CHECK_DOMAIN, NULL,
+         "Which community lists it (XEP-0030); when not given, the one that its name ends with, if there is one."),
+    TEXT("component", "certificate", NULL, CHECK_FILE, NULL,
+         "Certificate chain, PEM, that other servers are shown; when not given, that of its community, which should "
+         "name it too."),
+    TEXT("component", "key", NULL, CHECK_FILE, NULL, "Its private key, PEM."),
 
     TEXT("remote", "host", NULL, CHECK_ANY, NULL, "Connect there instead of asking SRV: name or numeric address."),
     INT("remote", "port", 0, 0, 65535, "", "Port at that host; 0: 5269, with direct TLS 5270."),

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gateway/base/text.h"
+#include "gateway/net/egress.h"
 #include "gateway/xmpp/jid.h"
 
 bool config_value_is_word(const char *value, const char *words)
@@ -77,4 +78,57 @@ bool config_value_is_node(struct arena *a, const char *value)
 const char *config_value_behind_star(const char *pattern)
 {
     return text_starts_with(pattern, "*.") ? pattern + 2 : pattern;
+}
+
+/* ---- all of it ---- */
+
+static const char *egress_fault(struct arena *a, const char *value)
+{
+    struct egress *g = egress_create();
+    struct error e = ERROR_INIT;
+    bool good = egress_allow(g, value, &e);
+    egress_destroy(&g);
+    return good ? NULL : arena_dup(a, e.text);
+}
+
+static bool is_prefix(const char *value)
+{
+    return value[0] == '+' && value[1] && !value[1 + strspn(value + 1, "0123456789")];
+}
+
+const char *config_value_fault(struct arena *a, const struct option *o, const char *value)
+{
+    switch (o->check) {
+    case CHECK_ANY:
+    case CHECK_SECRET: /* no mistake: it turns a provider off */
+        return NULL;
+    case CHECK_WORD:
+        return config_value_is_word(value, o->range) ? NULL : arena_printf(a, "'%s' is none of %s", value, o->range);
+    case CHECK_FILE:
+        return access(value, R_OK) == 0 ? NULL : arena_printf(a, "%s: %s", value, strerror(errno));
+    case CHECK_PAIR:
+        return strchr(value, '=') && value[0] != '=' ? NULL : arena_printf(a, "'%s' is not NAME=VALUE", value);
+    case CHECK_DOMAIN:
+        return config_value_is_domain(a, value) ? NULL : arena_printf(a, "'%s' is not a domain", value);
+    case CHECK_PATTERN:
+        return config_value_is_domain(a, config_value_behind_star(value))
+                   ? NULL
+                   : arena_printf(a, "'%s' is not a domain", value);
+    case CHECK_NODE:
+        return config_value_is_node(a, value) ? NULL : arena_printf(a, "'%s' is not SERVICE/NODE", value);
+    case CHECK_JID:
+        return config_value_is_account(a, value) ? NULL
+                                                 : arena_printf(a, "'%s' is not an account like name@domain", value);
+    case CHECK_ADDRESS:
+        return config_value_is_address(value) ? NULL : arena_printf(a, "'%s' is not a numeric address", value);
+    case CHECK_URL:
+        return config_value_is_url(a, value, o->range)
+                   ? NULL
+                   : arena_printf(a, "'%s' is not an address that begins with %s and ://", value, o->range);
+    case CHECK_EGRESS:
+        return egress_fault(a, value);
+    case CHECK_PREFIX:
+        return is_prefix(value) ? NULL : arena_printf(a, "'%s' is not + and digits", value);
+    }
+    return NULL;
 }

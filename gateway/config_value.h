@@ -6,6 +6,10 @@
 #include <stdbool.h>
 
 #include "gateway/base/arena.h"
+#include "gateway/config_options.h"
+
+/* What is wrong with it, in words (in `a`); NULL: nothing. Files are looked at. */
+const char *config_value_fault(struct arena *a, const struct option *o, const char *value);
 
 bool config_value_is_word(const char *value, const char *words); /* one of "this|that" */
 bool config_value_is_url(struct arena *a, const char *value, const char *schemes);

@@ -13,6 +13,7 @@
 #include "gateway/base/list.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
+#include "gateway/base/text.h"
 #include "gateway/certificates.h"
 #include "gateway/communities.h"
 #include "gateway/config_facts.h"
@@ -24,6 +25,7 @@ struct reading {
     struct config config;
     struct config_change change;
     struct certificates_pair **pairs; /* of change.added; NULL in it: taken over */
+    struct certificates_pair **service_pairs; /* of change.attached; NULL in it also: it has none */
     struct arena arena;
     const char **mistakes; /* as config_read tells them */
     unsigned mistake_count, mistake_room;
@@ -76,8 +78,40 @@ static void read_certificates(struct reading *g, struct tls_store *tls)
     }
 }
 
+static void read_service_certificates(struct reading *g, struct tls_store *tls)
+{
+    g->service_pairs = arena_alloc(&g->arena, (g->change.attached_count + 1) * sizeof *g->service_pairs);
+    for (unsigned i = 0; i < g->change.attached_count; i++) {
+        struct error e = ERROR_INIT;
+        if (!g->change.attached[i]->certificate)
+            continue;
+        g->service_pairs[i] = certificates_read_component(tls, g->change.attached[i], &e);
+        if (!g->service_pairs[i])
+            complain(g, e.text);
+    }
+}
+
+/* One kind ends in steps, so the other cannot begin at the same time. */
+static void check_kinds(struct reading *g)
+{
+    const struct config_change *c = &g->change;
+    for (unsigned i = 0; i < c->attached_count; i++)
+        for (unsigned k = 0; k < c->removed_count; k++)
+            if (text_eq(c->attached[i]->exchange.domain, c->removed[k]->exchange.domain))
+                complain(g, "a community becomes a component: take it away first, and reload");
+    for (unsigned i = 0; i < c->added_count; i++)
+        for (unsigned k = 0; k < c->detached_count; k++)
+            if (text_eq(c->added[i]->exchange.domain, c->detached[k]->exchange.domain))
+                complain(g, "a component becomes a community: take it away first, and reload");
+}
+
 static void drop_certificates(struct reading *g, struct tls_store *tls)
 {
+    for (unsigned i = 0; g->service_pairs && i < g->change.attached_count; i++) {
+        if (g->service_pairs[i])
+            tls_store_remove(tls, g->change.attached[i]->exchange.domain);
+        certificates_give_back(&g->service_pairs[i]);
+    }
     for (unsigned i = 0; g->pairs && i < g->change.added_count; i++) {
         if (g->pairs[i])
             tls_store_remove(tls, g->change.added[i]->exchange.domain);
@@ -92,9 +126,12 @@ static void on_work(uv_work_t *w)
     if (!config_read(&g->config, r->now->file, complain, g))
         return;
     g->change = config_facts_compare(r->now, &g->config, &g->arena);
+    check_kinds(g);
     try_devices(g);
-    if (!g->mistake_count)
+    if (!g->mistake_count) {
         read_certificates(g, r->o.tls);
+        read_service_certificates(g, r->o.tls);
+    }
     if (g->mistake_count)
         drop_certificates(g, r->o.tls);
 }
@@ -163,11 +200,22 @@ static void add_those(struct reload *r, struct reading *g)
     }
 }
 
+static void change_services(struct reload *r, struct reading *g)
+{
+    for (unsigned i = 0; i < g->change.detached_count; i++)
+        communities_detach_service(r->o.communities, g->change.detached[i]->exchange.domain);
+    for (unsigned i = 0; i < g->change.attached_count; i++) {
+        communities_attach_service(r->o.communities, g->change.attached[i], g->service_pairs[i]);
+        g->service_pairs[i] = NULL;
+    }
+}
+
 static void apply(struct reload *r)
 {
     struct reading *g = r->reading, *before = r->applied;
     unsigned gone = g->change.removed_count;
     add_those(r, g);
+    change_services(r, g);
     for (unsigned i = 0; i < g->change.other_count; i++)
         log_warn(NULL, "SIGHUP: %s has changed, which needs a restart", g->change.others[i]);
     log_info(NULL, "SIGHUP: %s was read: %u communities come, %u go", g->config.file,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SIGHUP: the configuration is read anew, off the loop; communities that it lists and were not
+/* SIGHUP: the configuration is read anew, off the loop; communities and components that it lists and were not
  * there come, those that it lists no more go. All else that it says otherwise is named in the log:
  * it needs a restart. A configuration with a mistake changes nothing. Certificates are looked at in
  * any case. */

@@ -9,6 +9,7 @@
 #include "gateway/base/mem.h"
 #include "s2s/s2s_block_list.h"
 #include "gateway/base/text.h"
+#include "s2s/s2s_component.h"
 #include "s2s/s2s_errand.h"
 #include "s2s/s2s_in.h"
 #include "s2s/s2s_internal.h"
@@ -25,6 +26,8 @@ const struct s2s_remote *s2s_remote_of(const struct s2s *s, const char *domain)
 
 struct s2s_shard *s2s_shard_of(struct s2s *s, const char *local, const char *remote)
 {
+    if (exchange_is_attached(s->o.exchange, remote))
+        return &s->shards[0];
     uint64_t h = hash_stable(local) * 31 + hash_stable(remote);
     return &s->shards[h % s->o.loop_count];
 }
@@ -60,6 +63,18 @@ static const char *const *copy_names(struct s2s *s, const char *const *names)
     return to;
 }
 
+static const struct s2s_listener *copy_listeners(struct s2s *s, const struct s2s_listener *from, unsigned count)
+{
+    struct s2s_listener *to = arena_alloc(&s->arena, (count + 1) * sizeof *to);
+    for (unsigned i = 0; i < count; i++) {
+        to[i] = from[i];
+        to[i].address = copy(s, to[i].address);
+        if (!to[i].port)
+            to[i].port = to[i].direct_tls ? 5270 : 5269;
+    }
+    return to;
+}
+
 static void copy_options(struct s2s *s, const struct s2s_options *o)
 {
     s->o = *o;
@@ -69,14 +84,8 @@ static void copy_options(struct s2s *s, const struct s2s_options *o)
     struct loop **loops = arena_alloc(&s->arena, o->loop_count * sizeof *loops);
     memcpy(loops, o->loops, o->loop_count * sizeof *loops);
     s->o.loops = loops;
-    struct s2s_listener *ls = arena_alloc(&s->arena, o->listener_count * sizeof *ls);
-    for (unsigned i = 0; i < o->listener_count; i++) {
-        ls[i] = o->listeners[i];
-        ls[i].address = copy(s, ls[i].address);
-        if (!ls[i].port)
-            ls[i].port = ls[i].direct_tls ? 5270 : 5269;
-    }
-    s->o.listeners = ls;
+    s->o.listeners = copy_listeners(s, o->listeners, o->listener_count);
+    s->o.component_listeners = copy_listeners(s, o->component_listeners, o->component_listener_count);
     for (unsigned i = 0; i < o->remote_count; i++) {
         struct s2s_remote *r = arena_new(&s->arena, struct s2s_remote);
         *r = o->remotes[i];
@@ -106,6 +115,14 @@ static void copy_options(struct s2s *s, const struct s2s_options *o)
         s->o.per_address_max = 64;
 }
 
+static void on_gate_open(struct gate *g)
+{
+    struct s2s_shard *sh = container_of(g, struct s2s_shard, gate);
+    s2s_reception_gate_open(g);
+    if (sh->index == 0)
+        s2s_components_gate_open(sh->s2s->components);
+}
+
 struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
 {
     static const struct edge_remote_ops ops = {edge_send, edge_wake};
@@ -115,6 +132,7 @@ struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
     list_init(&s->block_lists);
     copy_options(s, o);
     s->shards = mem_array(o->loop_count, sizeof *s->shards);
+    s->components = s2s_components_create(&s->shards[0]);
     for (unsigned i = 0; i < o->loop_count; i++) {
         struct s2s_shard *sh = &s->shards[i];
         sh->s2s = s;
@@ -126,7 +144,7 @@ struct s2s *s2s_create(const struct s2s_options *o, struct error *e)
         s2s_turns_init(&sh->turns, s->o.attempts_max);
         s2s_trace_init(&sh->trace);
         s2s_policy_begin(sh, o->communities, o->community_count);
-        gate_init(&sh->gate, o->store, sh->loop, s2s_reception_gate_open);
+        gate_init(&sh->gate, o->store, sh->loop, on_gate_open);
         sh->taken.most = s->o.per_address_max;
         sh->listeners = mem_array(o->listener_count, sizeof *sh->listeners);
         sh->dns = dns_create(sh->loop, &(struct dns_options){s->o.dns_server, s->o.dns_trust_anchor}, e);
@@ -180,6 +198,15 @@ void s2s_take(struct s2s *s, struct loop *l, uv_os_sock_t fd, const struct socka
         s2s_in_accept(sh, NULL, true, fd, peer);
 }
 
+static bool add_components(struct s2s *s, struct error *e)
+{
+    for (unsigned i = 0; i < s->o.component_count; i++)
+        if (!s2s_components_add(s->components, s->o.components[i].domain, s->o.components[i].secret, e))
+            return error_wrap(e, "s2s");
+    s->o.components = NULL;
+    return true;
+}
+
 bool s2s_start(struct s2s *s, struct error *e)
 {
     for (unsigned i = 0; i < s->o.loop_count; i++)
@@ -194,7 +221,37 @@ bool s2s_start(struct s2s *s, struct error *e)
         }
     for (unsigned i = 0; i < s->first_count; i++)
         s2s_block_list_want(s, &s->first[i]);
-    return true;
+    return add_components(s, e);
+}
+
+/* ---- services come and go ---- */
+
+struct coming {
+    struct command cmd;
+    struct s2s *s2s;
+    char *domain, *secret; /* owned */
+};
+
+static void run_coming(struct command *c)
+{
+    struct coming *o = container_of(c, struct coming, cmd);
+    struct error e = ERROR_INIT;
+    if (!o->s2s->shards[0].stopping && !s2s_components_add(o->s2s->components, o->domain, o->secret, &e))
+        log_error(NULL, "%s: %s", o->domain, e.text);
+    mem_wipe(o->secret, strlen(o->secret));
+    mem_free(o->secret);
+    mem_free(o->domain);
+    mem_free(o);
+}
+
+void s2s_add_component(struct s2s *s, const struct s2s_component *c)
+{
+    struct coming *o = mem_new(struct coming);
+    o->cmd.run = run_coming;
+    o->s2s = s;
+    o->domain = mem_dup(c->domain);
+    o->secret = mem_dup(c->secret);
+    loop_post(s->shards[0].loop, &o->cmd);
 }
 
 /* ---- a domain goes ---- */
@@ -241,6 +298,17 @@ static void forget_domain(struct s2s_shard *sh, const char *domain)
         s2s_in_forget(s2s_in_from_node(node), domain);
 }
 
+static void remove_component(struct s2s_shard *sh, const char *domain)
+{
+    if (sh->index == 0)
+        s2s_components_remove(sh->s2s->components, domain);
+}
+
+void s2s_remove_component(struct s2s *s, const char *domain)
+{
+    on_each_shard(s, domain, remove_component);
+}
+
 void s2s_leave_domain(struct s2s *s, const char *domain)
 {
     on_each_shard(s, domain, leave_domain);
@@ -270,7 +338,8 @@ static void run_stopped(struct command *c)
 void s2s_shard_check_stopped(struct s2s_shard *sh)
 {
     if (!sh->closing || sh->stopped || sh->reads || !list_is_empty(&sh->ins) || !list_is_empty(&sh->outs) ||
-        !list_is_empty(&sh->receptions))
+        !list_is_empty(&sh->receptions) ||
+        (sh->index == 0 && !s2s_components_are_still(sh->s2s->components)))
         return;
     sh->stopped = true;
     gate_fini(&sh->gate);
@@ -291,6 +360,8 @@ static void run_close(struct command *c)
 {
     struct s2s_shard *sh = container_of(c, struct s2s_shard, stop);
     sh->closing = true;
+    if (sh->index == 0)
+        s2s_components_close(sh->s2s->components);
     list_each(node, &sh->ins)
         s2s_in_close(s2s_in_from_node(node), STREAM_SYSTEM_SHUTDOWN, "the server is shutting down");
     s2s_shard_check_stopped(sh);
@@ -324,8 +395,10 @@ static void run_stop(struct command *c)
     sh->stopping = true;
     sh->finishing = 1; /* this walk: else the first pair that has finished would end it */
     close_listeners(sh);
-    if (sh->index == 0)
+    if (sh->index == 0) {
         s2s_block_list_stop(sh->s2s);
+        s2s_components_stop(sh->s2s->components);
+    }
     struct s2s_pair *p;
     for (size_t i = 0; (p = map_next(&sh->pairs, &i));)
         s2s_pair_stop(p);
@@ -347,6 +420,7 @@ void s2s_destroy(struct s2s **sp)
     if (!s)
         return;
     *sp = NULL;
+    s2s_components_destroy(&s->components);
     for (unsigned i = 0; i < s->o.loop_count; i++) {
         struct s2s_shard *sh = &s->shards[i];
         struct s2s_pair *p;

@@ -49,6 +49,11 @@ struct s2s_remote {
     size_t stanza_bytes;         /* the same */
 };
 
+/* A service that attaches by XEP-0114; the exchange knows it as attached. */
+struct s2s_component {
+    const char *domain, *secret;
+};
+
 struct s2s_options {
     struct loop *const *loops; /* I/O loops; streams and pairs are spread over them */
     unsigned loop_count;
@@ -59,6 +64,10 @@ struct s2s_options {
     const char *dns_server, *dns_trust_anchor; /* as dns_options.server, .trust_anchor */
     const struct s2s_listener *listeners;
     unsigned listener_count;
+    const struct s2s_listener *component_listeners; /* where services attach; open while there is one */
+    unsigned component_listener_count;
+    const struct s2s_component *components; /* those of the start; not kept */
+    unsigned component_count;
     const struct s2s_remote *remotes; /* copied */
     unsigned remote_count;
     const struct s2s_community *communities; /* copied; of those that are not here nothing is said */
@@ -91,6 +100,10 @@ void s2s_set_community(struct s2s *s, const struct s2s_community *c);
 void s2s_set_deny_list(struct s2s *s, struct s2s_deny_list *l);
 /* Begins to accept. Before the loops run; when there is only one, also on it. */
 MUST_USE bool s2s_start(struct s2s *s, struct error *e);
+/* Services that come while it runs (before exchange_add_attached), and go (after exchange_remove_attached). Any thread.
+ */
+void s2s_add_component(struct s2s *s, const struct s2s_component *c);
+void s2s_remove_component(struct s2s *s, const char *domain);
 /* A domain that goes (exchange_close_community). First what leaves in its name ends, once peers have said what they
  * have of us, at most 3 s later; then what comes for it. Any thread. */
 void s2s_leave_domain(struct s2s *s, const char *domain);

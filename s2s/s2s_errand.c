@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gateway/base/mem.h"
+#include "s2s/s2s_component.h"
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_pair.h"
 #include "s2s/s2s_way.h"
@@ -21,10 +22,39 @@ struct errand {
     char local[];       /* LOCAL \0 REMOTE \0 */
 };
 
+static void errand_free(struct errand *er)
+{
+    stanza_unref(&er->st);
+    mem_free(er->answer_id);
+    mem_free(er);
+}
+
+static void post(struct errand *er);
+
+/* What is for a service that is attached here; it may have been attached since the errand began. */
+static void run_for_component(struct errand *er)
+{
+    struct s2s *s = er->shard->s2s;
+    if (er->shard->index) {
+        er->shard = &s->shards[0];
+        post(er);
+        return;
+    }
+    if (er->st && !s2s_components_send(s->components, er->local, er->remote, er->st, er->id) && !er->id.seq)
+        exchange_remote_failed(s->o.exchange, er->st, 0, STANZA_SERVICE_UNAVAILABLE, NULL);
+    else if (er->makes_pair && !er->st)
+        s2s_components_wake(s->components, er->local, er->remote);
+    errand_free(er);
+}
+
 static void run_errand(struct command *c)
 {
     struct errand *er = container_of(c, struct errand, cmd);
     struct s2s_shard *sh = er->shard;
+    if (exchange_is_attached(sh->s2s->o.exchange, er->remote)) {
+        run_for_component(er);
+        return;
+    }
     char name[S2S_WAY_NAME_MAX];
     s2s_way_name(name, er->local, er->remote);
     struct s2s_pair *p = map_get(&sh->pairs, name);
@@ -32,9 +62,7 @@ static void run_errand(struct command *c)
         p = s2s_pair_create(sh, er->local, er->remote);
     if (p)
         er->tell(p, er);
-    stanza_unref(&er->st);
-    mem_free(er->answer_id);
-    mem_free(er);
+    errand_free(er);
 }
 
 static struct errand *errand_new(struct s2s *s, const char *local, const char *remote,

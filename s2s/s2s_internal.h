@@ -54,6 +54,7 @@ struct s2s {
     struct list block_lists; /* s2s_block_list.c; first loop only */
     const struct s2s_community *first; /* of the start: which lists they name */
     unsigned first_count;
+    struct s2s_components *components; /* on the first shard */
     unsigned shards_finishing; /* stopping: shards with pairs that are; first loop only */
     unsigned shards_left;    /* stopping: shards that still hold streams; first loop only */
     void (*on_stopped)(void *user);

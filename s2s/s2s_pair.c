@@ -208,7 +208,7 @@ static void idle_for_long(struct s2s_pair *p)
 static void leave(struct s2s_pair *p)
 {
     struct s2s *s = p->way.shard->s2s;
-    if (p->out || p->queue.reading || p->unconfirmed.numbering.looking) {
+    if (p->out || p->queue.reading || p->unconfirmed.numbering.looking || p->notice.reading) {
         start_timer(p, LEAVE_MS);
         return;
     }

@@ -174,9 +174,10 @@ enum stream_error s2s_reception_stanza(struct s2s_reception *r, struct stanza *s
     enum stream_error e = check(r, st, &pair, text);
     if (e != STREAM_OK)
         return e;
-    if (answers_us(st))
+    bool answers = answers_us(st);
+    if (answers)
         s2s_errand_answer(r->shard->s2s, st->to->domain, st->from->domain, st->id);
-    else
+    if (!answers || exchange_is_attached(r->shard->s2s->o.exchange, st->to->domain)) /* which may ask for itself */
         take(r, st, pair);
     return STREAM_OK;
 }

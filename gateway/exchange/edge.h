@@ -125,6 +125,10 @@ void exchange_remote_failed(struct exchange *x, struct stanza *st, uint64_t seq,
 /* A kept message waits for a server that cannot be reached, and is tried until then: its sender is told, if it
  * is one of our people, by a message that is kept like others and not archived. Any loop. */
 void exchange_remote_delayed(struct exchange *x, const struct stanza *st, int64_t kept_us, int64_t until_us);
-bool exchange_is_local_domain(struct exchange *x, const char *domain); /* any thread */
+/* Ours: a community, or a service that is attached (exchange_is_attached). Any thread. */
+bool exchange_is_local_domain(struct exchange *x, const char *domain);
+/* A service outside that is attached here (XEP-0114), there or not: what is for it leaves by the edge, on its own
+ * stream. */
+bool exchange_is_attached(struct exchange *x, const char *domain);
 
 #endif

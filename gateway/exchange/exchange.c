@@ -84,6 +84,8 @@ struct exchange *exchange_create(const struct exchange_options *o)
     x->resources_max = o->resources_max ? o->resources_max : 10;
     for (unsigned i = 0; i < o->community_count; i++)
         exchange_add_community(x, &o->communities[i]);
+    for (unsigned i = 0; i < o->attached_count; i++)
+        exchange_add_attached(x, &o->attached[i]);
     add_services(x, o->services);
     x->shard_count = o->loop_count;
     x->shards = mem_array(o->loop_count, sizeof(struct shard));
@@ -133,6 +135,7 @@ void exchange_destroy(struct exchange **xp)
         shard_fini(&x->shards[i]);
     mem_free(x->shards);
     exchange_communities_fini(x);
+    exchange_attached_fini(x);
     map_fini(&x->iqs);
     map_fini(&x->service_states);
     revocation_fini(&x->revocations);
@@ -157,7 +160,7 @@ static void wake_pair(const struct wake *w, char *queue)
     *remote++ = '\0';
     if (w->domain && !text_eq(local, w->domain) && !text_eq(remote, w->domain))
         return;
-    if (exchange_is_local_domain(x, local))
+    if (exchange_is_local_domain(x, local) || exchange_is_attached(x, remote))
         x->remote->ops->wake(x->remote, local, remote);
     else
         log_warn(NULL, "messages from %s to %s wait, but %s is not a domain of ours any more",
@@ -417,7 +420,7 @@ void exchange_receive_remote(struct exchange *x, struct stanza *st, struct settl
     bool malformed = st->type == STANZA_TYPE_UNKNOWN;
     if (malformed)
         route_refuse(ev, STANZA_BAD_REQUEST, NULL);
-    if (malformed || !exchange_is_local(x, st->to))
+    if (malformed || !(exchange_is_ours(x, st->to) || exchange_is_attached(x, st->from->domain)))
         event_destroy(&ev);
     else
         route_event(ev);
@@ -458,12 +461,14 @@ void exchange_remote_failed(struct exchange *x, struct stanza *st, uint64_t seq,
 {
     bool silent = (st->kind == STANZA_PRESENCE && st->type == PRESENCE_PROBE) || (!seq && message_is_state(st));
     struct stanza *error = silent ? NULL : build_error(st, why, text, NULL);
-    bool bounces = error && error->to && error->to->local && exchange_is_local(x, error->to);
-    if (seq && bounces)
+    bool to_person = error && error->to && error->to->local && exchange_is_local(x, error->to);
+    bool of_service = error && error->to && (exchange_is_attached(x, error->to->domain) ||
+                                             exchange_is_attached(x, st->to->domain));
+    if (seq && to_person)
         own_bounce(x, error, seq);
-    else if (bounces)
+    else if (to_person || of_service)
         route_ours(x, error);
-    else
+    if (!to_person)
         exchange_remote_done(x, st, seq);
     stanza_unref(&error);
 }

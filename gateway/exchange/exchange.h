@@ -51,12 +51,21 @@ static inline bool community_lists_admin(const struct community *c, const char *
     return false;
 }
 
+/* A service outside that is attached here under a domain of ours (XEP-0114): the edge to other communities carries what
+ * is for it. */
+struct attached {
+    const char *domain;
+    const char *community; /* that lists it (XEP-0030); NULL: none does */
+};
+
 struct exchange_options {
     struct loop *const *loops; /* one a shard */
     unsigned loop_count;
     struct store *store;
     const struct community *communities; /* copied */
     unsigned community_count;
+    const struct attached *attached; /* copied */
+    unsigned attached_count;
     const struct service *const *services; /* ends with NULL; lives as long as the exchange */
     struct edge_remote *remote; /* NULL: federation is off; remote-server-not-found */
     struct reach *reach;        /* NULL: nobody is reached on devices */
@@ -83,6 +92,11 @@ void exchange_add_community(struct exchange *x, const struct community *c);
 void exchange_close_community(struct exchange *x, const char *domain, struct loop *reply_on,
                               void (*done)(void *user, unsigned ended), void *user);
 void exchange_forget_community(struct exchange *x, const char *domain);
+/* Services that are attached, whether they are there or not; they come and go as communities do. Any thread asks. */
+void exchange_add_attached(struct exchange *x, const struct attached *a);
+void exchange_remove_attached(struct exchange *x, const char *domain);
+void exchange_attached_each(struct exchange *x, const char *community, void (*each)(void *user, const char *domain),
+                            void *user);
 /* An account was added, deleted, disabled or enabled, or has a new password, and that is committed. Links of one that
  * may not log in any more end (not-authorized), and what is in memory of the person is loaded anew. Any thread. */
 void exchange_account_changed(struct exchange *x, const char *bare);

@@ -52,7 +52,7 @@ const struct community *exchange_community_or_none(struct exchange *x, const cha
 bool exchange_is_local_domain(struct exchange *x, const char *domain)
 {
     const struct hosted *h = find(x, domain);
-    return h && state_of(h) == HOSTED_SERVED;
+    return (h && state_of(h) == HOSTED_SERVED) || exchange_is_attached(x, domain);
 }
 
 bool exchange_is_local(struct exchange *x, const struct jid *j)

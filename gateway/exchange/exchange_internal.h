@@ -43,6 +43,8 @@ struct exchange {
     struct store *store;
     struct registry communities;     /* domain -> struct hosted (exchange_communities.c) */
     struct hosted *hosted;           /* all there ever were; owned */
+    struct registry attached;        /* domain -> struct attachment (exchange_attached.c) */
+    _Atomic(struct attachment *) attachments; /* all there ever were; owned */
     const struct service **services; /* ours first; ends with NULL */
     struct map iqs;                  /* "ns element" -> struct iq_entry */
     struct map service_states;       /* name of a service -> what it keeps; not owned */
@@ -64,6 +66,9 @@ struct shard *exchange_shard_of(struct exchange *x, const char *key);
 const struct iq_entry *exchange_iq_entries(struct exchange *x, const struct element *payload);
 /* Of a domain that we serve, or that is being closed: what is on its way there still goes there. */
 bool exchange_is_local(struct exchange *x, const struct jid *j);
+/* As exchange_is_local, or of a service that is attached: it comes from us, or is for us. */
+bool exchange_is_ours(struct exchange *x, const struct jid *j);
+void exchange_attached_fini(struct exchange *x);
 /* As exchange_community; for one that was never ours: of somebody who has nothing and may nothing. */
 const struct community *exchange_community_or_none(struct exchange *x, const char *domain);
 /* The shortest life of a request for contact that any of them gives; UINT64_MAX: there is none. */

@@ -88,7 +88,7 @@ void route_event(struct event *ev)
     const struct jid *to = ev->st->to, *from = ev->st->from;
     if (!exchange_is_local(ev->x, to)) {
         CHECK(from);
-        if (!exchange_is_local(ev->x, from)) { /* of a community that has gone meanwhile */
+        if (!exchange_is_ours(ev->x, from) && !exchange_is_ours(ev->x, to)) { /* of what has gone meanwhile */
             event_destroy(&ev);
             return;
         }

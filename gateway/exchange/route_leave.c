@@ -45,7 +45,7 @@ static enum event_state leave_admit(struct event *ev)
 
 static enum event_fate leave_perform(struct event *ev)
 {
-    bool failed = ev->error.code != ERROR_NONE, is_answer = ev->mark != NULL;
+    bool failed = ev->error.code != ERROR_NONE, is_answer = ev->mark && ev->st->type == MESSAGE_ERROR;
     struct queue_id id = {ev->seq ? ev->kept->keep.kept_us : 0, ev->seq};
     if (failed && is_answer)
         route_leave_answer_gone(ev->x); /* and it goes unkept */

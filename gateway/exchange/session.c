@@ -251,7 +251,8 @@ void session_ready(struct person *p)
 
 static bool is_stranger(struct person *p, const struct jid *from, const struct session *s)
 {
-    if (text_eq(from->domain, p->jid->domain) || (!from->local && exchange_is_local_domain(p->x, from->domain)))
+    if (text_eq(from->domain, p->jid->domain) || exchange_is_attached(p->x, from->domain) ||
+        (!from->local && exchange_is_local_domain(p->x, from->domain)))
         return false;
     if (p->state == PERSON_NOBODY)
         return true;

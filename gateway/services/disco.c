@@ -54,14 +54,22 @@ static enum service_result info(struct exchange *x, struct person *who, struct s
     return answer(x, &b);
 }
 
+static void item(void *user, const char *domain)
+{
+    build_open(user, "item", NULL);
+    build_attr(user, "jid", domain);
+    build_close(user);
+}
+
 static enum service_result items(struct exchange *x, struct person *who, struct stanza *iq)
 {
-    (void)who;
     if (element_attr(stanza_first(iq), "node"))
         return no_such_node(x, iq);
     struct builder b;
     build_begin_result(&b, iq);
     build_open(&b, "query", NS_DISCO_ITEMS);
+    if (!who)
+        exchange_attached_each(x, iq->to->domain, item, &b);
     build_close(&b);
     return answer(x, &b);
 }

@@ -191,7 +191,7 @@ def mistakes(t):
     chain = g.folder / f"{name}.pem"
     good = chain.read_text()
     chain.write_text("no certificate\n")
-    g.reload(rf'community "{name}": {chain}', "nothing has changed")
+    g.reload(rf'certificate of {name}: {chain}', "nothing has changed")
     for domain in (name, "mantua.example"):
         raw = t.raw(HERE)
         raw.open(domain)
@@ -202,5 +202,27 @@ def mistakes(t):
     g.terminal(f"romeo@{name}")
 
 
+def ourselves(t):
+    """what is for a domain of ours never leaves; a domain whose DNS leads back to us, and that we do not serve, is refused, and does not loop"""
+    ghost, name = "ghost.example", "verona.example"
+    g = Gateway(t, more=(ghost, name))
+    g.add(name)
+    g.reload(*come(1, 0))
+    romeo, his = t.strophe(ROMEO), g.terminal(f"romeo@{name}")
+    his.send(f"<presence type='subscribe' to='{ROMEO}'/>")
+    romeo.wait(lambda s: s.get("type") == "subscribe", "the wish of another community of the same gateway")
+    romeo.send(f"<presence type='subscribed' to='romeo@{name}'/>")
+    text = token()
+    romeo.message(f"romeo@{name}", text)
+    hears(his, text)
+    said = g.log.read_text()
+    hold(f">{name}]" not in said and f"{name}>" not in said, "a stream between our own domains")
+    romeo.message(f"nobody@{ghost}", "boo")
+    error = romeo.wait(lambda s: s.get("type") == "error" and s.get("from", "").endswith(ghost), "the error for a message to ourselves")
+    hold(error.find(".//{urn:ietf:params:xml:ns:xmpp-stanzas}remote-server-not-found") is not None, "another error")
+    romeo.settle()
+    hold(g.log.read_text().count("host-unknown") <= 4, "it loops")
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, many, goes, mistakes)
+    suite.main(__doc__, many, goes, mistakes, ourselves)

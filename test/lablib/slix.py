@@ -34,11 +34,8 @@ class Slix(Waiting):
 
     def _run(self, ready, jid, password, ca, plugins):
         asyncio.set_event_loop(self.loop)
-        self.xmpp = slixmpp.ClientXMPP(jid, "" if self.shows else password)
+        self.xmpp = self._make(jid, password, ca)
         self.xmpp.loop = self.loop
-        self.xmpp.ca_certs = str(ca)
-        if self.shows:
-            self.xmpp.certfile, self.xmpp.keyfile = map(str, self.shows)
         self.xmpp.auto_authorize = self.xmpp.auto_subscribe = None  # the test answers, as a person would
         for plugin in plugins:
             self.xmpp.register_plugin(plugin)
@@ -51,6 +48,13 @@ class Slix(Waiting):
         self._connect()
         ready.set()
         self.loop.run_forever()
+
+    def _make(self, jid, password, ca):
+        xmpp = slixmpp.ClientXMPP(jid, "" if self.shows else password)
+        xmpp.ca_certs = str(ca)
+        if self.shows:
+            xmpp.certfile, xmpp.keyfile = map(str, self.shows)
+        return xmpp
 
     def _ended(self, name, why):
         if not self.cutting:
@@ -118,3 +122,27 @@ class Slix(Waiting):
         await self.xmpp.disconnect()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
+
+
+class Service(Slix):
+    """slixmpp's ComponentXMPP (XEP-0114). Stanzas are said and seen as if they were of jabber:client."""
+    NS = "jabber:component:accept"
+
+    def __init__(self, domain, secret, address, plugins=(), patience=PATIENCE):
+        super().__init__(domain, secret, address, None, plugins=plugins, patience=patience, presence=False)
+
+    def _make(self, jid, password, ca):
+        return slixmpp.ComponentXMPP(jid, password, self.address[0], int(self.address[1]))
+
+    def _connect(self):
+        self.xmpp.connect()
+
+    def _note(self, stanza):
+        if stanza.name in ("message", "presence", "iq"):
+            self._arrived("stanza " + ET.tostring(stanza.xml, encoding="unicode").replace(self.NS, "jabber:client"))
+        return stanza
+
+    def send(self, xml):
+        element = ET.fromstring(f"<stream xmlns='{self.NS}'>{xml}</stream>")[0]
+        kind = {"message": self.xmpp.Message, "presence": self.xmpp.Presence, "iq": self.xmpp.Iq}[element.tag.rpartition("}")[2]]
+        self.loop.call_soon_threadsafe(lambda: self.xmpp.send(kind(xml=element)))

@@ -171,7 +171,7 @@ static void who_cannot_begin_says_why(void **state)
     struct error e = ERROR_INIT;
     world.community.key = world.other.key;
     assert_null(certificates_create(world.loop, &world.config, world.tls, &e));
-    assert_non_null(strstr(e.text, "community \"" OURS "\": "));
+    assert_non_null(strstr(e.text, "certificate of " OURS ": "));
     assert_non_null(strstr(e.text, world.other.key));
 }
 

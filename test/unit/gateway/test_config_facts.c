@@ -20,6 +20,8 @@
 #define A "community \"a.example\" { " FILES " }\n"
 #define B "community \"b.example\" { " FILES " }\n"
 
+#define SECRET "/tmp/causeway-facts-secret"
+
 static char folder[] = "/tmp/causeway-facts-XXXXXX";
 
 static void put(const char *name, const char *text)
@@ -67,6 +69,10 @@ static void compare(const char *older, const char *newer, struct bytes *out)
         bytes_printf(out, "+%s ", c.added[i]->exchange.domain);
     for (unsigned i = 0; i < c.removed_count; i++)
         bytes_printf(out, "-%s ", c.removed[i]->exchange.domain);
+    for (unsigned i = 0; i < c.attached_count; i++)
+        bytes_printf(out, "~%s ", c.attached[i]->exchange.domain);
+    for (unsigned i = 0; i < c.detached_count; i++)
+        bytes_printf(out, "^%s ", c.detached[i]->exchange.domain);
     for (unsigned i = 0; i < c.other_count; i++)
         bytes_printf(out, "[%s] ", c.others[i]);
     arena_fini(&a);
@@ -93,6 +99,8 @@ static void changes_are_named(void **state)
          "[gateway: egress_allow] "},
         {"a listener by its place", "listen { service = \"c2s\" port = 5222 }\n" A, "listen { service = \"c2s\" port = 5224 }\n" A,
          "[listen \"1\": port] "},
+        {"a component comes, under the name of none", A, A "component \"irc.a.example\" { secret_file = \"" SECRET "\" }", "~irc.a.example "},
+        {"a component goes", A "component \"irc.a.example\" { secret_file = \"" SECRET "\" }", A, "^irc.a.example "},
         {"another domain's", A, A "remote \"r.example\" { deny = true }", "[remote \"r.example\": deny] "},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -141,6 +149,11 @@ static int setup(void **state)
     (void)state;
     char path[256];
     assert_non_null(mkdtemp(folder));
+    FILE *f = fopen(SECRET, "w");
+    assert_non_null(f);
+    fputs("secret\n", f);
+    fclose(f);
+    assert_int_equal(chmod(SECRET, 0600), 0);
     snprintf(path, sizeof path, "%s/d", folder);
     return mkdir(path, 0700);
 }
@@ -150,6 +163,7 @@ static int teardown(void **state)
     (void)state;
     static const char *const names[] = {"one.conf", "other.conf", "main.conf", "d/b.conf", "d", ""};
     char path[256];
+    unlink(SECRET);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         if (unlink(path) != 0)

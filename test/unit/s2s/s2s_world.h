@@ -61,6 +61,7 @@ struct exchange {
     struct loop *loop;
     struct store *store;
     struct edge_remote *edge;
+    const char *attached; /* the one service that is; NULL: none */
     char in[WORLD_TEXT];  /* "message:ID[+delay] " for each stanza that came */
     char out[WORLD_TEXT]; /* "done:ID ", "failed:ID=CONDITION " */
     char why[WORLD_TEXT]; /* texts of failures, a line each */
@@ -78,6 +79,11 @@ struct exchange {
 bool exchange_is_local_domain(struct exchange *x, const char *domain)
 {
     return strcmp(domain, x->domain) == 0;
+}
+
+bool exchange_is_attached(struct exchange *x, const char *domain)
+{
+    return x->attached && strcmp(domain, x->attached) == 0;
 }
 
 void exchange_receive_remote(struct exchange *x, struct stanza *st, struct settle *s)
