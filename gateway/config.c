@@ -314,8 +314,7 @@ static void add_listener(struct reader *r, cfg_t *sec, const char *service, cons
     } else if (text_eq(service, "s2s") || text_eq(service, "s2s-tls")) {
         c->s2s[c->s2s_count++] = (struct s2s_listener){address, (uint16_t)(port ? port : direct ? 5270 : 5269), direct};
     } else if (text_eq(service, "component")) {
-        c->component[c->component_listener_count++] =
-            (struct s2s_listener){.address = address, .port = (uint16_t)(port ? port : 5347)};
+        c->component[c->component_listener_count++] = (struct s2s_listener){address, (uint16_t)(port ? port : 5347), false};
     } else if (text_eq(service, "http")) {
         if (c->http_address)
             mistake(r, sec, "listen: there is one for http already");
@@ -553,12 +552,11 @@ static void read_communities(struct reader *r, cfg_t *cfg)
 /* The longest name of a community that ends this one. */
 static const struct config_community *parent_of(const struct config *c, const char *domain)
 {
-    const struct config_community *found = NULL;
-    for (const char *dot = strchr(domain, '.'); dot && !found; dot = strchr(dot + 1, '.'))
+    for (const char *dot = strchr(domain, '.'); dot; dot = strchr(dot + 1, '.'))
         for (unsigned i = 0; i < c->community_count; i++)
             if (text_eq(c->communities[i].exchange.domain, dot + 1))
-                found = &c->communities[i];
-    return found;
+                return &c->communities[i];
+    return NULL;
 }
 
 static const struct config_community *community_of(struct reader *r, cfg_t *sec, const char *domain)
