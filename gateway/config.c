@@ -314,7 +314,8 @@ static void add_listener(struct reader *r, cfg_t *sec, const char *service, cons
     } else if (text_eq(service, "s2s") || text_eq(service, "s2s-tls")) {
         c->s2s[c->s2s_count++] = (struct s2s_listener){address, (uint16_t)(port ? port : direct ? 5270 : 5269), direct};
     } else if (text_eq(service, "component")) {
-        c->component[c->component_listener_count++] = (struct s2s_listener){address, (uint16_t)(port ? port : 5347), false};
+        c->component[c->component_listener_count++] =
+            (struct s2s_listener){.address = address, .port = (uint16_t)(port ? port : 5347)};
     } else if (text_eq(service, "http")) {
         if (c->http_address)
             mistake(r, sec, "listen: there is one for http already");
@@ -581,8 +582,7 @@ static void read_component(struct reader *r, cfg_t *sec, struct config_component
     *out = (struct config_component){
         .exchange = {domain, community ? community->exchange.domain : NULL},
         .secret = private_secret(r, sec, "secret_file"),
-        .certificate = text_of(r, sec, "certificate"),
-        .key = text_of(r, sec, "key"),
+        .certificate = text_of(r, sec, "certificate"), .key = text_of(r, sec, "key"),
     };
     if (!text_of(r, sec, "secret_file"))
         mistake(r, sec, "component \"%s\": 'secret_file' is needed", domain);
