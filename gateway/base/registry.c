@@ -3,6 +3,7 @@
  * of its slots. */
 #include "gateway/base/registry.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "gateway/base/hash.h"
@@ -25,12 +26,13 @@ static struct registry_table *table_of(const struct registry *r)
     return atomic_load_explicit(&r->table, memory_order_acquire);
 }
 
-/* The slot of `key`, or the free slot where it would go. */
-static struct slot *find_slot(struct registry_table *t, const char *key, uint32_t hash)
+/* The slot of `key`, or the free slot where it would go, which is no reader's: another key may be put there at once. */
+static struct slot *find_slot(struct registry_table *t, const char *key, uint32_t hash, bool *is_free)
 {
     for (size_t i = hash & (t->cap - 1);; i = (i + 1) & (t->cap - 1)) {
         struct slot *s = &t->slots[i];
         const char *there = atomic_load_explicit(&s->key, memory_order_acquire);
+        *is_free = !there;
         if (!there || (s->hash == hash && strcmp(there, key) == 0))
             return s;
     }
@@ -41,8 +43,9 @@ void *registry_get(const struct registry *r, const char *key)
     struct registry_table *t = table_of(r);
     if (!t)
         return NULL;
-    struct slot *s = find_slot(t, key, (uint32_t)hash_text(key));
-    return atomic_load_explicit(&s->value, memory_order_acquire);
+    bool is_free;
+    struct slot *s = find_slot(t, key, (uint32_t)hash_text(key), &is_free);
+    return is_free ? NULL : atomic_load_explicit(&s->value, memory_order_acquire);
 }
 
 static void put(struct registry_table *t, struct slot *s, const char *key, uint32_t hash,
@@ -64,8 +67,9 @@ static struct registry_table *grow(struct registry *r)
     for (size_t i = 0; old && i < old->cap; i++) {
         struct slot *s = &old->slots[i];
         const char *key = atomic_load(&s->key);
+        bool is_free;
         if (key)
-            put(t, find_slot(t, key, s->hash), key, s->hash, atomic_load(&s->value));
+            put(t, find_slot(t, key, s->hash, &is_free), key, s->hash, atomic_load(&s->value));
     }
     atomic_store_explicit(&r->table, t, memory_order_release);
     return t;
@@ -75,14 +79,15 @@ void *registry_set(struct registry *r, const char *key, void *value)
 {
     struct registry_table *t = table_of(r);
     uint32_t hash = (uint32_t)hash_text(key);
-    struct slot *s = t ? find_slot(t, key, hash) : NULL;
-    if (s && atomic_load(&s->key))
+    bool is_free = true;
+    struct slot *s = t ? find_slot(t, key, hash, &is_free) : NULL;
+    if (!is_free)
         return atomic_exchange_explicit(&s->value, value, memory_order_acq_rel);
     if (!value)
         return NULL;
     if (!t || t->count + 1 > t->cap - t->cap / 4)
         t = grow(r);
-    put(t, find_slot(t, key, hash), mem_dup(key), hash, value);
+    put(t, find_slot(t, key, hash, &is_free), mem_dup(key), hash, value);
     return NULL;
 }
 
