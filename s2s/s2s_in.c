@@ -98,6 +98,7 @@ struct s2s_in *s2s_in_from_node(struct list *node)
 static void on_timer(struct timer *t);
 static void close_way_back(struct s2s_in *in, const struct s2s_proved *pair);
 static void close_ways_back(struct s2s_in *in);
+static struct s2s_pair *pair_back(const struct s2s_in *in, const struct s2s_proved *proved);
 
 static void enter(struct s2s_in *in, enum in_state next)
 {
@@ -185,6 +186,9 @@ void s2s_in_forget(struct s2s_in *in, const char *local)
 {
     struct s2s_proved *pair;
     while ((pair = s2s_reception_find_local(&in->reception, local))) {
+        struct s2s_pair *back = pair_back(in, pair);
+        if (back)
+            s2s_pair_way_back_ended(back, in, S2S_TIMEOUT, "that domain is not served here any more");
         close_way_back(in, pair);
         s2s_reception_forget(&in->reception, pair);
     }
@@ -385,7 +389,7 @@ static void refuse_header(struct s2s_in *in, const char *wanted, enum stream_err
     enum s2s_step step = e == STREAM_UNSUPPORTED_VERSION ? S2S_STEP_TLS : S2S_STEP_POLICY;
     s2s_trail_fail(in->trail, step, reason_of(e), "%s", text);
     if (in->remote)
-        show_trail(in, in->local ? in->local : wanted ? wanted : "", in->remote);
+        show_trail(in, in->local ? in->local : wanted && s2s_way_is_domain(wanted) ? wanted : "", in->remote);
     s2s_in_close(in, e, text);
 }
 
@@ -516,6 +520,23 @@ static void refused_key(struct s2s_in *in, const struct question *q)
                    "dialback: the server that DNS names for %s says that the key is not its own", q->remote);
 }
 
+/* May that pair be proved by dialback on this stream? Asked again when the answer is there: what is served and the policy
+ * may have changed since. */
+static enum stanza_error may_prove(const struct s2s_in *in, const char *remote, const char *local)
+{
+    const struct s2s *s2s = in->shard->s2s;
+    char denied[S2S_POLICY_TEXT];
+    if (!exchange_is_local_domain(s2s->o.exchange, local))
+        return STANZA_ITEM_NOT_FOUND;
+    if (exchange_is_local_domain(s2s->o.exchange, remote))
+        return STANZA_NOT_ALLOWED;
+    if (!in->tls && !s2s_remote_of(s2s, remote)->tls_optional)
+        return STANZA_POLICY_VIOLATION;
+    if (s2s_policy_denies(in->shard, local, remote, denied))
+        return STANZA_POLICY_VIOLATION;
+    return s2s_policy_wants_certificate(in->shard, local, remote) ? STANZA_NOT_AUTHORIZED : STANZA_OK;
+}
+
 /* The authoritative server has spoken, or cannot be asked (`e`). */
 static void conclude(struct s2s_in *in, const struct question *q, bool valid, enum stanza_error e)
 {
@@ -538,25 +559,19 @@ static void conclude(struct s2s_in *in, const struct question *q, bool valid, en
 static void on_verified(void *user, bool valid, enum stanza_error e)
 {
     struct question *q = user;
-    if (!is_over(q->in))
+    if (!is_over(q->in)) {
+        if (e == STANZA_OK && valid)
+            e = may_prove(q->in, q->remote, q->local);
         conclude(q->in, q, valid && e == STANZA_OK, e);
+    }
     question_free(q);
 }
 
 static enum stanza_error may_ask(struct s2s_in *in, const struct s2s_dialback *d)
 {
-    struct s2s *s2s = in->shard->s2s;
-    if (!exchange_is_local_domain(s2s->o.exchange, d->to))
-        return STANZA_ITEM_NOT_FOUND;
-    if (exchange_is_local_domain(s2s->o.exchange, d->from))
-        return STANZA_NOT_ALLOWED;
-    char denied[S2S_POLICY_TEXT];
-    if (!in->tls && !s2s_remote_of(s2s, d->from)->tls_optional)
-        return STANZA_POLICY_VIOLATION;
-    if (s2s_policy_denies(in->shard, d->to, d->from, denied))
-        return STANZA_POLICY_VIOLATION;
-    if (s2s_policy_wants_certificate(in->shard, d->to, d->from))
-        return STANZA_NOT_AUTHORIZED;
+    enum stanza_error e = may_prove(in, d->from, d->to);
+    if (e != STANZA_OK)
+        return e;
     bool full = in->question_count >= QUESTIONS_MAX || in->reception.proved.count + in->question_count >= PROVED_MAX;
     return full ? STANZA_RESOURCE_CONSTRAINT : STANZA_OK;
 }
@@ -656,7 +671,7 @@ static bool is_stanza_name(const char *name)
 /* What was learnt in the clear must not hold under TLS (RFC 6120 5.4.3.3), so it comes first. */
 static void on_starttls(struct s2s_in *in)
 {
-    if (in->reception.proved.count || in->question_count || in->both_ways) {
+    if (in->reception.proved.count || in->question_count || in->both_ways || in->state == IN_TRUSTED) {
         s2s_in_close(in, STREAM_POLICY_VIOLATION, "STARTTLS comes before all else");
         return;
     }

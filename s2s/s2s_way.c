@@ -6,6 +6,8 @@
 
 #include "gateway/base/bytes.h"
 #include "gateway/base/mem.h"
+#include "gateway/base/text.h"
+#include "gateway/xmpp/jid.h"
 
 void s2s_way_name(char out[S2S_WAY_NAME_MAX], const char *local, const char *remote)
 {
@@ -34,4 +36,14 @@ void s2s_way_fini(struct s2s_way *w)
     mem_free(w->local);
     mem_free(w->remote);
     mem_free(w->queue);
+}
+
+bool s2s_way_is_domain(const char *name)
+{
+    struct arena a;
+    arena_init(&a);
+    const struct jid *j = jid_parse_text(&a, name);
+    bool is = j && !j->local && !j->resource && text_eq(j->domain, name);
+    arena_fini(&a);
+    return is;
 }

@@ -22,4 +22,7 @@ void s2s_way_name(char out[S2S_WAY_NAME_MAX], const char *local, const char *rem
 void s2s_way_init(struct s2s_way *w, struct s2s_shard *sh, const char *local, const char *remote);
 void s2s_way_fini(struct s2s_way *w);
 
+/* A domain, spelled as we spell it: what anybody says may be shown to an admin only if it is nothing else. */
+bool s2s_way_is_domain(const char *name);
+
 #endif

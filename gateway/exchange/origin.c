@@ -289,10 +289,12 @@ static void take(struct origin *o, struct event *ev)
 static void look_at_inbox(struct origin *o)
 {
     struct list *first;
+    o->users++; /* what is taken may be over at once, and the last of it would end the pair */
     while (o->state == ORIGIN_READY && (first = list_first(&o->inbox))) {
         list_remove(first);
         take(o, list_entry(first, struct event, node));
     }
+    o->users--;
 }
 
 /* ---- opening ---- */
@@ -380,6 +382,7 @@ static void arrive(struct command *cmd)
     struct origin *o = get(exchange_shard_of(ev->x, a->name), a);
     list_append(&o->inbox, &ev->node);
     look_at_inbox(o);
+    origin_idle(o);
 }
 
 void origin_receive(struct exchange *x, const struct origin_arrival *in, struct stanza *st, struct settle *s)
