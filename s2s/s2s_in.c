@@ -520,8 +520,8 @@ static void refused_key(struct s2s_in *in, const struct question *q)
                    "dialback: the server that DNS names for %s says that the key is not its own", q->remote);
 }
 
-/* May that pair be proved by dialback on this stream? Asked again when the answer is there: what is served and the policy
- * may have changed since. */
+/* May that pair be proved by dialback on this stream? Asked again when the answer is there: what is served and the
+ * policy may have changed since. */
 static enum stanza_error may_prove(const struct s2s_in *in, const char *remote, const char *local)
 {
     const struct s2s *s2s = in->shard->s2s;

@@ -9,7 +9,7 @@
 #include "s2s/s2s_internal.h"
 #include "s2s/s2s_policy.h"
 
-enum { CREDIT_BYTES = 64 * 1024 };
+enum { CREDIT_BYTES = 64 * 1024, SETTLED_BYTES = 2048 };
 
 /* Why it is not read; a set. */
 enum pause {
@@ -141,6 +141,28 @@ static bool proves_what_came_before(const struct stanza *st)
     return st->kind == STANZA_IQ && !st->to->local && !st->to->resource && !st->from->local && !st->from->resource;
 }
 
+/* On its way from now on. */
+static struct inbound *add(struct s2s_intake *k, size_t bytes)
+{
+    struct inbound *ib = mem_new(struct inbound);
+    ib->intake = k;
+    ib->bytes = bytes;
+    list_append(&k->unsettled, &ib->node);
+    k->unsettled_bytes += bytes;
+    if (k->unsettled_bytes >= CREDIT_BYTES)
+        pause_reading(k, PAUSE_CREDIT);
+    if (!gate_is_open(&k->shard->gate))
+        pause_reading(k, PAUSE_STORE);
+    return ib;
+}
+
+void s2s_intake_settled(struct s2s_intake *k, const char *remote, const char *local, const struct s2s_place *place)
+{
+    struct inbound *ib = add(k, SETTLED_BYTES);
+    settle_init(&ib->settle, k->shard->loop, on_settled);
+    exchange_remote_settled(k->shard->s2s->o.exchange, remote, local, place->epoch, place->id, &ib->settle);
+}
+
 void s2s_intake_take(struct s2s_intake *k, struct stanza *st, const struct s2s_place *place)
 {
     hold_to_rate(k, st);
@@ -151,18 +173,10 @@ void s2s_intake_take(struct s2s_intake *k, struct stanza *st, const struct s2s_p
     if (s2s_block_list_take(k->shard->s2s, st))
         return;
     bool waits = proves_what_came_before(st) && !s2s_intake_is_empty(k);
-    struct inbound *ib = mem_new(struct inbound);
-    ib->intake = k;
+    struct inbound *ib = add(k, stanza_size(st));
     ib->is_numbered = place != NULL;
     if (place)
         ib->place = *place;
-    ib->bytes = stanza_size(st);
-    list_append(&k->unsettled, &ib->node);
-    k->unsettled_bytes += ib->bytes;
-    if (k->unsettled_bytes >= CREDIT_BYTES)
-        pause_reading(k, PAUSE_CREDIT);
-    if (!gate_is_open(&k->shard->gate))
-        pause_reading(k, PAUSE_STORE);
     if (waits)
         ib->held = stanza_ref(st);
     else

@@ -33,6 +33,9 @@ void s2s_intake_init(struct s2s_intake *k, struct s2s_shard *sh, struct stream *
                      void (*on_empty)(struct s2s_intake *k));
 /* Hands it to the exchange, in order. `place` NULL: its pair does not number. */
 void s2s_intake_take(struct s2s_intake *k, struct stanza *st, const struct s2s_place *place);
+/* Nothing of that pair up to `place` comes again: for the exchange, and counted like a stanza, for it can cost it a
+ * reading of the store. */
+void s2s_intake_settled(struct s2s_intake *k, const char *remote, const char *local, const struct s2s_place *place);
 /* The store keeps things again. */
 void s2s_intake_gate_open(struct s2s_intake *k);
 bool s2s_intake_is_held_up(const struct s2s_intake *k);

@@ -374,6 +374,7 @@ static void proof_goes_on(struct s2s_pair *p)
         return;
     if (p->prove.bidi) {
         enum s2s_proof peers = s2s_out_proof(p->out);
+        s2s_policy_set_limits(p->way.shard, s2s_out_stream(p->out), p->way.remote);
         p->bidi = s2s_bidi_open(p->way.shard, s2s_out_stream(p->out), p->way.remote, p->way.local,
                                 peers != S2S_PROOF_NONE ? peers : S2S_PROOF_DIALBACK);
     }
@@ -402,9 +403,22 @@ static void on_way_back(struct s2s_pair *p, struct stanza *st)
         start_timer(p, options_of(p)->idle_close_ms);
 }
 
-static void on_element(void *user, struct stanza *st)
+/* Its questions are answered as they come, also while it reads nothing. */
+static void bound_answers(struct s2s_pair *p)
 {
-    struct s2s_pair *p = user;
+    enum { ANSWERS_MAX_BYTES = 256 * 1024 };
+    size_t ours = 2 * S2S_OUT_HIGH_BYTES + 2 * XML_LIMITS_DEFAULT.stanza_bytes;
+    const char *text = "it does not read what it is answered";
+    if (!s2s_out_is_ready(p->out) || stream_queued(s2s_out_stream(p->out)) <= ANSWERS_MAX_BYTES + ours)
+        return;
+    if (p->state == PAIR_UP)
+        close_stream(p, STREAM_POLICY_VIOLATION, text);
+    else
+        end_stream(p, STREAM_POLICY_VIOLATION, text);
+}
+
+static void take_element(struct s2s_pair *p, struct stanza *st)
+{
     const struct element *root = st->payload->root;
     if (p->state == PAIR_AUTHENTICATING && s2s_prove_element(&p->prove, p->out, st))
         proof_goes_on(p);
@@ -414,6 +428,12 @@ static void on_element(void *user, struct stanza *st)
         s2s_out_close(p->out, STREAM_NOT_AUTHORIZED, "stanza on a stream that only we may use");
     else if (!s2s_dialback_answer(p->way.shard, s2s_out_stream(p->out), st, NULL))
         log_warn(&p->way.log, "unexpected <%s/> from the peer ignored", root->name);
+}
+
+static void on_element(void *user, struct stanza *st)
+{
+    take_element(user, st);
+    bound_answers(user);
 }
 
 static void on_drained(void *user)

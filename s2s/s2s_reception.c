@@ -108,9 +108,12 @@ static enum stream_error take_settled(struct s2s_reception *r, const struct stan
     *text = "settled speaks of a pair that this stream has not proved";
     if (!pair)
         return STREAM_NOT_AUTHORIZED;
+    *text = "settled speaks of another epoch than before: a store has one";
+    if (pair->numbers && pair->epoch != w.epoch)
+        return STREAM_POLICY_VIOLATION;
     pair->numbers = true;
     pair->epoch = w.epoch;
-    exchange_remote_settled(r->shard->s2s->o.exchange, w.from, w.to, w.epoch, w.id);
+    s2s_intake_settled(&r->intake, w.from, w.to, &(struct s2s_place){w.epoch, w.id});
     return STREAM_OK;
 }
 

@@ -113,7 +113,7 @@ void exchange_receive_numbered(struct exchange *x, struct stanza *st, uint64_t e
                                struct settle *s);
 /* Nothing up to `settled` will come again. Before the first stanza of a stream, and from time to time. */
 void exchange_remote_settled(struct exchange *x, const char *remote, const char *local, uint64_t epoch,
-                             struct queue_id settled);
+                             struct queue_id settled, struct settle *s);
 /* Any loop. */
 void exchange_remote_done(struct exchange *x, const struct stanza *st, uint64_t seq);
 /* It cannot be delivered: the sender gets the error (RFC 6120 8.3, 10.4; none for errors and

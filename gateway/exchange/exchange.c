@@ -435,9 +435,9 @@ void exchange_receive_numbered(struct exchange *x, struct stanza *st, uint64_t e
 }
 
 void exchange_remote_settled(struct exchange *x, const char *remote, const char *local, uint64_t epoch,
-                             struct queue_id settled)
+                             struct queue_id settled, struct settle *s)
 {
-    origin_receive(x, &(struct origin_arrival){remote, local, epoch, settled}, NULL, NULL);
+    origin_receive(x, &(struct origin_arrival){remote, local, epoch, settled}, NULL, s);
 }
 
 static const char *queue_of(const struct stanza *st, char queue[2100])

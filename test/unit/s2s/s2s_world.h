@@ -118,11 +118,15 @@ void exchange_receive_numbered(struct exchange *x, struct stanza *st, uint64_t e
 }
 
 void exchange_remote_settled(struct exchange *x, const char *remote, const char *local, uint64_t epoch,
-                             struct queue_id settled)
+                             struct queue_id settled, struct settle *s)
 {
     CHECK(!exchange_is_local_domain(x, remote) && exchange_is_local_domain(x, local));
     x->epoch = epoch;
     world_note(x->numbers, "settled:%llu ", (unsigned long long)settled.seq);
+    if (x->hold && x->held_count < WORLD_HELD)
+        x->held[x->held_count++] = s;
+    else
+        settle_release(&s);
 }
 
 static inline void exchange_let_go(struct exchange *x)

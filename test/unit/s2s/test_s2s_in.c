@@ -245,6 +245,28 @@ static void numbered(void **state)
     world_until(&d.w, d.a.x.in_count == 5);
     assert_string_equal(d.a.x.numbers, "settled:3 4:1 0:2 0:p 9:3 ");
     assert_int_equal(d.a.x.epoch, 0xff);
+    raw_say(&raw, SETTLED("peer.test", "00000000000000fe", "5")); /* each would cost the store a reading */
+    world_until(&d.w, raw_has(&raw, "policy-violation"));
+    raw_close(&raw);
+    duo_close(&d);
+}
+
+/* "settled" is counted like a stanza: who says it without end is not read until the exchange has looked at it. */
+static void settled_without_end(void **state)
+{
+    (void)state;
+    struct duo d;
+    struct raw raw;
+    duo_open(&d);
+    d.a.x.hold = true;
+    raw_open(&raw, &d.w, d.a.port);
+    raw_prove(&raw, PEER, "peer.test", "a.test");
+    for (int i = 0; i < WORLD_HELD; i++)
+        raw_say(&raw, SETTLED("peer.test", "00000000000000ff", "3"));
+    world_until(&d.w, d.a.x.held_count >= 32);
+    world_calm(&d.w);
+    assert_in_range(d.a.x.held_count, 32, 40); /* 64 KiB, and what was read with the last of them */
+    exchange_let_go(&d.a.x);
     raw_close(&raw);
     duo_close(&d);
 }
@@ -557,7 +579,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_input),          cmocka_unit_test(forged_key),
-        cmocka_unit_test(two_domains_on_one_stream), cmocka_unit_test(numbered), cmocka_unit_test(flood_of_questions),
+        cmocka_unit_test(two_domains_on_one_stream), cmocka_unit_test(numbered), cmocka_unit_test(settled_without_end), cmocka_unit_test(flood_of_questions),
         cmocka_unit_test(questions_that_lose_somebody), cmocka_unit_test(slow_peers),
         cmocka_unit_test(too_large),          cmocka_unit_test(credit),
         cmocka_unit_test(answers_prove),      cmocka_unit_test(a_full_disk_stops_reading),

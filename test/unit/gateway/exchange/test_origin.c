@@ -30,7 +30,7 @@ static void arrives(const char *to, uint64_t epoch, int64_t at_us, uint64_t seq,
 
 static void says_settled(uint64_t epoch, int64_t at_us, uint64_t seq)
 {
-    exchange_remote_settled(world.x, "montague.example", "capulet.example", epoch, (struct queue_id){at_us, seq});
+    exchange_remote_settled(world.x, "montague.example", "capulet.example", epoch, (struct queue_id){at_us, seq}, NULL);
 }
 
 /* All settled, and this was given to her. */
