@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib.lab import Lab  # noqa: E402
 
-HERE, PEOPLE = "montague.example", 250
+HERE, PEOPLE = "montague.example", 700
 SASL = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
 BIND = "<iq xmlns='jabber:client' type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
 ENABLE = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
