@@ -157,7 +157,7 @@ static void run_stop(struct command *cmd)
 static void on_stop(struct reach *reach, const char *callee, const char *peer)
 {
     struct call *c = call_new(reach, run_stop, callee);
-    c->peer = peer ? arena_dup(&c->arena, peer) : NULL;
+    c->peer = arena_dup_or_null(&c->arena, peer);
     loop_post(c->r->loop, &c->cmd);
 }
 
@@ -216,11 +216,6 @@ static const struct reach_ops ops = {
 
 /* -- creation -- */
 
-static const char *dup_or_null(struct arena *a, const char *text)
-{
-    return text ? arena_dup(a, text) : NULL;
-}
-
 static const char *const *copy_prefixes(struct arena *a, const struct contact_router_community *from, struct error *e)
 {
     unsigned n = 0;
@@ -264,11 +259,11 @@ static struct router_community *community_create(const struct contact_router_com
     arena_init_sized(a, 256);
     rc->c = (struct contact_router_community){
         .domain = arena_dup(a, from->domain),
-        .mail_url = dup_or_null(a, from->mail_url),
+        .mail_url = arena_dup_or_null(a, from->mail_url),
         .mail_from = from->mail_from ? arena_dup(a, from->mail_from) : arena_printf(a, "notify@%s", from->domain),
-        .mail_user = dup_or_null(a, from->mail_user),
-        .mail_password = dup_or_null(a, from->mail_password),
-        .mail_answers = dup_or_null(a, from->mail_answers),
+        .mail_user = arena_dup_or_null(a, from->mail_user),
+        .mail_password = arena_dup_or_null(a, from->mail_password),
+        .mail_answers = arena_dup_or_null(a, from->mail_answers),
         .mail_require_tls = from->mail_require_tls,
         .sms_per_day = from->sms_per_day,
         .calls_per_day = from->calls_per_day,
@@ -297,18 +292,6 @@ void contact_router_remove_community(struct contact_router *r, const char *domai
     registry_set(&r->communities, domain, NULL);
 }
 
-static const char *const *copy_list(struct contact_router *r, const char *const *from)
-{
-    unsigned n = 0;
-    while (from && from[n])
-        n++;
-    const char **copy = arena_alloc(&r->arena, (n + 1) * sizeof *copy);
-    for (unsigned i = 0; i < n; i++)
-        copy[i] = arena_dup(&r->arena, from[i]);
-    copy[n] = NULL;
-    return from ? copy : NULL;
-}
-
 /* A mistake in one profile must not cost the others, nor the messages. */
 static void add_off(struct contact_router *r, const struct contact_router_provider *o, const char *why,
                     const char *seen)
@@ -318,7 +301,7 @@ static void add_off(struct contact_router *r, const struct contact_router_provid
         (struct router_off){.name = arena_dup(&r->arena, name),
                             .why = arena_printf(&r->arena, "provider %.40s is off: %s", name, why),
                             .seen = arena_printf(&r->arena, "provider %.40s is off: %s", name, seen),
-                            .communities = copy_list(r, o->communities)};
+                            .communities = arena_dup_texts(&r->arena, o->communities)};
 }
 
 /* What is wrong with a profile begins with its path. */
@@ -397,10 +380,10 @@ struct contact_router *contact_router_create(const struct contact_router_options
     r->loop = o->loop;
     r->http = o->http;
     r->mail = o->mail;
-    r->public_url = dup_or_null(&r->arena, o->public_url);
-    r->zone_dir = dup_or_null(&r->arena, o->zone_dir);
+    r->public_url = arena_dup_or_null(&r->arena, o->public_url);
+    r->zone_dir = arena_dup_or_null(&r->arena, o->zone_dir);
     zone_cache_init(&r->zones, r->zone_dir);
-    r->speech_program = dup_or_null(&r->arena, o->speech_program);
+    r->speech_program = arena_dup_or_null(&r->arena, o->speech_program);
     r->mail_reader =
         arena_dup(&r->arena, o->mail_reader ? o->mail_reader : CAUSEWAY_LIBEXEC_DIR "/causeway-mail-reader");
     r->help = arena_printf(&r->arena, "%s\n%s", device_help(), rule_line_help());

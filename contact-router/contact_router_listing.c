@@ -193,7 +193,7 @@ static void run_providers(struct command *cmd)
         row->cells[1] = arena_dup(&q->arena, p->profile->title ? p->profile->title : p->profile->name);
         row->cells[2] = *p->from ? arena_dup(&q->arena, p->from) : NULL;
         row->cells[3] = listing_number(q, r->providers[i].in_flight);
-        row->cells[4] = r->providers[i].inbound_url ? arena_dup(&q->arena, r->providers[i].inbound_url) : NULL;
+        row->cells[4] = arena_dup_or_null(&q->arena, r->providers[i].inbound_url);
         row->cells[5] = "on";
     }
     for (unsigned i = 0; i < r->off_count; i++) {

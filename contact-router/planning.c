@@ -37,11 +37,6 @@ struct events {
     unsigned count;
 };
 
-static const char *dup_or_null(struct arena *a, const char *text)
-{
-    return text ? arena_dup(a, text) : NULL;
-}
-
 static bool read_events(struct store_tx *tx, const char *callee, struct arena *a,
                         struct events *out, struct error *e)
 {
@@ -59,8 +54,8 @@ static bool read_events(struct store_tx *tx, const char *callee, struct arena *a
             .peer = arena_dup(a, store_text(r, 3)),
             .code = arena_dup(a, store_text(r, 4)),
             .seq = (uint64_t)store_int(r, 5),
-            .text = dup_or_null(a, store_text(r, 6)),
-            .urgency = dup_or_null(a, store_text(r, 7)),
+            .text = arena_dup_or_null(a, store_text(r, 6)),
+            .urgency = arena_dup_or_null(a, store_text(r, 7)),
             .at_us = store_int(r, 8),
         };
     return r && e->code == ERROR_NONE;
@@ -296,7 +291,7 @@ static struct planning *begin(struct contact_router *r, const char *callee)
     arena_init(&p->arena);
     p->r = r;
     p->zones = &r->zones;
-    p->callee = callee ? arena_dup(&p->arena, callee) : NULL;
+    p->callee = arena_dup_or_null(&p->arena, callee);
     p->job = (struct store_job){ .reply_on = r->loop, .run = planning_job, .done = planning_done };
     r->jobs++;
     return p;
@@ -332,7 +327,7 @@ static bool stop_job(struct store_tx *tx, struct store_job *job, struct error *e
 void planning_stop(struct contact_router *r, const char *callee, const char *peer)
 {
     struct planning *p = begin(r, callee);
-    p->peer = peer ? arena_dup(&p->arena, peer) : NULL;
+    p->peer = arena_dup_or_null(&p->arena, peer);
     p->job.run = stop_job;
     store_write(r->store, &p->job);
 }

@@ -72,19 +72,6 @@ static bool name_is_clean(const char *name)
     return name && *name && strlen(name) <= 40 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name);
 }
 
-static void copy_communities(struct provider *p, const char *const *from)
-{
-    if (!from)
-        return;
-    unsigned n = 0;
-    while (from[n])
-        n++;
-    const char **copy = arena_alloc(&p->arena, (n + 1) * sizeof *copy);
-    for (unsigned i = 0; i < n; i++)
-        copy[i] = arena_dup(&p->arena, from[i]);
-    p->communities = copy;
-}
-
 const char *provider_profile_path(const struct contact_router_provider *o, const char *profile_dir, struct arena *a)
 {
     bool is_path = strchr(o->profile, '/') || strchr(o->profile, '.');
@@ -107,7 +94,7 @@ struct provider *provider_create(const struct contact_router_provider *o, const 
     p->name = arena_dup(&p->arena, o->name ? o->name : "");
     p->from = arena_dup(&p->arena, o->from ? o->from : "");
     p->allow_http = o->allow_http;
-    copy_communities(p, o->communities);
+    p->communities = arena_dup_texts(&p->arena, o->communities);
     bool ok = name_is_clean(o->name) ||
               error_set(e, ERROR_INVALID, "provider `%.40s`: a name is made of a-z, 0-9 and -", p->name);
     ok = ok && (p->profile = find_profile(p, o, profile_dir, e)) != NULL;

@@ -54,7 +54,7 @@ static struct returning *begin(const struct returns_request *q,
     struct returning *g = mem_new(struct returning);
     arena_init(&g->arena);
     g->q = *q;
-    g->q.ref = q->ref ? arena_dup(&g->arena, q->ref) : NULL;
+    g->q.ref = arena_dup_or_null(&g->arena, q->ref);
     g->job = (struct store_job){ .reply_on = q->r->loop, .run = run, .done = done };
     q->r->jobs++;
     return g;

@@ -171,7 +171,7 @@ void returns_status(const struct returns_request *q)
     struct report *g = mem_new(struct report);
     arena_init(&g->arena);
     g->q = *q;
-    g->q.ref = q->ref ? arena_dup(&g->arena, q->ref) : NULL;
+    g->q.ref = arena_dup_or_null(&g->arena, q->ref);
     g->job = (struct store_job){ .reply_on = q->r->loop, .run = status_run, .done = status_done };
     q->r->jobs++;
     store_write(q->r->store, &g->job);

@@ -244,11 +244,6 @@ static struct folder *folder_enter(struct certificates *s, const char *file)
 
 /* ---- pairs come and go ---- */
 
-static const char *dup_or_null(struct arena *a, const char *text)
-{
-    return text ? arena_dup(a, text) : NULL;
-}
-
 static void pair_free(struct certificates_pair *p)
 {
     list_remove(&p->node);
@@ -263,7 +258,7 @@ struct certificates_pair *certificates_read(struct tls_store *tls, const struct 
     p->domain = arena_dup(&p->arena, cc->exchange.domain);
     const char *const files[FILE_COUNT] = {cc->certificate, cc->key, cc->client_ca, cc->client_crl};
     for (int i = 0; i < FILE_COUNT; i++)
-        p->files[i] = dup_or_null(&p->arena, files[i]);
+        p->files[i] = arena_dup_or_null(&p->arena, files[i]);
     if (read_pair(tls, p))
         return p;
     error_set(e, p->error.code, "certificate of %s: %s", p->domain, p->error.text);

@@ -46,29 +46,18 @@ struct communities {
 
 /* ---- directories ---- */
 
-static const char *dup_or_null(struct arena *a, const char *text)
-{
-    return text ? arena_dup(a, text) : NULL;
-}
-
 static void copy_ldap(struct served *v, const struct directory_options *from)
 {
     struct arena *a = &v->arena;
-    unsigned n = 0;
-    while (from->urls[n])
-        n++;
-    const char **urls = arena_alloc(a, (n + 1) * sizeof *urls);
-    for (unsigned i = 0; i < n; i++)
-        urls[i] = arena_dup(a, from->urls[i]);
     v->ldap = *from;
-    v->ldap.urls = urls;
+    v->ldap.urls = arena_dup_texts(a, from->urls);
     v->ldap.domain = arena_dup(a, from->domain);
-    v->ldap.ca_file = dup_or_null(a, from->ca_file);
-    v->ldap.base = dup_or_null(a, from->base);
-    v->ldap.filter = dup_or_null(a, from->filter);
-    v->ldap.dn = dup_or_null(a, from->dn);
-    v->ldap.bind_dn = dup_or_null(a, from->bind_dn);
-    v->ldap.bind_password = dup_or_null(a, from->bind_password);
+    v->ldap.ca_file = arena_dup_or_null(a, from->ca_file);
+    v->ldap.base = arena_dup_or_null(a, from->base);
+    v->ldap.filter = arena_dup_or_null(a, from->filter);
+    v->ldap.dn = arena_dup_or_null(a, from->dn);
+    v->ldap.bind_dn = arena_dup_or_null(a, from->bind_dn);
+    v->ldap.bind_password = arena_dup_or_null(a, from->bind_password);
 }
 
 /* Each community's own threads: a directory that hangs is nothing to the others. */

@@ -46,29 +46,12 @@ static void edge_wake(struct edge_remote *e, const char *local, const char *remo
 
 /* ---- life ---- */
 
-static const char *copy(struct s2s *s, const char *text)
-{
-    return text ? arena_dup(&s->arena, text) : NULL;
-}
-
-static const char *const *copy_names(struct s2s *s, const char *const *names)
-{
-    unsigned n = 0;
-    while (names && names[n])
-        n++;
-    const char **to = arena_alloc(&s->arena, (n + 1) * sizeof *to);
-    for (unsigned i = 0; i < n; i++)
-        to[i] = copy(s, names[i]);
-    to[n] = NULL;
-    return to;
-}
-
 static const struct s2s_listener *copy_listeners(struct s2s *s, const struct s2s_listener *from, unsigned count)
 {
     struct s2s_listener *to = arena_alloc(&s->arena, (count + 1) * sizeof *to);
     for (unsigned i = 0; i < count; i++) {
         to[i] = from[i];
-        to[i].address = copy(s, to[i].address);
+        to[i].address = arena_dup_or_null(&s->arena, to[i].address);
         if (!to[i].port)
             to[i].port = to[i].direct_tls ? 5270 : 5269;
     }
@@ -78,8 +61,8 @@ static const struct s2s_listener *copy_listeners(struct s2s *s, const struct s2s
 static void copy_options(struct s2s *s, const struct s2s_options *o)
 {
     s->o = *o;
-    s->o.dns_server = copy(s, o->dns_server);
-    s->o.dns_trust_anchor = copy(s, o->dns_trust_anchor);
+    s->o.dns_server = arena_dup_or_null(&s->arena, o->dns_server);
+    s->o.dns_trust_anchor = arena_dup_or_null(&s->arena, o->dns_trust_anchor);
     s->o.dialback_secret = (unsigned char *)arena_dup_n(&s->arena, (const char *)o->dialback_secret, S2S_SECRET_LEN);
     struct loop **loops = arena_alloc(&s->arena, o->loop_count * sizeof *loops);
     memcpy(loops, o->loops, o->loop_count * sizeof *loops);
@@ -89,15 +72,15 @@ static void copy_options(struct s2s *s, const struct s2s_options *o)
     for (unsigned i = 0; i < o->remote_count; i++) {
         struct s2s_remote *r = arena_new(&s->arena, struct s2s_remote);
         *r = o->remotes[i];
-        r->domain = copy(s, r->domain);
-        r->host = copy(s, r->host);
+        r->domain = arena_dup_or_null(&s->arena, r->domain);
+        r->host = arena_dup_or_null(&s->arena, r->host);
         map_put(&s->remotes, r->domain, r);
     }
     s->o.remotes = NULL; /* the map has them */
     struct s2s_community *first = arena_alloc(&s->arena, (o->community_count + 1) * sizeof *first);
     for (unsigned i = 0; i < o->community_count; i++)
-        first[i] = (struct s2s_community){.domain = copy(s, o->communities[i].domain),
-                                          .block_lists = copy_names(s, o->communities[i].block_lists)};
+        first[i] = (struct s2s_community){.domain = arena_dup_or_null(&s->arena, o->communities[i].domain),
+                                          .block_lists = arena_dup_texts(&s->arena, o->communities[i].block_lists)};
     s->first = first;
     s->first_count = o->community_count;
     s->o.communities = NULL; /* the shards have the rest of them */

@@ -46,7 +46,7 @@ static void add_pair(struct listing_query *q, const struct s2s_pair *p)
     row->cells[3] = listing_number(q, look.waiting);
     row->cells[4] = listing_number(q, look.unconfirmed);
     row->cells[5] = look.more_in_store ? "yes" : "no";
-    row->cells[6] = look.error ? arena_dup(&q->arena, look.error) : NULL;
+    row->cells[6] = arena_dup_or_null(&q->arena, look.error);
     if (look.by_peers_stream || look.our_proof != S2S_PROOF_NONE) {
         row->cells[7] = look.by_peers_stream ? "theirs, both ways" : look.both_ways ? "ours, both ways" : "ours";
         row->cells[8] = s2s_proof_name(look.peers_proof);
@@ -60,7 +60,7 @@ static void add_proved(void *user, const struct s2s_in_look *look)
     struct listing_row *row = concerns(q, look->local, look->remote) ? listing_add(q) : NULL;
     if (!row)
         return;
-    row->cells[0] = look->remote ? arena_dup(&q->arena, look->remote) : NULL;
+    row->cells[0] = arena_dup_or_null(&q->arena, look->remote);
     row->cells[1] = "in";
     row->cells[2] = lower(q, look->state);
     row->cells[7] = look->both_ways ? "theirs, both ways" : "theirs";

@@ -77,15 +77,11 @@ const char *const *adhoc_values(const struct adhoc_call *c, const char *var, uns
 
 /* ---- what a stage shows ---- */
 
-static const char *dup_or_null(struct adhoc_call *c, const char *text)
-{
-    return text ? arena_dup(&c->arena, text) : NULL;
-}
-
 void adhoc_offer(struct adhoc_call *c, const char *var, const char *label, const char *value)
 {
     struct adhoc_offer *o = arena_new(&c->arena, struct adhoc_offer);
-    *o = (struct adhoc_offer){arena_dup(&c->arena, var), dup_or_null(c, label), arena_dup(&c->arena, value), NULL};
+    *o = (struct adhoc_offer){arena_dup(&c->arena, var), arena_dup_or_null(&c->arena, label),
+                              arena_dup(&c->arena, value), NULL};
     if (c->offers.last)
         c->offers.last->next = o;
     else
@@ -316,8 +312,8 @@ void adhoc_warn(struct adhoc_call *c, const char *fmt, ...)
 void adhoc_result(struct adhoc_call *c, enum form_type type, const char *var, const char *label, const char *value)
 {
     struct adhoc_answer_field *f = arena_new(&c->arena, struct adhoc_answer_field);
-    *f = (struct adhoc_answer_field){type, arena_dup(&c->arena, var), dup_or_null(c, label), dup_or_null(c, value),
-                                     NULL};
+    *f = (struct adhoc_answer_field){type, arena_dup(&c->arena, var), arena_dup_or_null(&c->arena, label),
+                                     arena_dup_or_null(&c->arena, value), NULL};
     if (c->answer.last_field)
         c->answer.last_field->next = f;
     else
@@ -345,7 +341,7 @@ void adhoc_row(struct adhoc_call *c, const char *const *cells)
     struct adhoc_cell_row *r = arena_new(&c->arena, struct adhoc_cell_row);
     r->cells = arena_alloc(&c->arena, c->answer.column_count * sizeof *r->cells);
     for (unsigned i = 0; i < c->answer.column_count; i++)
-        r->cells[i] = dup_or_null(c, cells[i]);
+        r->cells[i] = arena_dup_or_null(&c->arena, cells[i]);
     if (c->answer.last_row)
         c->answer.last_row->next = r;
     else

@@ -153,12 +153,12 @@ static void take_row(void *user, const struct invitation *i)
     const char **cells = j->rows[j->count++];
     datetime_write_second(until, i->expires_us);
     cells[0] = arena_dup(&j->arena, i->id);
-    cells[1] = i->inviter ? arena_dup(&j->arena, i->inviter) : NULL;
+    cells[1] = arena_dup_or_null(&j->arena, i->inviter);
     cells[2] = arena_printf(&j->arena, "%s%s%s%s", i->contact ? "contact" : "", i->contact && i->account ? ", " : "",
                             i->account ? "account" : "", i->name ? arena_printf(&j->arena, " %s", i->name) : "");
     cells[3] = arena_dup(&j->arena, until);
     cells[4] = arena_printf(&j->arena, "%" PRId64, i->uses_left);
-    cells[5] = i->used_by ? arena_dup(&j->arena, i->used_by) : NULL;
+    cells[5] = arena_dup_or_null(&j->arena, i->used_by);
 }
 
 static bool list_run(struct store_tx *tx, struct store_job *job, struct error *e)

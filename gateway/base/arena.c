@@ -153,6 +153,24 @@ char *arena_dup(struct arena *a, const char *text)
     return arena_dup_n(a, text, strlen(text));
 }
 
+char *arena_dup_or_null(struct arena *a, const char *text)
+{
+    return text ? arena_dup(a, text) : NULL;
+}
+
+const char *const *arena_dup_texts(struct arena *a, const char *const *texts)
+{
+    size_t n = 0;
+    while (texts && texts[n])
+        n++;
+    if (!texts)
+        return NULL;
+    const char **to = arena_alloc(a, (n + 1) * sizeof *to);
+    for (size_t i = 0; i < n; i++)
+        to[i] = arena_dup(a, texts[i]);
+    return to;
+}
+
 char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 {
     va_list again;

@@ -27,6 +27,10 @@ void *arena_alloc(struct arena *a, size_t size) __attribute__((returns_nonnull))
 /* A NUL-terminated copy. */
 char *arena_dup(struct arena *a, const char *text) __attribute__((returns_nonnull));
 char *arena_dup_n(struct arena *a, const char *data, size_t len) __attribute__((returns_nonnull));
+/* NULL stays NULL. */
+char *arena_dup_or_null(struct arena *a, const char *text);
+/* A list that ends with NULL, with its texts. NULL stays NULL. */
+const char *const *arena_dup_texts(struct arena *a, const char *const *texts);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 

@@ -295,7 +295,7 @@ static enum exit_code run_command(struct call *c, struct ctl_link *l)
                    *id = xmpp_stanza_get_attribute(command, "sessionid");
         if (!text_eq(status, "executing"))
             return finish(&r, command);
-        r.session = id ? arena_dup(&c->arena, id) : NULL;
+        r.session = arena_dup_or_null(&c->arena, id);
         if (c->describe)
             return describe(&r, command);
         step = next_step(&r, command, &code);

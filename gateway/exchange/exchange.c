@@ -523,11 +523,6 @@ static void on_answer(struct person *p, void *user)
     mem_free(c);
 }
 
-static const char *dup_or_null(struct arena *a, const char *text)
-{
-    return text ? arena_dup(a, text) : NULL;
-}
-
 void exchange_reach_answer(struct exchange *x, const struct reach_answer *a)
 {
     struct answer *c = mem_new(struct answer);
@@ -535,8 +530,8 @@ void exchange_reach_answer(struct exchange *x, const struct reach_answer *a)
     c->answer = *a;
     c->answer.callee = arena_dup(&c->arena, a->callee);
     c->answer.peer = arena_dup(&c->arena, a->peer);
-    c->answer.text = dup_or_null(&c->arena, a->text);
-    c->answer.via = dup_or_null(&c->arena, a->via);
-    c->answer.dedup = dup_or_null(&c->arena, a->dedup);
+    c->answer.text = arena_dup_or_null(&c->arena, a->text);
+    c->answer.via = arena_dup_or_null(&c->arena, a->via);
+    c->answer.dedup = arena_dup_or_null(&c->arena, a->dedup);
     person_visit(x, c->answer.callee, on_answer, c);
 }

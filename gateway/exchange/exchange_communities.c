@@ -79,18 +79,7 @@ static void fill_joining(struct hosted *h, struct community_joining *j)
     j->invitations_max = j->invitations_max ? j->invitations_max : 20;
     j->accounts_per_hour = j->accounts_per_hour ? j->accounts_per_hour : 100;
     j->accounts_per_network = j->accounts_per_network ? j->accounts_per_network : 10;
-    j->page_url = j->page_url ? arena_dup(&h->arena, j->page_url) : NULL;
-}
-
-static const char *const *copy_admins(struct hosted *h, const char *const *from)
-{
-    unsigned n = 0;
-    while (from && from[n])
-        n++;
-    const char **to = arena_alloc(&h->arena, (n + 1) * sizeof(char *));
-    for (unsigned i = 0; i < n; i++)
-        to[i] = arena_dup(&h->arena, from[i]);
-    return n ? to : NULL;
+    j->page_url = arena_dup_or_null(&h->arena, j->page_url);
 }
 
 void exchange_add_community(struct exchange *x, const struct community *c)
@@ -99,7 +88,7 @@ void exchange_add_community(struct exchange *x, const struct community *c)
     arena_init_sized(&h->arena, 256);
     h->c = *c;
     h->c.domain = arena_dup(&h->arena, c->domain);
-    h->c.admins = copy_admins(h, c->admins);
+    h->c.admins = arena_dup_texts(&h->arena, c->admins);
     fill_joining(h, &h->c.joining);
     h->older = x->hosted;
     x->hosted = h;

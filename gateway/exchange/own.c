@@ -42,7 +42,7 @@ void own_deliver(struct person *p, struct stanza *msg, const char *archive_peer)
     ev->ours = true;
     ev->person = p;
     ev->loop = p->loop;
-    ev->data = archive_peer ? arena_dup(&ev->arena, archive_peer) : NULL;
+    ev->data = arena_dup_or_null(&ev->arena, archive_peer);
     event_submit(ev, &p->in);
 }
 

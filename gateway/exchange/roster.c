@@ -277,7 +277,7 @@ static void fill_row(struct roster_change *c)
     struct arena *a = &c->ev->arena;
     const struct roster_item *i = c->item;
     c->row.contact = c->contact;
-    c->row.name = i->name ? arena_dup(a, i->name) : NULL;
+    c->row.name = arena_dup_or_null(a, i->name);
     c->row.groups = arena_dup(a, i->groups);
     c->row.state = i->state;
     c->row.approved = i->approved;

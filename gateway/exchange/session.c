@@ -108,11 +108,6 @@ int64_t session_now_us(const struct person *p)
     return clock_unix_us(loop_clock(p->loop));
 }
 
-static const char *copied(struct arena *a, const char *text)
-{
-    return text ? arena_dup(a, text) : NULL;
-}
-
 struct consent_row session_consent_row(const struct person *p, const struct session *s, struct arena *a)
 {
     return (struct consent_row){
@@ -126,10 +121,10 @@ struct consent_row session_consent_row(const struct person *p, const struct sess
         .nobody = p->state == PERSON_NOBODY,
         .expires_us = s->expires_us,
         .changed_us = session_now_us(p),
-        .asker = copied(a, s->asker),
-        .asked = copied(a, s->asked),
-        .lang = copied(a, s->lang),
-        .excerpt = copied(a, s->excerpt),
+        .asker = arena_dup_or_null(a, s->asker),
+        .asked = arena_dup_or_null(a, s->asked),
+        .lang = arena_dup_or_null(a, s->lang),
+        .excerpt = arena_dup_or_null(a, s->excerpt),
     };
 }
 
@@ -140,7 +135,7 @@ struct session_row session_reach_row(const struct person *p, const struct sessio
         .code = arena_dup(a, s->code),
         .reach = s->reach,
         .encrypted = s->sealed,
-        .lang = copied(a, s->lang),
+        .lang = arena_dup_or_null(a, s->lang),
         .changed_us = session_now_us(p),
     };
 }

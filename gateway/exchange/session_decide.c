@@ -24,7 +24,7 @@ unsigned session_requests(struct person *p, struct arena *a, struct session_requ
                                                   .number = s->number,
                                                   .state = s->consent,
                                                   .held = s->consent == CONSENT_ASKED ? s->held : 0,
-                                                  .excerpt = s->excerpt ? arena_dup(a, s->excerpt) : NULL,
+                                                  .excerpt = arena_dup_or_null(a, s->excerpt),
                                                   .expires_us = s->consent == CONSENT_ASKED ? s->expires_us : 0};
     }
     qsort(found, count, sizeof *found, by_number);

@@ -53,7 +53,7 @@ void session_reach_prepare(struct person *p, struct session *s, const struct sta
     if (!msg)
         return;
     const char *body = session_text_is_sealed(msg) ? NULL : stanza_body(msg);
-    out->ev.text = body ? arena_dup(a, body) : NULL;
+    out->ev.text = arena_dup_or_null(a, body);
     out->ev.urgency = session_text_urgency(msg); /* a literal */
     if (kind == REACH_MESSAGE)
         owe_receipt(p, msg, a, out);

@@ -29,8 +29,7 @@ static void *grown(struct arena *a, void *old, unsigned count, unsigned *cap, si
 
 static const char *kept_text(struct arena *a, struct store_rows *r, int column)
 {
-    const char *t = store_text(r, column);
-    return t ? arena_dup(a, t) : NULL;
+    return arena_dup_or_null(a, store_text(r, column));
 }
 
 /* ---- one callee ---- */
