@@ -244,11 +244,9 @@ static const char *header_domain(const struct c2s_conn *k, const struct stream_h
     const struct c2s *c = k->io->c2s;
     struct arena a;
 
-    if (!h->to)
-        return NULL;
     arena_init(&a);
-    const struct jid *to = jid_parse_text(&a, h->to);
-    const struct c2s_domain *d = to && !to->local && !to->resource ? c2s_domain_served(c, to->domain) : NULL;
+    const char *to = jid_parse_domain(&a, h->to);
+    const struct c2s_domain *d = to ? c2s_domain_served(c, to) : NULL;
     arena_fini(&a);
     return d ? d->name : NULL;
 }

@@ -42,7 +42,7 @@ static void take_address(void *user, struct span address)
 
     arena_init(&a);
     const struct jid *j = jid_parse(&a, address.data, address.len);
-    if (j && j->local && !j->resource && text_eq(j->domain, l->k->domain) && l->count < PEOPLE_MAX &&
+    if (jid_is_account(j) && text_eq(j->domain, l->k->domain) && l->count < PEOPLE_MAX &&
         !is_found(l, j->local))
         l->found[l->count++] = mem_dup(j->local);
     arena_fini(&a);

@@ -97,7 +97,7 @@ static bool is_admin(const struct config *c, const struct jid *j)
 static int take_account(struct work *w, const char *text, const char *password)
 {
     const struct jid *j = jid_parse_text(&w->arena, text);
-    if (!j || !j->local || j->resource)
+    if (!jid_is_account(j))
         return complain(arena_printf(&w->arena, "'%s' is not an account like name@domain", text));
     if (!community_of(w->config, j->domain))
         return complain(arena_printf(&w->arena, "%s is no community of %s", j->domain,

@@ -217,9 +217,9 @@ static const struct contact_router_pair *pairs_of(struct reader *r, cfg_t *sec, 
 
 static const char *title_domain(struct reader *r, cfg_t *sec)
 {
-    const struct jid *j = jid_parse_text(&r->c->arena, cfg_title(sec));
-    if (j && !j->local && !j->resource)
-        return j->domain;
+    const char *domain = jid_parse_domain(&r->c->arena, cfg_title(sec));
+    if (domain)
+        return domain;
     mistake(r, sec, "%s \"%s\": the title is not a domain", cfg_name(sec), cfg_title(sec));
     return arena_dup(&r->c->arena, cfg_title(sec));
 }

@@ -13,7 +13,8 @@
 #include "gateway/net/egress.h"
 #include "gateway/xmpp/jid.h"
 
-bool config_value_is_word(const char *value, const char *words)
+/* One of "this|that". */
+static bool is_word(const char *value, const char *words)
 {
     size_t len = strlen(value);
     for (const char *w = words; w; w = strchr(w, '|') ? strchr(w, '|') + 1 : NULL) {
@@ -24,15 +25,15 @@ bool config_value_is_word(const char *value, const char *words)
     return false;
 }
 
-bool config_value_is_url(struct arena *a, const char *value, const char *schemes)
+static bool is_url(struct arena *a, const char *value, const char *schemes)
 {
     const char *sep = strstr(value, "://");
     if (!sep || !sep[3] || strpbrk(value, " \t\r\n\"<>\\"))
         return false;
-    return config_value_is_word(arena_dup_n(a, value, (size_t)(sep - value)), schemes);
+    return is_word(arena_dup_n(a, value, (size_t)(sep - value)), schemes);
 }
 
-bool config_value_is_address(const char *value)
+static bool is_address(const char *value)
 {
     unsigned char raw[sizeof(struct in6_addr)];
     return inet_pton(AF_INET, value, raw) == 1 || inet_pton(AF_INET6, value, raw) == 1;
@@ -57,22 +58,11 @@ const char *config_value_secret_fault(const char *path, const char **next)
     return why;
 }
 
-bool config_value_is_domain(struct arena *a, const char *value)
-{
-    const struct jid *j = jid_parse_text(a, value);
-    return j && !j->resource && !j->local;
-}
-
-bool config_value_is_account(struct arena *a, const char *value)
-{
-    const struct jid *j = jid_parse_text(a, value);
-    return j && !j->resource && j->local;
-}
-
-bool config_value_is_node(struct arena *a, const char *value)
+/* A domain, a slash, and something behind it. */
+static bool is_node(struct arena *a, const char *value)
 {
     const char *slash = strchr(value, '/');
-    return slash && slash[1] && config_value_is_domain(a, arena_dup_n(a, value, (size_t)(slash - value)));
+    return slash && slash[1] && jid_parse_domain(a, arena_dup_n(a, value, (size_t)(slash - value)));
 }
 
 const char *config_value_behind_star(const char *pattern)
@@ -103,26 +93,26 @@ const char *config_value_fault(struct arena *a, const struct option *o, const ch
     case CHECK_SECRET: /* no mistake: it turns a provider off */
         return NULL;
     case CHECK_WORD:
-        return config_value_is_word(value, o->range) ? NULL : arena_printf(a, "'%s' is none of %s", value, o->range);
+        return is_word(value, o->range) ? NULL : arena_printf(a, "'%s' is none of %s", value, o->range);
     case CHECK_FILE:
         return access(value, R_OK) == 0 ? NULL : arena_printf(a, "%s: %s", value, strerror(errno));
     case CHECK_PAIR:
         return strchr(value, '=') && value[0] != '=' ? NULL : arena_printf(a, "'%s' is not NAME=VALUE", value);
     case CHECK_DOMAIN:
-        return config_value_is_domain(a, value) ? NULL : arena_printf(a, "'%s' is not a domain", value);
+        return jid_parse_domain(a, value) ? NULL : arena_printf(a, "'%s' is not a domain", value);
     case CHECK_PATTERN:
-        return config_value_is_domain(a, config_value_behind_star(value))
+        return jid_parse_domain(a, config_value_behind_star(value))
                    ? NULL
                    : arena_printf(a, "'%s' is not a domain", value);
     case CHECK_NODE:
-        return config_value_is_node(a, value) ? NULL : arena_printf(a, "'%s' is not SERVICE/NODE", value);
+        return is_node(a, value) ? NULL : arena_printf(a, "'%s' is not SERVICE/NODE", value);
     case CHECK_JID:
-        return config_value_is_account(a, value) ? NULL
+        return jid_is_account(jid_parse_text(a, value)) ? NULL
                                                  : arena_printf(a, "'%s' is not an account like name@domain", value);
     case CHECK_ADDRESS:
-        return config_value_is_address(value) ? NULL : arena_printf(a, "'%s' is not a numeric address", value);
+        return is_address(value) ? NULL : arena_printf(a, "'%s' is not a numeric address", value);
     case CHECK_URL:
-        return config_value_is_url(a, value, o->range)
+        return is_url(a, value, o->range)
                    ? NULL
                    : arena_printf(a, "'%s' is not an address that begins with %s and ://", value, o->range);
     case CHECK_EGRESS:

@@ -11,12 +11,6 @@
 /* What is wrong with it, in words (in `a`); NULL: nothing. Files are looked at. */
 const char *config_value_fault(struct arena *a, const struct option *o, const char *value);
 
-bool config_value_is_word(const char *value, const char *words); /* one of "this|that" */
-bool config_value_is_url(struct arena *a, const char *value, const char *schemes);
-bool config_value_is_address(const char *value); /* numeric */
-bool config_value_is_domain(struct arena *a, const char *value);
-bool config_value_is_account(struct arena *a, const char *value); /* a bare JID with a localpart */
-bool config_value_is_node(struct arena *a, const char *value); /* a domain, a slash, and something behind it */
 /* "*.verona.example" is all below verona.example: that; else the pattern itself. */
 const char *config_value_behind_star(const char *pattern);
 /* Why a file with a secret cannot be used; NULL: it can. `next`: what to do, behind the path. */

@@ -67,7 +67,7 @@ static int take_words(struct invite_work *w, char **words)
             return 2;
         if (text_eq(words[0], "from")) {
             const struct jid *j = jid_parse_text(&w->arena, words[1]);
-            if (!j || !j->local || j->resource || !text_eq(j->domain, w->domain))
+            if (!jid_is_account(j) || !text_eq(j->domain, w->domain))
                 return complain(arena_printf(&w->arena, "'%s' is not an account of %s", words[1], w->domain));
             w->invitation.inviter = j->bare;
             w->invitation.introduces = true;

@@ -62,8 +62,7 @@ static bool is_plain(const char *text)
 
 static const char *check_host(struct setup *s, const char *answer)
 {
-    const struct jid *j = jid_parse_text(&s->arena, answer);
-    return j && !j->local && !j->resource && strchr(answer, '.')
+    return jid_parse_domain(&s->arena, answer) && strchr(answer, '.')
                ? NULL
                : "this is not the name of a machine, like xmpp.example.org";
 }
@@ -104,7 +103,7 @@ static const char *check_mail(struct setup *s, const char *answer)
 static const char *check_admin(struct setup *s, const char *answer)
 {
     const struct jid *j = jid_parse_text(&s->arena, answer);
-    return j && j->local && !j->resource && text_eq(j->domain, s->domain)
+    return jid_is_account(j) && text_eq(j->domain, s->domain)
                ? NULL
                : "an account of this domain, like you@DOMAIN";
 }
@@ -425,10 +424,10 @@ static bool take_flags(struct setup *s, int argc, char **argv)
     }
     if (optind != argc - 1)
         return false;
-    const struct jid *j = jid_parse_text(&s->arena, argv[optind]);
-    if (j && !j->local && !j->resource && strchr(j->domain, '.')) {
-        s->domain = j->domain;
-        s->ascii = records_ascii(&s->arena, j->domain);
+    const char *domain = jid_parse_domain(&s->arena, argv[optind]);
+    if (domain && strchr(domain, '.')) {
+        s->domain = domain;
+        s->ascii = records_ascii(&s->arena, domain);
     } else {
         fprintf(stderr, "causeway setup: '%s' is not a domain like example.org\n", argv[optind]);
     }

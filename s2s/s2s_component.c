@@ -166,8 +166,8 @@ static void on_header(struct stream *st, const struct stream_header *h)
     struct guest *g = stream_user(st);
     struct arena a;
     arena_init(&a);
-    const struct jid *to = h->to ? jid_parse_text(&a, h->to) : NULL;
-    g->c = to && !to->local && !to->resource ? map_get(&g->all->by_domain, to->domain) : NULL;
+    const char *to = jid_parse_domain(&a, h->to);
+    g->c = to ? map_get(&g->all->by_domain, to) : NULL;
     random_id(g->id);
     stream_send_header(st, g->c ? g->c->domain : NULL, NULL, g->id, NULL, NULL);
     log_ctx_set(stream_log(st), "component %s %s", stream_peer_text(st), g->c ? g->c->domain : "?");

@@ -42,20 +42,14 @@ bool s2s_dialback_key_is_ours(const struct s2s *s, const char *receiving, const 
                               &(struct dialback_names){receiving, originating, id});
 }
 
-static const char *read_domain(struct arena *a, const char *text)
-{
-    const struct jid *j = text ? jid_parse_text(a, text) : NULL;
-    return j && !j->local && !j->resource ? j->domain : NULL;
-}
-
 bool s2s_dialback_read(const struct stanza *st, struct s2s_dialback *out)
 {
     *out = (struct s2s_dialback){.id = stanza_attr(st, "id"),
                                  .type = stanza_attr(st, "type"),
                                  .key = st->payload->root->text};
     arena_init(&out->arena);
-    out->from = read_domain(&out->arena, stanza_attr(st, "from"));
-    out->to = read_domain(&out->arena, stanza_attr(st, "to"));
+    out->from = jid_parse_domain(&out->arena, stanza_attr(st, "from"));
+    out->to = jid_parse_domain(&out->arena, stanza_attr(st, "to"));
     if (out->from && out->to)
         return true;
     arena_fini(&out->arena);

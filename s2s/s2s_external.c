@@ -31,11 +31,9 @@ static enum sasl_failure judge(const char *said, const char *remote)
     struct arena a;
     arena_init(&a);
     enum sasl_failure why = SASL_INVALID_AUTHZID;
-    const struct jid *j = NULL;
     if (!base64_decode(&text, said, strlen(said)) || memchr(text.data, '\0', text.len))
         why = SASL_INCORRECT_ENCODING;
-    else if ((j = jid_parse_text(&a, bytes_text(&text))) && !j->local && !j->resource &&
-             strcmp(j->domain, remote) == 0)
+    else if (text_eq(jid_parse_domain(&a, bytes_text(&text)), remote))
         why = SASL_OK;
     bytes_fini(&text);
     arena_fini(&a);

@@ -351,11 +351,9 @@ static bool take_names(struct s2s_in *in, const struct stream_header *h)
 {
     struct arena a;
     arena_init(&a);
-    const struct jid *to = h->to ? jid_parse_text(&a, h->to) : NULL;
-    const struct jid *from = h->from ? jid_parse_text(&a, h->from) : NULL;
-    const char *remote = from && !from->local && !from->resource ? from->domain : NULL;
-    bool known = to && !to->local && !to->resource && exchange_is_local_domain(in->shard->s2s->o.exchange, to->domain);
-    const char *local = known ? to->domain : NULL;
+    const char *remote = jid_parse_domain(&a, h->from), *local = jid_parse_domain(&a, h->to);
+    if (local && !exchange_is_local_domain(in->shard->s2s->o.exchange, local))
+        local = NULL;
     bool same = text_eq(local, in->local) && text_eq(remote, in->remote);
     random_id(in->id);
     if (in->state != IN_PROVED) {

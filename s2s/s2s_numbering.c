@@ -49,16 +49,10 @@ static bool read_epoch(const char *text, uint64_t *out)
     return true;
 }
 
-static const char *read_domain(struct arena *a, const char *text)
-{
-    const struct jid *j = text ? jid_parse_text(a, text) : NULL;
-    return j && !j->local && !j->resource ? j->domain : NULL;
-}
-
 bool s2s_numbering_read_settled(const struct stanza *st, struct arena *a, struct s2s_settled *out)
 {
-    out->from = read_domain(a, stanza_attr(st, "from"));
-    out->to = read_domain(a, stanza_attr(st, "to"));
+    out->from = jid_parse_domain(a, stanza_attr(st, "from"));
+    out->to = jid_parse_domain(a, stanza_attr(st, "to"));
     return out->from && out->to && read_epoch(stanza_attr(st, "epoch"), &out->epoch) && read_id(st, &out->id);
 }
 

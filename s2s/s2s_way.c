@@ -42,8 +42,7 @@ bool s2s_way_is_domain(const char *name)
 {
     struct arena a;
     arena_init(&a);
-    const struct jid *j = jid_parse_text(&a, name);
-    bool is = j && !j->local && !j->resource && text_eq(j->domain, name);
+    bool is = text_eq(jid_parse_domain(&a, name), name);
     arena_fini(&a);
     return is;
 }

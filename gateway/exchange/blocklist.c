@@ -167,7 +167,7 @@ static void on_entries(struct store_job *job, const struct error *e)
 
 static bool is_consent(const struct jid *j)
 {
-    return j->local && !j->resource;
+    return jid_is_account(j);
 }
 
 static void change_consent(struct request *q, const struct jid *j)

@@ -338,7 +338,7 @@ void presence_gone(struct resource *r)
 /* Does the entry cover the contact, and as whom does the contact hear of it? NULL: no. */
 static const struct jid *covered(const struct jid *entry, const struct jid *contact)
 {
-    if (!entry->local && !entry->resource)
+    if (jid_is_domain(entry))
         return text_eq(entry->domain, contact->domain) ? contact : NULL;
     return jid_eq_bare(entry, contact) ? (entry->resource ? entry : contact) : NULL;
 }

@@ -136,6 +136,22 @@ const struct jid *jid_make(struct arena *a, const char *local, const char *domai
     return domain ? prepare(a, &raw) : NULL;
 }
 
+const char *jid_parse_domain(struct arena *a, const char *text)
+{
+    const struct jid *j = text ? jid_parse_text(a, text) : NULL;
+    return jid_is_domain(j) ? j->domain : NULL;
+}
+
+bool jid_is_domain(const struct jid *j)
+{
+    return j && !j->local && !j->resource;
+}
+
+bool jid_is_account(const struct jid *j)
+{
+    return j && j->local && !j->resource;
+}
+
 const struct jid *jid_copy(struct arena *a, const struct jid *j)
 {
     return j ? relocate(arena_alloc(a, j->block_bytes), j) : NULL;

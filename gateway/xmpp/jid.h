@@ -25,6 +25,11 @@ MUST_USE const struct jid *jid_parse_text(struct arena *a, const char *text);
 /* From parts that may be unprepared; local and resource may be NULL. NULL: not a JID. */
 MUST_USE const struct jid *jid_make(struct arena *a, const char *local, const char *domain,
                                     const char *resource);
+/* What names a domain alone: prepared. NULL: it is NULL, no JID, or more than a domain. */
+MUST_USE const char *jid_parse_domain(struct arena *a, const char *text);
+/* A domain, or an account at one, and no more? NULL is neither. */
+bool jid_is_domain(const struct jid *j);
+bool jid_is_account(const struct jid *j);
 const struct jid *jid_copy(struct arena *a, const struct jid *j);
 const struct jid *jid_to_bare(struct arena *a, const struct jid *j);
 const struct jid *jid_to_domain(struct arena *a, const struct jid *j);

@@ -288,7 +288,7 @@ static enum sasl_step first_ht(struct sasl *s, struct span message)
 
 static bool is_named(const struct sasl *s, const struct jid *j)
 {
-    if (!j || !j->local || j->resource || !text_eq(j->domain, s->domain))
+    if (!jid_is_account(j) || !text_eq(j->domain, s->domain))
         return false;
     for (const char *const *name = s->config.people; name && *name; name++)
         if (text_eq(*name, j->local))
