@@ -100,6 +100,8 @@ const struct jid *adhoc_asker(const struct adhoc_call *c);  /* full */
 bool adhoc_is_admin(const struct adhoc_call *c);            /* known of commands that are ADHOC_ADMIN */
 const char *adhoc_domain(const struct adhoc_call *c);       /* of the community that it concerns */
 struct loop *adhoc_loop(const struct adhoc_call *c);
+/* The bare JID of an account of that community; NULL: it is none, and the call was rejected. */
+const char *adhoc_own_account(struct adhoc_call *c, const char *text);
 struct arena *adhoc_arena(struct adhoc_call *c);            /* until the call ends */
 const struct listing *adhoc_listing(const struct adhoc_call *c, const char *name); /* NULL: no part gives it */
 

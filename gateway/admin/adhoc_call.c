@@ -285,6 +285,15 @@ void adhoc_reject(struct adhoc_call *c, const char *fmt, ...)
     adhoc_call_waits(c);
 }
 
+const char *adhoc_own_account(struct adhoc_call *c, const char *text)
+{
+    const struct jid *j = jid_parse_text(&c->arena, text);
+    if (jid_is_account(j) && text_eq(j->domain, adhoc_domain(c)))
+        return j->bare;
+    adhoc_reject(c, "'%.200s' is not an account of %s", text, adhoc_domain(c));
+    return NULL;
+}
+
 /* ---- what the answer says ---- */
 
 static void set_note(struct adhoc_call *c, bool warns, const char *text)

@@ -121,16 +121,6 @@ static void change_write(struct change_job *j)
 
 /* ---- which accounts ---- */
 
-/* An account of this community; NULL: the call was answered. */
-static const char *own_account(struct adhoc_call *c, const char *text)
-{
-    const struct jid *j = jid_parse_text(adhoc_arena(c), text);
-    if (j && j->local && !j->resource && text_eq(j->domain, adhoc_domain(c)))
-        return j->bare;
-    adhoc_reject(c, "'%.200s' is not an account of %s", text, adhoc_domain(c));
-    return NULL;
-}
-
 static struct change_job *change_new(struct adhoc_call *c, enum change change, const char *const *names, unsigned count)
 {
     struct change_job *j = mem_new(struct change_job);
@@ -158,7 +148,7 @@ static void change_many(struct adhoc_call *c, enum change change)
     const char *const *texts = adhoc_values(c, "accountjids", &given);
     const char **names = arena_alloc(adhoc_arena(c), (given + 1) * sizeof *names);
     for (unsigned i = 0; i < given; i++) {
-        const char *bare = own_account(c, texts[i]);
+        const char *bare = adhoc_own_account(c, texts[i]);
         if (!bare)
             return;
         if (change != CHANGE_ENABLE && text_eq(bare, adhoc_asker(c)->bare)) {
@@ -207,7 +197,7 @@ static void on_worked(uv_work_t *work, int status)
 
 static void change_password(struct adhoc_call *c, enum change change)
 {
-    const char *password = adhoc_text(c, "password"), *bare = own_account(c, adhoc_text(c, "accountjid"));
+    const char *password = adhoc_text(c, "password"), *bare = adhoc_own_account(c, adhoc_text(c, "accountjid"));
     if (!bare)
         return;
     if (exchange_community(adhoc_exchange(c), bare_domain(bare))->accounts_elsewhere) {

@@ -143,13 +143,12 @@ static void run(struct adhoc_call *c)
     unsigned count;
     const char *const *texts = adhoc_values(c, "adminjids", &count);
     for (unsigned i = 0; i < count; i++) {
-        const struct jid *a = jid_parse_text(&j->arena, texts[i]);
-        if (!a || !a->local || a->resource || !text_eq(a->domain, j->domain)) {
-            adhoc_reject(c, "'%.200s' is not an account of %s", texts[i], j->domain);
+        const char *bare = adhoc_own_account(c, texts[i]);
+        if (!bare) {
             job_end(j);
             return;
         }
-        j->wanted.v[j->wanted.count++] = a->bare;
+        j->wanted.v[j->wanted.count++] = arena_dup(&j->arena, bare);
     }
     if (!is_among(&j->wanted, adhoc_asker(c)->bare)) {
         adhoc_refuse(c, STANZA_NOT_ALLOWED, "that would take it from the account that you are using");

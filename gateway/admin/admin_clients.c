@@ -5,25 +5,15 @@
 #include "gateway/base/text.h"
 #include "gateway/xmpp/ns.h"
 
-static bool is_own_account(struct adhoc_call *c)
-{
-    const char *text = adhoc_text(c, "accountjid");
-    const struct jid *j = jid_parse_text(adhoc_arena(c), text);
-    if (j && j->local && !j->resource && text_eq(j->domain, adhoc_domain(c)))
-        return true;
-    adhoc_reject(c, "'%.200s' is not an account of %s", text, adhoc_domain(c));
-    return false;
-}
-
 static void run_clients(struct adhoc_call *c)
 {
-    if (is_own_account(c))
+    if (adhoc_own_account(c, adhoc_text(c, "accountjid")))
         client_table_show(c);
 }
 
 static void run_revoke(struct adhoc_call *c)
 {
-    if (is_own_account(c))
+    if (adhoc_own_account(c, adhoc_text(c, "accountjid")))
         client_table_revoke(c);
 }
 
