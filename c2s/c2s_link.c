@@ -428,8 +428,7 @@ static struct stanza *own_answer(const struct stanza *st)
 
 static bool is_ping_answer(struct c2s_link *l, const struct stanza *st)
 {
-    return l->pinged && st->kind == STANZA_IQ && (st->type == IQ_RESULT || st->type == IQ_ERROR) &&
-           text_eq(st->id, PING_ID);
+    return l->pinged && stanza_is_answer(st) && text_eq(st->id, PING_ID);
 }
 
 static void receive(struct c2s_link *l, struct stanza *st, size_t bytes)

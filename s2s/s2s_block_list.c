@@ -4,7 +4,6 @@
  * out. */
 #include "s2s/s2s_block_list.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "gateway/base/map.h"
@@ -54,25 +53,10 @@ static void forget_entries(struct block_list *b)
     b->entries = MAP_EMPTY;
 }
 
-static bool is_hash(const char *id)
-{
-    return id && strlen(id) == S2S_HASH_TEXT && !id[strspn(id, "0123456789abcdefABCDEF")];
-}
-
-/* In small digits. */
-static void normalize(char out[S2S_HASH_TEXT + 1], const char *hash)
-{
-    for (size_t i = 0; i <= S2S_HASH_TEXT; i++)
-        out[i] = (char)tolower((unsigned char)hash[i]);
-}
-
 static void add_entry(struct block_list *b, const char *id)
 {
     char hash[S2S_HASH_TEXT + 1];
-    if (!is_hash(id))
-        return;
-    normalize(hash, id);
-    if (map_get(&b->entries, hash) || b->entries.count >= ENTRIES_MAX)
+    if (!id || !s2s_deny_list_read_hash(hash, id) || map_get(&b->entries, hash) || b->entries.count >= ENTRIES_MAX)
         return;
     char *entry = mem_dup(hash);
     map_put(&b->entries, entry, entry);
@@ -81,10 +65,8 @@ static void add_entry(struct block_list *b, const char *id)
 static void remove_entry(struct block_list *b, const char *id)
 {
     char hash[S2S_HASH_TEXT + 1];
-    if (!is_hash(id))
-        return;
-    normalize(hash, id);
-    mem_free(map_remove(&b->entries, hash));
+    if (id && s2s_deny_list_read_hash(hash, id))
+        mem_free(map_remove(&b->entries, hash));
 }
 
 static void publish(struct block_list *b)
@@ -258,8 +240,7 @@ static void run_told(struct command *cmd)
 
 bool s2s_block_list_take(struct s2s *s, struct stanza *st)
 {
-    bool is_answer = st->kind == STANZA_IQ && (st->type == IQ_RESULT || st->type == IQ_ERROR);
-    bool is_news = is_answer || st->kind == STANZA_MESSAGE;
+    bool is_news = stanza_is_answer(st) || st->kind == STANZA_MESSAGE;
     if (!is_news || st->to->local || !text_eq(st->to->resource, RESOURCE))
         return false;
     struct told *t = mem_new(struct told);

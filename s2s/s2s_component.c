@@ -236,7 +236,7 @@ static bool answers_us(struct guest *g, const struct stanza *st)
 {
     struct component *c = g->c;
     struct s2s_component_way *w;
-    if (st->kind != STANZA_IQ || (st->type != IQ_RESULT && st->type != IQ_ERROR) || !st->id || st->from->local)
+    if (!stanza_is_answer(st) || !st->id || st->from->local)
         return false;
     if (g->question[0] && text_eq(st->id, g->question))
         return true;

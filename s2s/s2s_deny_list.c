@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/base/arena.h"
+#include "gateway/base/base64.h"
 #include "gateway/base/map.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/ref.h"
@@ -25,21 +26,23 @@ struct s2s_deny_list {
 
 /* ---- reading ---- */
 
-static bool is_hash(const char *text)
+bool s2s_deny_list_read_hash(char out[S2S_HASH_TEXT + 1], const char *text)
 {
-    return strlen(text) == S2S_HASH_TEXT && !text[strspn(text, "0123456789abcdefABCDEF")];
+    if (strlen(text) != S2S_HASH_TEXT || text[strspn(text, "0123456789abcdefABCDEF")])
+        return false;
+    for (size_t i = 0; i <= S2S_HASH_TEXT; i++)
+        out[i] = (char)tolower((unsigned char)text[i]);
+    return true;
 }
 
 /* As it stands in the map; NULL: it is no entry. */
 static char *prepare(struct s2s_deny_list *l, const char *text)
 {
+    char hash[S2S_HASH_TEXT + 1];
     bool below = text_starts_with(text, "*.");
-    if (is_hash(text)) {
-        char *hash = arena_dup(&l->arena, text);
-        for (char *c = hash; *c; c++)
-            *c = (char)tolower((unsigned char)*c);
+    if (s2s_deny_list_read_hash(hash, text)) {
         l->has_hashes = true;
-        return hash;
+        return arena_dup(&l->arena, hash);
     }
     const struct jid *j = jid_parse_text(&l->arena, below ? text + 2 : text);
     if (!j || j->resource || (below && j->local))
@@ -123,13 +126,14 @@ size_t s2s_deny_list_count(const struct s2s_deny_list *l)
 static bool has_hash(const struct s2s_deny_list *l, const char *text)
 {
     unsigned char hash[SHA256_DIGEST_LENGTH];
-    char hex[S2S_HASH_TEXT + 1];
+    struct bytes hex = BYTES_EMPTY;
     if (!l->has_hashes)
         return false;
     SHA256((const unsigned char *)text, strlen(text), hash);
-    for (size_t i = 0; i < sizeof hash; i++)
-        snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-    return map_get(&l->entries, hex);
+    base64_hex(&hex, hash, sizeof hash);
+    bool has = map_get(&l->entries, hex.data);
+    bytes_fini(&hex);
+    return has;
 }
 
 bool s2s_deny_list_has_domain(const struct s2s_deny_list *l, const char *domain)

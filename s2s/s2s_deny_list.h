@@ -26,6 +26,8 @@ bool s2s_deny_list_has_domain(const struct s2s_deny_list *l, const char *domain)
 /* The person alone; their domain is another question. */
 bool s2s_deny_list_has_person(const struct s2s_deny_list *l, const struct jid *who);
 
+/* Is it the SHA-256 of something, in hexadecimal? In small digits. */
+bool s2s_deny_list_read_hash(char out[S2S_HASH_TEXT + 1], const char *text);
 /* Does "*.spam.example" or "spam.example" mean that domain? */
 bool s2s_deny_list_fits(const char *pattern, const char *domain);
 

@@ -30,7 +30,6 @@ enum {
     QUESTIONS_MAX = 16, /* dialback questions under way a stream */
     PROVED_MAX = 1000,
     WRONGS_MAX = 100,             /* keys that are not ours and questions that were refused, a stream */
-    ANSWERS_MAX_BYTES = 256 * 1024, /* answers that wait for a peer that does not read */
 };
 
 /* clang-format off */
@@ -710,13 +709,6 @@ static void on_nonza(struct s2s_in *in, const struct stanza *st)
 
 /* ---- stanzas ---- */
 
-/* Answers pile up behind the stanzas that go back. */
-static size_t output_max(const struct s2s_in *in)
-{
-    size_t back = S2S_OUT_HIGH_BYTES + 2 * XML_LIMITS_DEFAULT.stanza_bytes;
-    return ANSWERS_MAX_BYTES + (in->both_ways ? back : 0);
-}
-
 static void on_stanza(struct stream *s, struct stanza *st)
 {
     struct s2s_in *in = stream_user(s);
@@ -729,7 +721,7 @@ static void on_stanza(struct stream *s, struct stanza *st)
     else
         timer_start(&in->timer, in->shard->loop, IDLE_MS, on_timer);
     stanza_unref(&st);
-    if (!is_over(in) && stream_queued(in->stream) > output_max(in))
+    if (!is_over(in) && stream_queued(in->stream) > s2s_output_max(in->both_ways))
         in_cut(in);
 }
 

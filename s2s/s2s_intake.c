@@ -138,7 +138,7 @@ static void on_settled(struct command *c)
  * so it must not be answered while a message before it waits for its commit. */
 static bool proves_what_came_before(const struct stanza *st)
 {
-    return st->kind == STANZA_IQ && !st->to->local && !st->to->resource && !st->from->local && !st->from->resource;
+    return st->kind == STANZA_IQ && jid_is_domain(st->to) && jid_is_domain(st->from);
 }
 
 /* On its way from now on. */

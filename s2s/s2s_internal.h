@@ -71,4 +71,12 @@ void s2s_shard_check_stopped(struct s2s_shard *sh);
 /* A pair of the shard that was finishing has stopped. */
 void s2s_shard_finished(struct s2s_shard *sh);
 
+/* Output that may wait for a peer that does not read; beyond it its stream ends. Its questions are answered as they
+ * come, and the answers pile up behind our stanzas, where these go that way too. */
+static inline size_t s2s_output_max(bool has_our_stanzas)
+{
+    size_t answers = 256 * 1024, ours = S2S_OUT_HIGH_BYTES + 2 * XML_LIMITS_DEFAULT.stanza_bytes;
+    return answers + (has_our_stanzas ? ours : 0);
+}
+
 #endif

@@ -390,31 +390,30 @@ static void on_ready(void *user)
     proof_goes_on(p);
 }
 
+/* The peer did what it may not. */
+static void fault(struct s2s_pair *p, enum stream_error e, const char *text)
+{
+    if (p->state == PAIR_UP)
+        close_stream(p, e, text);
+    else
+        end_stream(p, e, text);
+}
+
 /* XEP-0288: what the peer says on our stream. */
 static void on_way_back(struct s2s_pair *p, struct stanza *st)
 {
     const char *text;
     enum stream_error e = s2s_bidi_take(p->bidi, st, &text);
-    if (e != STREAM_OK && p->state == PAIR_UP)
-        close_stream(p, e, text);
-    else if (e != STREAM_OK)
-        end_stream(p, e, text);
+    if (e != STREAM_OK)
+        fault(p, e, text);
     else if (p->state == PAIR_UP)
         start_timer(p, options_of(p)->idle_close_ms);
 }
 
-/* Its questions are answered as they come, also while it reads nothing. */
 static void bound_answers(struct s2s_pair *p)
 {
-    enum { ANSWERS_MAX_BYTES = 256 * 1024 };
-    size_t ours = 2 * S2S_OUT_HIGH_BYTES + 2 * XML_LIMITS_DEFAULT.stanza_bytes;
-    const char *text = "it does not read what it is answered";
-    if (!s2s_out_is_ready(p->out) || stream_queued(s2s_out_stream(p->out)) <= ANSWERS_MAX_BYTES + ours)
-        return;
-    if (p->state == PAIR_UP)
-        close_stream(p, STREAM_POLICY_VIOLATION, text);
-    else
-        end_stream(p, STREAM_POLICY_VIOLATION, text);
+    if (s2s_out_is_ready(p->out) && stream_queued(s2s_out_stream(p->out)) > s2s_output_max(true))
+        fault(p, STREAM_POLICY_VIOLATION, "it does not read what it is answered");
 }
 
 static void take_element(struct s2s_pair *p, struct stanza *st)

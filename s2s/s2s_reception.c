@@ -167,8 +167,7 @@ static enum stream_error check(const struct s2s_reception *r, const struct stanz
 /* A domain answers a domain: something that one of our pairs asked, perhaps. */
 static bool answers_us(const struct stanza *st)
 {
-    return st->kind == STANZA_IQ && (st->type == IQ_RESULT || st->type == IQ_ERROR) && st->id && !st->to->local &&
-           !st->to->resource && !st->from->local && !st->from->resource;
+    return stanza_is_answer(st) && st->id && jid_is_domain(st->to) && jid_is_domain(st->from);
 }
 
 enum stream_error s2s_reception_stanza(struct s2s_reception *r, struct stanza *st, const char **text)

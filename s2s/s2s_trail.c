@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gateway/base/mem.h"
+#include "gateway/base/utf8.h"
 
 enum { FIRST_STEPS = S2S_TRAIL_STEPS / 2 };
 
@@ -79,16 +80,11 @@ static struct s2s_trail_step *add_step(struct s2s_trail *t)
 static char *cleaned(const char *fmt, va_list ap) PRINTF_LIKE(1, 0);
 static char *cleaned(const char *fmt, va_list ap)
 {
-    char text[S2S_TRAIL_TEXT_MAX + 1];
-    int len = vsnprintf(text, sizeof text, fmt, ap);
-    size_t end = strlen(text);
-    if (len > S2S_TRAIL_TEXT_MAX) {
-        while (end && (text[end - 1] & 0xC0) == 0x80)
-            end--;
-        if (end && (text[end - 1] & 0x80))
-            end--;
-        text[end] = '\0';
-    }
+    char text[S2S_TRAIL_TEXT_MAX + 2];
+    vsnprintf(text, sizeof text, fmt, ap);
+    size_t len = strlen(text);
+    if (len > S2S_TRAIL_TEXT_MAX)
+        text[utf8_cut(text, len, S2S_TRAIL_TEXT_MAX)] = '\0';
     for (char *c = text; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7F)
             *c = ' ';

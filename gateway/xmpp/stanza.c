@@ -35,6 +35,11 @@ static const struct {
     [STANZA_TYPE_NONE] = {STANZA_NONZA, NULL},
 };
 
+bool stanza_is_answer(const struct stanza *st)
+{
+    return st->kind == STANZA_IQ && (st->type == IQ_RESULT || st->type == IQ_ERROR);
+}
+
 const char *stanza_kind_name(enum stanza_kind kind)
 {
     static const char *const names[] = {

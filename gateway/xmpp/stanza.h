@@ -136,6 +136,7 @@ size_t stanza_size(const struct stanza *st);
 /* Reads what stanza_write(.., NULL) wrote (or a peer's XML in tests). NULL: not one stanza. */
 MUST_USE struct stanza *stanza_parse(const char *xml, size_t len);
 
+bool stanza_is_answer(const struct stanza *st); /* an iq's result or error */
 const char *stanza_kind_name(enum stanza_kind kind); /* "message", ... */
 const char *
 stanza_type_name(enum stanza_type type); /* wire; NULL where the attribute is left out */
