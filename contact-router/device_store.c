@@ -83,6 +83,18 @@ bool device_store_by_address(struct store_tx *tx, enum device_kind kind, const c
     return read_list(r, a, out, e);
 }
 
+bool device_store_is_listed(struct store_tx *tx, const char *account, enum device_kind kind, const char *address,
+                            struct arena *a, bool *out, struct error *e)
+{
+    struct device_list devices;
+    *out = false;
+    if (!device_store_by_address(tx, kind, address, a, &devices, e))
+        return false;
+    for (unsigned i = 0; i < devices.count; i++)
+        *out = *out || (text_eq(devices.v[i].account, account) && !devices.v[i].opted_out);
+    return true;
+}
+
 bool device_store_put(struct store_tx *tx, const struct device *d, struct error *e)
 {
     static const char sql[] =

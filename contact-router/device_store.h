@@ -21,6 +21,9 @@ MUST_USE bool device_store_list(struct store_tx *tx, const char *account, struct
 /* Verified devices with that address, whosever they are; at most DEVICE_LIST_MAX. */
 MUST_USE bool device_store_by_address(struct store_tx *tx, enum device_kind kind, const char *address, struct arena *a,
                                       struct device_list *out, struct error *e);
+/* Has that account such a device, verified and not told STOP? */
+MUST_USE bool device_store_is_listed(struct store_tx *tx, const char *account, enum device_kind kind,
+                                     const char *address, struct arena *a, bool *out, struct error *e);
 /* Inserts, or changes all but kind and address. */
 MUST_USE bool device_store_put(struct store_tx *tx, const struct device *d, struct error *e);
 MUST_USE bool device_store_remove(struct store_tx *tx, const char *account, int64_t n, struct error *e);

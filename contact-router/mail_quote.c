@@ -57,6 +57,12 @@ static bool is_quoted(struct span line)
     return t.len && *t.data == '>';
 }
 
+/* "-- " (RFC 3676 4.3). */
+static bool is_signature(struct span line)
+{
+    return span_eq_text(line, "-- ");
+}
+
 /* Ours, quoted or not. */
 static bool is_our_line(struct span line)
 {
@@ -107,8 +113,7 @@ static bool begins_headers(const struct lines *l, size_t at)
 static size_t find_cut(const struct lines *l)
 {
     for (size_t i = 0; i < l->count; i++) {
-        bool signature = l->v[i].len == 3 && memcmp(l->v[i].data, "-- ", 3) == 0;
-        if (signature || is_our_line(l->v[i]) || is_divider(l->v[i]) || begins_headers(l, i))
+        if (is_signature(l->v[i]) || is_our_line(l->v[i]) || is_divider(l->v[i]) || begins_headers(l, i))
             return i;
     }
     return l->count;
@@ -161,7 +166,7 @@ static void append_lines(const struct lines *l, size_t end, bool unquoted_alone,
 static void take_unquoted(const struct lines *l, struct bytes *out)
 {
     size_t end = 0, first = 0;
-    while (end < l->count && !(l->v[end].len == 3 && memcmp(l->v[end].data, "-- ", 3) == 0))
+    while (end < l->count && !is_signature(l->v[end]))
         end++;
     while (first < end && !is_quoted(l->v[first]))
         first++;
@@ -175,8 +180,8 @@ void mail_quote_strip(struct span text, struct bytes *out)
 {
     struct lines l = split(text);
     size_t before = out->len, cut = find_cut(&l);
-    bool signature = cut < l.count && l.v[cut].len == 3 && *l.v[cut].data == '-' && l.v[cut].data[2] == ' ';
-    append_lines(&l, without_quotation(&l, cut, cut < l.count && !signature), false, out);
+    bool announced = cut < l.count && !is_signature(l.v[cut]);
+    append_lines(&l, without_quotation(&l, cut, announced), false, out);
     if (out->len == before)
         take_unquoted(&l, out);
     while (out->len > before && strchr(" \t\n", out->data[out->len - 1]))
@@ -189,7 +194,7 @@ void mail_quote_unflow(struct span text, bool delsp, struct bytes *out)
     struct lines l = split(text);
     for (size_t i = 0; i < l.count; i++) {
         struct span line = l.v[i];
-        bool signature = line.len == 3 && memcmp(line.data, "-- ", 3) == 0;
+        bool signature = is_signature(line);
         if (line.len && *line.data == ' ') { /* space-stuffed (RFC 3676 4.4) */
             line.data++;
             line.len--;

@@ -32,18 +32,6 @@ static void refuse(struct retrying *g, enum stanza_error refused, const char *te
     g->text = text;
 }
 
-static bool is_listed(struct store_tx *tx, const struct outbox_row *row, struct arena *a, bool *listed,
-                      struct error *e)
-{
-    struct device_list devices;
-    *listed = false;
-    if (!device_store_by_address(tx, row->kind, row->address, a, &devices, e))
-        return false;
-    for (unsigned i = 0; i < devices.count; i++)
-        *listed = *listed || (text_eq(devices.v[i].account, row->account) && !devices.v[i].opted_out);
-    return true;
-}
-
 /* NULL: it can be. */
 static const char *why_not(const struct outbox_row *row, int64_t now_us)
 {
@@ -59,10 +47,15 @@ static const char *why_not(const struct outbox_row *row, int64_t now_us)
     return NULL;
 }
 
-/* The provider that it was planned for may be gone. */
+/* The device may be gone, and the provider that it was planned for. */
 static bool find_way(struct retrying *g, struct store_tx *tx, struct outbox_row *row, const char **no, struct error *e)
 {
-    if (row->kind == DEVICE_EMAIL)
+    bool listed;
+    if (!device_store_is_listed(tx, row->account, row->kind, row->address, &g->arena, &listed, e))
+        return false;
+    if (!listed)
+        *no = "The device is not listed any more, or was told STOP.";
+    if (!listed || row->kind == DEVICE_EMAIL)
         return true;
     const struct provider *p = contact_router_sender(g->r, row->community, row->kind);
     if (!p) {
@@ -78,7 +71,6 @@ static bool run(struct store_tx *tx, struct store_job *job, struct error *e)
     struct retrying *g = container_of(job, struct retrying, job);
     struct delivery_batch batch = {g->r, tx, &g->arena, NULL};
     struct outbox_row row;
-    bool listed;
     if (!outbox_store_get(tx, g->ref, &g->arena, &row, e))
         return false;
     if (!row.d.ref || !text_eq(row.community, g->domain)) {
@@ -86,10 +78,10 @@ static bool run(struct store_tx *tx, struct store_job *job, struct error *e)
         return true;
     }
     const char *no = why_not(&row, store_now_us(tx));
-    if (!is_listed(tx, &row, &g->arena, &listed, e) || (!no && listed && !find_way(g, tx, &row, &no, e)))
+    if (!no && !find_way(g, tx, &row, &no, e))
         return false;
-    if (no || !listed) {
-        refuse(g, STANZA_NOT_ALLOWED, no ? no : "The device is not listed any more, or was told STOP.");
+    if (no) {
+        refuse(g, STANZA_NOT_ALLOWED, no);
         return true;
     }
     bool doubt = row.d.state == OUTBOX_IN_DOUBT;

@@ -327,16 +327,6 @@ static bool same_address(struct arena *a, const struct outbox_row *row, const ch
     return as && text_eq(as + (*as == '+'), want + (*want == '+'));
 }
 
-static bool is_listed(struct texting *t, const struct outbox_row *row, bool *listed, struct error *e)
-{
-    *listed = false;
-    if (!device_store_by_address(t->tx, row->kind, row->address, &t->g->arena, &t->devices, e))
-        return false;
-    for (unsigned i = 0; i < t->devices.count; i++)
-        *listed = *listed || (text_eq(t->devices.v[i].account, row->account) && !t->devices.v[i].opted_out);
-    return true;
-}
-
 /* What was said, to whom: to who caused the delivery, unless it begins with the code of another conversation. */
 static bool answer_delivery(struct texting *t, const struct outbox_row *row, struct error *e)
 {
@@ -389,7 +379,8 @@ static bool by_ref(struct texting *t, bool *found, struct error *e)
         refuse(g, "an answer from another device than the one that was asked");
     else if (t->said.word == ANSWER_STOP || t->said.word == ANSWER_START)
         return device_store_refuse(t->tx, row.kind, row.address, t->said.word == ANSWER_STOP, e);
-    else if (!is_listed(t, &row, &listed, e) || !is_flood(t, ref, &too_many, e))
+    else if (!device_store_is_listed(t->tx, row.account, row.kind, row.address, &g->arena, &listed, e) ||
+             !is_flood(t, ref, &too_many, e))
         return false;
     else if (!listed || !talk)
         refuse(g, "an answer from a device that is not listed, or to what is no message");
