@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* One that comes: the exchange first, so that nothing reaches a part that would ask it in vain;
- * terminals last.
- *
- * One that goes:
- *   CLOSING   the edges take nothing for it any more, its links end; what that gives rise to is
- * written and sent SETTLING  ... which is waited for in the store LEAVING   streams to other
- * communities in its name end, once they have said what they have of us then nobody knows it. */
+/* One that comes: the exchange first, so that nothing reaches a part that would ask it in vain; terminals last.
+ * One that goes passes three times: the edges take nothing for it any more and its links end; then the store is waited
+ * for, until what that gave rise to is written and sent; then streams to other communities in its name end, once
+ * these have said what they have of us. After that nobody knows it. */
 #include "gateway/communities.h"
 
 #include <string.h>
