@@ -8,12 +8,11 @@
 #include <string.h>
 #include <errno.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "gateway/base/text.h"
 #include "gateway/net/http_server.h"
-#include "test/unit/gateway/net/net_world.h"
+#include "test/unit/gateway/net/line_client.h"
 
 #define H "Host: a\r\n"
 
@@ -22,10 +21,7 @@ struct test {
     struct http_server *server;
     struct http_exchange *waiting; /* a request to /later */
     unsigned requests;
-    int fd;
-    char got[8192];
-    size_t got_len;
-    bool eof;
+    struct line_client c;
 };
 
 static void on_request(void *user, struct http_exchange *x, const struct http_incoming *in)
@@ -56,7 +52,7 @@ static int test_open(void **state)
     t->server = http_server_open(&o, &e);
     if (!t->server)
         fail_msg("%s", e.text);
-    t->fd = -1;
+    t->c.fd = -1;
     *state = t;
     return 0;
 }
@@ -65,8 +61,7 @@ static int test_close(void **state)
 {
     struct test *t = *state;
     http_server_close(&t->server);
-    if (t->fd >= 0)
-        close(t->fd);
+    line_client_close(&t->c);
     net_world_close(&t->w);
     test_free(t);
     return 0;
@@ -74,30 +69,12 @@ static int test_close(void **state)
 
 static void connect_client(struct test *t)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(http_server_port(t->server))};
-    inet_pton(AF_INET, "127.0.0.1", &in.sin_addr);
-    if (t->fd >= 0)
-        close(t->fd);
-    t->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(t->fd, (struct sockaddr *)&in, sizeof in), 0);
-    t->got_len = 0;
-    t->got[0] = '\0';
-    t->eof = false;
+    line_client_connect(&t->c, http_server_port(t->server));
 }
 
 static void say(struct test *t, const char *text)
 {
-    assert_int_equal(send(t->fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
-}
-
-static bool hear(struct test *t)
-{
-    ssize_t n = recv(t->fd, t->got + t->got_len, sizeof t->got - 1 - t->got_len, MSG_DONTWAIT);
-    if (n > 0)
-        t->got_len += (size_t)n;
-    t->got[t->got_len] = '\0';
-    t->eof = t->eof || n == 0 || (n < 0 && errno != EAGAIN);
-    return n != 0;
+    line_client_say(&t->c, text);
 }
 
 static unsigned count(const char *in, const char *what)
@@ -110,17 +87,9 @@ static unsigned count(const char *in, const char *what)
     return n;
 }
 
-/* Until `answers` status lines and their last bytes came, or the server closed. */
-static void wait_for(struct test *t, const char *last)
+static void wait_for(struct test *t, const char *text)
 {
-    net_world_until(&t->w, (hear(t) && strstr(t->got, last)) || t->eof);
-    if (!strstr(t->got, last))
-        fail_msg("wanted %s, got %s", last, t->got);
-}
-
-static void wait_eof(struct test *t)
-{
-    net_world_until(&t->w, !hear(t) || t->eof);
+    line_client_wait_for(&t->c, &t->w, text);
 }
 
 static void answers(void **state)
@@ -146,13 +115,13 @@ static void answers(void **state)
         connect_client(t);
         say(t, table[i].request);
         wait_for(t, table[i].last);
-        if (!strstr(t->got, table[i].status))
-            fail_msg("%s: %s", table[i].proves, t->got);
+        if (!strstr(t->c.got, table[i].status))
+            fail_msg("%s: %s", table[i].proves, t->c.got);
         if (strncmp(table[i].request, "HEAD", 4) == 0)
-            assert_null(strstr(t->got, "HEAD"));
+            assert_null(strstr(t->c.got, "HEAD"));
         if (table[i].closes)
-            wait_eof(t);
-        assert_int_equal(strstr(t->got, "Connection: close") != NULL, table[i].closes);
+            line_client_wait_eof(&t->c, &t->w);
+        assert_int_equal(strstr(t->c.got, "Connection: close") != NULL, table[i].closes);
     }
 }
 
@@ -178,9 +147,9 @@ static void refusals(void **state)
         connect_client(t);
         say(t, table[i].request);
         wait_for(t, table[i].status);
-        wait_eof(t);
-        assert_int_equal(count(t->got, "HTTP/1.1 "), 1);
-        assert_non_null(strstr(t->got, "Connection: close\r\n"));
+        line_client_wait_eof(&t->c, &t->w);
+        assert_int_equal(count(t->c.got, "HTTP/1.1 "), 1);
+        assert_non_null(strstr(t->c.got, "Connection: close\r\n"));
     }
     assert_int_equal(t->requests, 0); /* none of them reached anybody */
 }
@@ -190,15 +159,15 @@ static void kept_and_pipelined(void **state)
     struct test *t = *state;
     connect_client(t);
     for (int i = 0; i < 3; i++) {
-        t->got_len = 0;
+        t->c.got_len = 0;
         say(t, "GET /again HTTP/1.1\r\n" H "\r\n");
         wait_for(t, "GET /again []");
     }
-    t->got_len = 0;
+    t->c.got_len = 0;
     say(t, "GET /1 HTTP/1.1\r\n" H "\r\nPOST /2 HTTP/1.1\r\n" H
            "Content-Length: 1\r\n\r\nxGET /3 HTTP/1.1\r\n" H "\r\n");
     wait_for(t, "GET /3 []");
-    assert_true(strstr(t->got, "/1") < strstr(t->got, "/2"));
+    assert_true(strstr(t->c.got, "/1") < strstr(t->c.got, "/2"));
     assert_int_equal(t->requests, 6);
 }
 
@@ -216,8 +185,8 @@ static void answered_later(void **state)
     assert_int_equal(t->requests, 1);
     http_answer(t->waiting, 202, NULL, (struct span){0});
     wait_for(t, "GET /last []");
-    assert_non_null(strstr(t->got, "HTTP/1.1 202 Accepted\r\n"));
-    assert_true(strstr(t->got, "202") < strstr(t->got, "/next"));
+    assert_non_null(strstr(t->c.got, "HTTP/1.1 202 Accepted\r\n"));
+    assert_true(strstr(t->c.got, "202") < strstr(t->c.got, "/next"));
 }
 
 static void peer_leaves_before_the_answer(void **state)
@@ -226,8 +195,7 @@ static void peer_leaves_before_the_answer(void **state)
     connect_client(t);
     say(t, "GET /later HTTP/1.1\r\n" H "\r\n");
     net_world_until(&t->w, t->waiting);
-    close(t->fd);
-    t->fd = -1;
+    line_client_close(&t->c);
     for (int i = 0; i < 5; i++)
         loop_turn(t->w.loop);
     http_answer(t->waiting, 200, "text/plain", SPAN("too late"));
@@ -240,7 +208,7 @@ static void server_closes_before_the_answer(void **state)
     say(t, "GET /later HTTP/1.1\r\n" H "\r\n");
     net_world_until(&t->w, t->waiting);
     http_server_close(&t->server);
-    wait_eof(t);
+    line_client_wait_eof(&t->c, &t->w);
     http_answer(t->waiting, 200, "text/plain", SPAN("too late"));
 }
 
@@ -249,7 +217,7 @@ static void closed_from_inside_a_request(void **state)
     struct test *t = *state;
     connect_client(t);
     say(t, "GET /close HTTP/1.1\r\n" H "\r\nGET /x HTTP/1.1\r\n" H "\r\n");
-    wait_eof(t);
+    line_client_wait_eof(&t->c, &t->w);
     assert_int_equal(t->requests, 1);
 }
 
@@ -261,7 +229,7 @@ static void continue_is_said(void **state)
     wait_for(t, "HTTP/1.1 100 Continue\r\n\r\n");
     say(t, "ok");
     wait_for(t, "POST /e [ok]");
-    assert_int_equal(count(t->got, "HTTP/1.1 100"), 1);
+    assert_int_equal(count(t->c.got, "HTTP/1.1 100"), 1);
 }
 
 static void slow_and_idle(void **state)
@@ -285,13 +253,13 @@ static void slow_and_idle(void **state)
         net_world_until(&t->w, !loop_turn(t->w.loop) && !loop_turn(t->w.loop));
         clock_fake_advance(&t->w.clock, table[i].early_ms);
         loop_turn(t->w.loop);
-        hear(t);
-        if (t->eof || strstr(t->got, "408"))
+        line_client_hear(&t->c);
+        if (t->c.eof || strstr(t->c.got, "408"))
             fail_msg("%s: too early", table[i].proves);
         clock_fake_advance(&t->w.clock, table[i].late_ms);
-        wait_eof(t);
-        assert_int_equal(strstr(t->got, "HTTP/1.1 408 ") != NULL, table[i].says_408);
-        assert_int_equal(t->requests - before, strstr(t->got, "GET /i") != NULL);
+        line_client_wait_eof(&t->c, &t->w);
+        assert_int_equal(strstr(t->c.got, "HTTP/1.1 408 ") != NULL, table[i].says_408);
+        assert_int_equal(t->requests - before, strstr(t->c.got, "GET /i") != NULL);
     }
 }
 
@@ -303,9 +271,8 @@ static void reset_before_accepted(void **state)
     struct linger now = {1, 0};
     for (int i = 0; i < 300; i++) { /* more than one address may have */
         connect_client(t);
-        setsockopt(t->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-        close(t->fd);
-        t->fd = -1;
+        setsockopt(t->c.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        line_client_close(&t->c);
         if (i % 50 == 49)
             while (loop_turn(t->w.loop))
                 continue;
@@ -336,7 +303,7 @@ static void answers_that_nobody_reads(void **state)
         strcat(many, "GET /a HTTP/1.1\r\n" H "\r\n");
     connect_client(t);
     while (!cut && sent < (size_t)16 << 20) {
-        ssize_t n = send(t->fd, many + at, strlen(many) - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send(t->c.fd, many + at, strlen(many) - at, MSG_NOSIGNAL | MSG_DONTWAIT);
         cut = n < 0 && errno != EAGAIN;
         sent += n > 0 ? (size_t)n : 0;
         at = n > 0 ? (at + (size_t)n) % strlen(many) : at;

@@ -6,14 +6,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "gateway/base/text.h"
 #include "gateway/net/lmtp_server.h"
-#include "test/unit/gateway/net/net_world.h"
+#include "test/unit/gateway/net/line_client.h"
 
 struct test {
     struct net_world w;
@@ -21,10 +18,7 @@ struct test {
     struct lmtp_mail *waiting; /* one to later@ */
     const struct lmtp_incoming *in;
     unsigned mails;
-    int fd;
-    char got[8192];
-    size_t got_len;
-    bool eof;
+    struct line_client c;
 };
 
 static const char *refuse(void *user, const char *recipient)
@@ -62,7 +56,7 @@ static int test_open(void **state)
     t->server = lmtp_server_open(&o, &e);
     if (!t->server)
         fail_msg("%s", e.text);
-    t->fd = -1;
+    t->c.fd = -1;
     *state = t;
     return 0;
 }
@@ -71,8 +65,7 @@ static int test_close(void **state)
 {
     struct test *t = *state;
     lmtp_server_close(&t->server);
-    if (t->fd >= 0)
-        close(t->fd);
+    line_client_close(&t->c);
     net_world_close(&t->w);
     test_free(t);
     return 0;
@@ -80,37 +73,17 @@ static int test_close(void **state)
 
 static void connect_client(struct test *t)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(lmtp_server_port(t->server))};
-    inet_pton(AF_INET, "127.0.0.1", &in.sin_addr);
-    if (t->fd >= 0)
-        close(t->fd);
-    t->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(t->fd, (struct sockaddr *)&in, sizeof in), 0);
-    t->got_len = 0;
-    t->got[0] = '\0';
-    t->eof = false;
+    line_client_connect(&t->c, lmtp_server_port(t->server));
 }
 
 static void say(struct test *t, const char *text)
 {
-    assert_int_equal(send(t->fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
-}
-
-static bool hear(struct test *t)
-{
-    ssize_t n = recv(t->fd, t->got + t->got_len, sizeof t->got - 1 - t->got_len, MSG_DONTWAIT);
-    if (n > 0)
-        t->got_len += (size_t)n;
-    t->got[t->got_len] = '\0';
-    t->eof = t->eof || n == 0 || (n < 0 && errno != EAGAIN);
-    return n != 0;
+    line_client_say(&t->c, text);
 }
 
 static void wait_for(struct test *t, const char *text)
 {
-    net_world_until(&t->w, (hear(t) && strstr(t->got, text)) || t->eof);
-    if (!strstr(t->got, text))
-        fail_msg("wanted %s, got %s", text, t->got);
+    line_client_wait_for(&t->c, &t->w, text);
 }
 
 #define HELLO "LHLO mail.example\r\n"
@@ -164,7 +137,7 @@ static void without_hello(void **state)
     for (int i = 0; i < 19; i++)
         say(t, "FROB\r\n");
     wait_for(t, "421 4.7.0 Too many mistakes\r\n");
-    net_world_until(&t->w, !hear(t) || t->eof);
+    line_client_wait_eof(&t->c, &t->w);
 }
 
 static void begin_later(struct test *t)
@@ -180,8 +153,8 @@ static void answered_later(void **state)
     struct test *t = *state;
     begin_later(t);
     lmtp_answer(t->waiting, 1, "451 4.3.0 Not now");
-    net_world_until(&t->w, hear(t) && strstr(t->got, "354 "));
-    assert_null(strstr(t->got, "451"));
+    net_world_until(&t->w, line_client_hear(&t->c) && strstr(t->c.got, "354 "));
+    assert_null(strstr(t->c.got, "451"));
     lmtp_answer(t->waiting, 0, "250 2.0.0 Taken");
     wait_for(t, "250 2.0.0 Taken\r\n451 4.3.0 Not now\r\n250 2.0.0 OK\r\n");
 }
@@ -193,8 +166,7 @@ static void left_alone(void **state)
     for (int server = 0; server < 2; server++) {
         t->waiting = NULL;
         begin_later(t);
-        close(t->fd);
-        t->fd = -1;
+        line_client_close(&t->c);
         if (server)
             lmtp_server_close(&t->server);
         else
