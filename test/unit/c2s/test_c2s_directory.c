@@ -1,57 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* A community whose passwords a directory has: what is offered, what becomes of its answers, and of who leaves before they
  * come. Exchange and directory are scripted; sockets, TLS, threads and store are real. */
-#include "test/unit/c2s/scripted_world.h"
-#include "test/unit/gateway/net/scripted_directory.h"
+#include "test/unit/c2s/outside.h"
 
 #define ROMEO "romeo@montague.example"
 
-struct outside {
-    struct fixture *f;
-    struct script script;
-};
-
-static int open_outside(void **state, enum arrangement how, struct directory_options o)
-{
-    struct outside *out = mem_new(struct outside);
-    struct fixture *f = out->f = mem_new(struct fixture);
-
-    o.domain = "montague.example";
-    script_start(&out->script, o);
-    world_open(&f->w, how);
-    f->w.directory = out->script.d;
-    f->x.loop = f->w.loop;
-    f->x.settle_at_once = true;
-    f->w.exchange = &f->x;
-    world_start(&f->w, (struct c2s_limits){.auth_tries = 100});
-    *state = out;
-    return 0;
-}
-
 static int open_here(void **state)
 {
-    return open_outside(state, TOGETHER, (struct directory_options){0});
+    return outside_open(state, TOGETHER, (struct directory_options){0});
 }
 
 static int open_threaded(void **state)
 {
-    return open_outside(state, THREADED, (struct directory_options){0});
-}
-
-static int open_blind(void **state)
-{
-    return open_outside(state, TOGETHER, (struct directory_options){.dn = "uid=%u"});
-}
-
-static int close_outside(void **state)
-{
-    struct outside *out = *state;
-    void *fixture = out->f;
-
-    teardown(&fixture);
-    script_end(&out->script);
-    mem_free(out);
-    return 0;
+    return outside_open(state, THREADED, (struct directory_options){0});
 }
 
 static void set_script(struct outside *out, bool away, enum directory_outcome refusal)
@@ -195,13 +156,13 @@ static void gone_before_the_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(right_and_wrong, open_here, close_outside),
-        cmocka_unit_test_setup_teardown(right_and_wrong, open_threaded, close_outside),
-        cmocka_unit_test_setup_teardown(what_is_said, open_here, close_outside),
-        cmocka_unit_test_setup_teardown(guesses_are_braked, open_here, close_outside),
-        cmocka_unit_test_setup_teardown(what_is_offered, open_here, close_outside),
-        cmocka_unit_test_setup_teardown(no_tokens_without_eyes, open_blind, close_outside),
-        cmocka_unit_test_setup_teardown(gone_before_the_answer, open_here, close_outside),
+        cmocka_unit_test_setup_teardown(right_and_wrong, open_here, outside_close),
+        cmocka_unit_test_setup_teardown(right_and_wrong, open_threaded, outside_close),
+        cmocka_unit_test_setup_teardown(what_is_said, open_here, outside_close),
+        cmocka_unit_test_setup_teardown(guesses_are_braked, open_here, outside_close),
+        cmocka_unit_test_setup_teardown(what_is_offered, open_here, outside_close),
+        cmocka_unit_test_setup_teardown(no_tokens_without_eyes, outside_open_blind, outside_close),
+        cmocka_unit_test_setup_teardown(gone_before_the_answer, open_here, outside_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SASL EXTERNAL by certificates of people (XEP-0178): who is offered it, whom it lets in, and that nobody else notices. */
 #include "test/unit/c2s/client_scram.h"
-#include "test/unit/c2s/scripted_world.h"
-#include "test/unit/gateway/net/scripted_directory.h"
+#include "test/unit/c2s/outside.h"
 
 #define DOMAIN "montague.example"
 #define XMPP(address) "otherName:1.3.6.1.5.5.7.8.5;UTF8:" address
@@ -254,47 +253,9 @@ static void resumed_tls(void **state)
 
 /* ---- where a directory has the accounts ---- */
 
-struct outside {
-    struct fixture *f;
-    struct script script;
-};
-
-static int open_outside(void **state, struct directory_options o)
-{
-    struct outside *out = mem_new(struct outside);
-    struct fixture *f = out->f = mem_new(struct fixture);
-
-    o.domain = DOMAIN;
-    script_start(&out->script, o);
-    world_open(&f->w, TOGETHER);
-    f->w.directory = out->script.d;
-    f->x.loop = f->w.loop;
-    f->x.settle_at_once = true;
-    f->w.exchange = &f->x;
-    world_start(&f->w, (struct c2s_limits){.auth_tries = 100});
-    *state = out;
-    return 0;
-}
-
 static int open_seeing(void **state)
 {
-    return open_outside(state, (struct directory_options){.cache_s = 600});
-}
-
-static int open_blind(void **state)
-{
-    return open_outside(state, (struct directory_options){.dn = "uid=%u"});
-}
-
-static int close_outside(void **state)
-{
-    struct outside *out = *state;
-    void *fixture = out->f;
-
-    teardown(&fixture);
-    script_end(&out->script);
-    mem_free(out);
-    return 0;
+    return outside_open(state, TOGETHER, (struct directory_options){.cache_s = 600});
 }
 
 /* Beside PLAIN, and the person must be there now: what was so a while ago will not do. */
@@ -353,8 +314,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(who_gets_in), BOTH(off_by_default), BOTH(offered_first), BOTH(bound_at_once), BOTH(resumed_tls),
-        cmocka_unit_test_setup_teardown(a_directory_is_asked, open_seeing, close_outside),
-        cmocka_unit_test_setup_teardown(not_offered_without_eyes, open_blind, close_outside),
+        cmocka_unit_test_setup_teardown(a_directory_is_asked, open_seeing, outside_close),
+        cmocka_unit_test_setup_teardown(not_offered_without_eyes, outside_open_blind, outside_close),
     };
     return cmocka_run_group_tests_name("c2s_external", tests, NULL, NULL);
 }
