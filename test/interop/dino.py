@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Dino, as Debian has it, on a display without a screen: it logs in unchanged, a stranger's request is a conversation with the community,
-which a person answers by typing; they talk. Screenshots stay in BUILD/captures/dino-*.png.
+which a person answers by typing; they talk; its cable is cut, and nothing is lost or doubled. Screenshots stay in BUILD/captures/dino-*.png.
 
 Dino asks the system's resolver and trusts the system's authorities, and no setting of it changes that: it runs in a mount namespace of
 its own, in which /etc/hosts, /etc/resolv.conf and the system's authorities are the lab's. It keeps no account outside its database, which
@@ -15,18 +15,23 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lablib import suite  # noqa: E402
-from lablib.desk import Desk  # noqa: E402
+from lablib.cable import Cable  # noqa: E402
+from lablib.desk import Desk, cut_and_back  # noqa: E402
 from lablib.client import C  # noqa: E402
 from lablib.peers import need  # noqa: E402
 from lablib.suite import hold, token, wait_for  # noqa: E402
 
 CAPULET, MONTAGUE = "capulet.example", "montague.example"
-JULIET, MERCUTIO = f"juliet@{CAPULET}", f"mercutio@{MONTAGUE}"
+JULIET, NURSE, MERCUTIO = f"juliet@{CAPULET}", f"nurse@{CAPULET}", f"mercutio@{MONTAGUE}"
 CONTACT = "{urn:causeway:contact:1}contact"
 
 
 class Dino(Desk):
     name = "dino"
+
+    def __init__(self, t, jid, cable=None):
+        self.cable = cable  # which it is behind; None: the gateway's own address
+        super().__init__(t, jid)
 
     def begin(self, jid):
         self.data = self.folder / "data"
@@ -51,13 +56,22 @@ class Dino(Desk):
         except sqlite3.Error:
             return None
 
+    def messages(self):
+        """What its history has of messages, in order."""
+        try:
+            with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as db:
+                return [row[0] for row in db.execute("select body from message order by id")]
+        except sqlite3.Error:
+            return []  # not yet
+
     def has_message(self, sender, like):
         wait_for(lambda: self.ask("select 1 from message join jid on jid.id = counterpart_id where bare_jid = ? and body like ?", sender, like),
                  f"{like!r} of {sender} in Dino")
 
     def prepare_system(self, jid):
         domain = jid.split("@")[1]
-        (self.folder / "hosts").write_text(f"127.0.0.1 localhost\n{self.t.lab.community(domain)['address']} {domain}\n")
+        address = self.cable.address.split(":")[0] if self.cable else self.t.lab.community(domain)["address"]
+        (self.folder / "hosts").write_text(f"127.0.0.1 localhost\n{address} {domain}\n")
         (self.folder / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
         shutil.copy(self.t.lab.state["ca"], self.folder / "authorities.pem")
         script = self.folder / "inside.sh"
@@ -99,5 +113,15 @@ def accepted(t):
     desk.picture("answered")
 
 
+def cut(t):
+    """its cable is cut, it is written to meanwhile, and it comes back: all is there once, in order, and what it says arrives"""
+    t.make_lab([CAPULET], {CAPULET: ["juliet", "nurse"]})
+    cable = t.keep(Cable(t.where(JULIET)[0], f"{t.lab.state['network']}.200:5222"))  # Dino asks for no other port
+    desk, friend = Dino(t, JULIET, cable), t.terminal(NURSE)
+    log = Path(t.lab.community(CAPULET)["log"])
+    wait_for(lambda: f"{JULIET} logged in" in log.read_text(), "Dino's log-in")
+    cut_and_back(desk, friend, cable, JULIET, NURSE)
+
+
 if __name__ == "__main__":
-    suite.main(__doc__, accepted)
+    suite.main(__doc__, accepted, cut)

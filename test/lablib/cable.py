@@ -11,16 +11,17 @@ RESET = b"\1\0\0\0\0\0\0\0"
 
 
 class Cable:
-    def __init__(self, address):
+    def __init__(self, address, near="127.0.0.1:0"):
         host, port = address.rsplit(":", 1)
         self.there = (host, int(port))
         self.lock = threading.Lock()
         self.whole = True
         self.ends = []      # open sockets, both ends of each connection
         self.count = 0      # connections so far
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        host, port = near.rsplit(":", 1)
+        self.listener = socket.create_server((host, int(port)))
         self.port = self.listener.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"{host}:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):

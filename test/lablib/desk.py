@@ -8,7 +8,7 @@ import subprocess
 from lablib import suite
 from lablib.lab import ROOT
 from lablib.peers import need
-from lablib.suite import hold, wait_for
+from lablib.suite import hold, token, wait_for
 
 HELPER = str(ROOT / "test" / "lablib" / "gajim_start.py")
 SIZE = "1100x800"
@@ -96,3 +96,34 @@ class Desk:
         self.run(need("import", "imagemagick"), "-window", "root", path)
         shutil.copy(path, self.captures)
         self.t.note(f"screenshot: {self.captures / path.name}")
+
+
+def cut_and_back(desk, friend, cable, mine, theirs):
+    """Two talk, the cable of the desk's client is cut, it is written to meanwhile, and it comes back: its history, desk.messages(), has all of
+    it once and in order, and what is typed then arrives."""
+    def heard(text):
+        friend.wait(lambda: any(text in "".join(m.itertext()) for m in friend.live()), text)
+
+    before = f"before {token()}"
+    friend.message(mine, token(), before)
+    wait_for(lambda: before in desk.messages(), before)
+    desk.open_chat(theirs)
+    said, connections = f"ready {token()}", cable.count
+    desk.type(said)
+    heard(said)
+    cable.cut()
+    meanwhile = [f"meanwhile {n} {token()}" for n in range(3)]
+    for text in meanwhile:
+        friend.message(mine, token(), text)
+    friend.wait_acked()
+    cable.mend()
+    wait_for(lambda: cable.count > connections, "the client's return")
+    wait_for(lambda: meanwhile[-1] in desk.messages(), "what was written meanwhile")
+    desk.open_chat(theirs)  # while there was no connection the field for typing may have lost the cursor
+    after = f"here again {token()}"
+    desk.type(after)
+    heard(after)
+    wait_for(lambda: after in desk.messages(), after)
+    has = [text for text in desk.messages() if text in (before, said, *meanwhile, after)]
+    hold(has == [before, said, *meanwhile, after], f"its history has {has}")
+    desk.picture("back")
